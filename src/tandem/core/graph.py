@@ -1,0 +1,223 @@
+"""The one graph that both front ends build: symbolic values, nodes, inference of shapes, evaluation.
+
+A symbolic value has a shape (None where a size is not known) and a dtype, and knows the node that makes it. Shapes
+and dtypes of results come from running the operation itself on torch's `meta` device, which computes sizes and
+nothing else.
+"""
+
+import torch
+from torch.utils._pytree import tree_map_only
+
+from tandem.core import arrays
+from tandem.core.dispatch import DispatchMode
+from tandem.core.dtypes import dtype_name, torch_dtype
+from tandem.core.errors import explain
+
+# Two sizes to try for each unknown dimension: a result's dimension that differs between them is unknown too. Multiples
+# of 64, so that stacks of strides and poolings divide them.
+_TRIAL_SIZES = (192, 320)
+
+
+class Symbolic:
+    """A value that a graph will have: shape, dtype, and the node and output index that make it."""
+
+    def __init__(self, shape, dtype="float32", *, name=None, node=None, index=0):
+        self.shape = tuple(shape)
+        self.dtype = dtype_name(dtype)
+        self.name = name
+        self.node = node
+        self.index = index
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+class Node:
+    """One application of an operation to arguments, some of them symbolic; `outputs` is a tree of symbolic values."""
+
+    def __init__(self, operation, args, kwargs):
+        self.operation = operation
+        self.args = args
+        self.kwargs = kwargs
+        self.inputs = symbolics(args, kwargs)
+        self.outputs = None
+
+    @property
+    def parents(self):
+        """The nodes whose outputs this one takes."""
+        return [value.node for value in self.inputs if value.node is not None]
+
+
+def symbolics(*trees):
+    """The symbolic leaves of some trees, in order."""
+    return [leaf for leaf in arrays.leaves(trees) if isinstance(leaf, Symbolic)]
+
+
+def apply(operation, args, kwargs, kind=Symbolic, spec=None):
+    """Add a node that applies `operation`; return its outputs, a tree of `kind`.
+
+    spec: the outputs' tree of `Symbolic`s where it is already known; else `infer` finds it.
+    """
+    node = Node(operation, args, kwargs)
+    if spec is None:
+        spec = infer(operation, args, kwargs)
+    values = []
+
+    def make(leaf):
+        if not isinstance(leaf, Symbolic):
+            return leaf
+        values.append(kind(leaf.shape, leaf.dtype, name=leaf.name, node=node, index=len(values)))
+        return values[-1]
+
+    node.outputs = arrays.map_tree(make, spec)
+    return node.outputs
+
+
+class _OnMeta(DispatchMode):
+    """Run every operation on the meta device, whatever device its tensors are on."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        args, kwargs = tree_map_only(torch.Tensor, _to_meta, (args, kwargs or {}))
+        if "device" in kwargs or not _has_tensor(args, kwargs):
+            kwargs["device"] = torch.device("meta")
+        kwargs.pop("generator", None)
+        return func(*args, **kwargs)
+
+
+def _to_meta(tensor):
+    if tensor.device.type == "meta":
+        return tensor
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+
+def _has_tensor(args, kwargs):
+    pending = [*args, *kwargs.values()]
+    for value in pending:
+        if isinstance(value, torch.Tensor):
+            return True
+        if isinstance(value, (list, tuple)):
+            pending.extend(value)
+    return False
+
+
+def infer(function, args=(), kwargs=None):
+    """The shapes and dtypes of `function`'s results, as a tree of `Symbolic`s, without computing them.
+
+    Symbolic arguments stand for tensors; their unknown dimensions give unknown dimensions of the results.
+    Raises ValueError where the sizes do not fit.
+    """
+    kwargs = kwargs or {}
+    known = all(None not in value.shape for value in symbolics(args, kwargs))
+    first = _run_on_meta(function, args, kwargs, _TRIAL_SIZES[0])
+    second = first if known else _run_on_meta(function, args, kwargs, _TRIAL_SIZES[1])
+    others = iter(arrays.leaves(second))
+
+    def spec(leaf):
+        other = next(others)
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        shape = tuple(a if a == b else None for a, b in zip(leaf.shape, other.shape, strict=True))
+        return Symbolic(shape, leaf.dtype)
+
+    return arrays.map_tree(spec, first)
+
+
+def _run_on_meta(function, args, kwargs, size):
+    def stand_in(leaf):
+        if not isinstance(leaf, Symbolic):
+            return leaf
+        shape = [size if dim is None else dim for dim in leaf.shape]
+        return torch.empty(shape, dtype=torch_dtype(leaf.dtype), device="meta")
+
+    args, kwargs = arrays.map_tree(stand_in, (args, kwargs))
+    with torch.no_grad(), _OnMeta():
+        return function(*args, **kwargs)
+
+
+def on_meta():
+    """Whether shapes are being inferred: the code that runs now computes no values."""
+    return any(isinstance(mode, _OnMeta) for mode in torch.utils._python_dispatch._get_current_dispatch_mode_stack())
+
+
+class Graph:
+    """The nodes between some inputs and outputs, in an order in which they can be run.
+
+    inputs: a list of `Symbolic`s; outputs: a tree of them. Raises ValueError where an output needs a value that is not
+    among the inputs.
+    """
+
+    def __init__(self, inputs, outputs):
+        self.inputs = list(inputs)
+        self.outputs = outputs
+        self.nodes = self._sort()
+        self._steps = [self._compile(node) for node in self.nodes]
+
+    def _sort(self):
+        """The nodes in topological order, depth first from the outputs (no recursion: graphs may be deep)."""
+        given = {id(value) for value in self.inputs}
+        order, done = [], set()
+        stack = [(value, False) for value in reversed(symbolics(self.outputs))]
+        while stack:
+            value, visited = stack.pop()
+            node = value.node
+            if id(value) in given or id(node) in done:
+                continue
+            if node is None:
+                raise ValueError(
+                    explain(
+                        "The graph is disconnected: an output depends on a value that is not among the inputs",
+                        expected=f"all of its inputs among {self.inputs}",
+                        given=f"{value} is missing",
+                    )
+                )
+            if visited:
+                done.add(id(node))
+                order.append(node)
+                continue
+            stack.append((value, True))
+            stack.extend((parent, False) for parent in reversed(node.inputs))
+        return order
+
+    @staticmethod
+    def _compile(node):
+        """(operation, fill, targets): `fill(values)` gives the arguments, `targets` are the outputs' ids."""
+        args, kwargs = node.args, node.kwargs
+        if len(args) == 1 and isinstance(args[0], Symbolic) and not symbolics(kwargs):
+            key = id(args[0])
+
+            def fill(values):
+                return (values[key],), kwargs
+        else:
+
+            def fill(values):
+                return arrays.map_tree(lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, (args, kwargs))
+
+        return node, fill, [id(value) for value in symbolics(node.outputs)]
+
+    def run(self, feed, call=None):
+        """Evaluate the outputs.
+
+        feed: the inputs' values, in their order; call(node, args, kwargs): how to run a node, by default its operation.
+        """
+        values = {id(value): given for value, given in zip(self.inputs, feed, strict=True)}
+        for node, fill, targets in self._steps:
+            args, kwargs = fill(values)
+            result = node.operation(*args, **kwargs) if call is None else call(node, args, kwargs)
+            if len(targets) == 1 and isinstance(result, torch.Tensor):
+                values[targets[0]] = result
+            else:
+                leaves = [leaf for leaf in arrays.leaves(result) if _is_value(leaf)]
+                values.update(zip(targets, leaves, strict=True))
+        return arrays.map_tree(lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, self.outputs)
+
+
+def _is_value(leaf):
+    return isinstance(leaf, (torch.Tensor, Symbolic, arrays.Array))
+
+
+__all__ = ["Graph", "Node", "Symbolic", "apply", "infer", "on_meta", "symbolics"]

@@ -1,0 +1,151 @@
+"""The base of Keras's `Layer` and Gluon's `Block`: a `torch.nn.Module` that is built from its first input."""
+
+import torch
+
+from tandem.core import arrays, scope
+
+
+class Holder:
+    """A named tensor that modules own: the base of `keras.Variable` and `gluon.Parameter`.
+
+    `tensor` is a `torch.nn.Parameter` (or a plain tensor, for state that is not learned), or None until it is
+    created. Each owner has it registered under an attribute name, so that `state_dict`, `.to(device)` and
+    `torch.optim` see one and the same tensor; `bind` keeps all of them in step.
+    """
+
+    tensor = None
+    is_parameter = True
+
+    def bind(self, tensor):
+        """Hold `tensor` from now on, in every module that owns this holder."""
+        Module.mutations += 1
+        self.tensor = tensor
+        for owner, name in self.__dict__.get("_owners", ()):
+            owner._register_tensor(name, self)
+
+
+class Module(torch.nn.Module):
+    """A `torch.nn.Module` whose weights may come later, and whose mode may be set by a scope.
+
+    Three things differ from the bare class. Weights are `Holder`s (assigning one to an attribute registers its
+    tensor). Whether a call trains is decided by `is_training`: an argument, then the surrounding scope, then what
+    `train()`/`eval()` last said, and where nothing says so, inference. `mutations` counts every attribute that is
+    set on any module, so that a recorded program can tell when it may be stale.
+    """
+
+    mutations = 0
+    _mode = None
+
+    def __setattr__(self, name, value):
+        if self.__dict__.get(name, self) is value:
+            return
+        Module.mutations += 1
+        if isinstance(value, Holder):
+            self.hold(name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name):
+        Module.mutations += 1
+        holders = self.__dict__.get("_holders", {})
+        if name in holders:
+            holder = holders.pop(name)
+            holder._owners = [pair for pair in holder._owners if pair != (self, name)]
+            self._parameters.pop(name, None)
+            self._buffers.pop(name, None)
+            self.__dict__.pop(name, None)
+        else:
+            super().__delattr__(name)
+
+    def hold(self, name, holder):
+        """Own `holder` as attribute `name`; its tensor appears in `state_dict` under that name."""
+        if "_parameters" not in self.__dict__:
+            raise AttributeError(
+                f"Cannot assign a weight to {type(self).__name__}.{name} before super().__init__() was called."
+            )
+        self.__dict__.setdefault("_holders", {})[name] = holder
+        owners = holder.__dict__.setdefault("_owners", [])
+        if (self, name) not in owners:
+            owners.append((self, name))
+        self.__dict__[name] = holder
+        self._register_tensor(name, holder)
+
+    def _register_tensor(self, name, holder):
+        self._parameters.pop(name, None)
+        self._buffers.pop(name, None)
+        if holder.tensor is not None:
+            if holder.is_parameter and isinstance(holder.tensor, torch.nn.Parameter):
+                self._parameters[name] = holder.tensor
+            else:
+                self._buffers[name] = holder.tensor
+
+    def _apply(self, fn, recurse=True):
+        # `.to(device)` may put new tensors into the registries: the holders must follow.
+        super()._apply(fn, recurse)
+        for name, holder in self.__dict__.get("_holders", {}).items():
+            tensor = self._parameters.get(name, self._buffers.get(name))
+            if tensor is not None and tensor is not holder.tensor:
+                holder.bind(tensor)
+        return self
+
+    def train(self, mode=True):
+        """Say that calls outside any other scope train (or, with False, do not)."""
+        super().train(mode)
+        self._mode = mode
+        return self
+
+    def is_training(self, given=None):
+        """Whether this call trains: the argument, else the scope, else `train()`/`eval()`, else False."""
+        if given is not None:
+            return given
+        flag = scope.is_training()
+        if flag is None:
+            flag = self._mode
+        return bool(flag)
+
+
+# What torch keeps in every module for itself, and what tells nothing of what a call does.
+_NOT_STATE = {"_modules", "_parameters", "_buffers", "_holders", "_owners"}
+_PLAIN = (bool, int, float, str, bytes, type(None), tuple)
+
+
+def fingerprint(roots):
+    """A hash of every attribute of some modules and all below them: equal while nothing that steers a call was set.
+
+    Plain values count by value, anything else by identity; hooks count too.
+    """
+    parts = []
+    for root in roots:
+        for module in root.modules() if isinstance(root, torch.nn.Module) else (root,):
+            for name, value in vars(module).items():
+                if name in _NOT_STATE:
+                    parts.append(tuple(map(id, value.values())) if isinstance(value, dict) else len(value))
+                elif isinstance(value, dict):
+                    parts.append((name, tuple(value), tuple(map(id, value.values()))))
+                elif isinstance(value, list):
+                    parts.append((name, tuple(map(id, value))))
+                elif isinstance(value, _PLAIN):
+                    parts.append((name, repr(value)))
+                else:
+                    parts.append((name, id(value)))
+    return hash(tuple(parts))
+
+
+def call_with_arrays(function, args, kwargs):
+    """Call a function of tensors with `Array`s: unwrap the arguments, wrap the results as the same kind.
+
+    Gradients are kept as the arrays' own front end has it: only while it records.
+    """
+    kind = arrays.array_type(args, kwargs)
+    recording = scope.is_recording()
+    grad = torch.is_grad_enabled() if recording is None else recording
+    with torch.set_grad_enabled(grad):
+        result = function(*arrays.unwrap(args), **arrays.unwrap(kwargs))
+    return arrays.wrap(result, kind)
+
+
+def call_plain(module, training, args, kwargs):
+    """Call a plain `torch.nn.Module` inside a model, in the mode that the model is called in."""
+    if module.training != training:
+        module.train(training)
+    return module(*args, **kwargs)

@@ -1,0 +1,58 @@
+"""What holds for the current thread while a piece of code runs: training or inference, recording or not.
+
+`training` is None outside any scope: then a module decides for itself (see `Module.is_training`).
+`recording` is MXNet's `autograd.record` flag: None where torch's own grad mode rules.
+"""
+
+import threading
+from contextlib import contextmanager
+
+
+class _Scope(threading.local):
+    training = None
+    recording = None
+
+
+_current = _Scope()
+
+
+def is_training():
+    """True, False, or None where no scope says."""
+    return _current.training
+
+
+def is_recording():
+    """True, False, or None where no scope says."""
+    return _current.recording
+
+
+def set_training(flag):
+    """Set the training flag of this thread and return the one before."""
+    before, _current.training = _current.training, flag
+    return before
+
+
+def set_recording(flag):
+    """Set the recording flag of this thread and return the one before."""
+    before, _current.recording = _current.recording, flag
+    return before
+
+
+@contextmanager
+def training(flag):
+    """Run a block with the training flag set."""
+    before = set_training(flag)
+    try:
+        yield
+    finally:
+        set_training(before)
+
+
+@contextmanager
+def recording(flag):
+    """Run a block with the recording flag set."""
+    before = set_recording(flag)
+    try:
+        yield
+    finally:
+        set_recording(before)

@@ -1,0 +1,1 @@
+"""Running a model: record and replay, feeding, checkpoints, guards, distribution."""

@@ -1,0 +1,271 @@
+"""Writing down every ATen call that a function makes, forward, backward and update alike.
+
+A recording speaks of storages, not of tensor objects: autograd hands out new tensor objects for values that it saved,
+so only the memory behind a tensor says which value it is. A storage is an *input* (a buffer that the caller fills
+before each run), *made* by one of the calls, or *outside* (a parameter, an optimizer's slot, a constant).
+"""
+
+import sys
+from dataclasses import dataclass, field
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from tandem.core.dispatch import DispatchMode
+
+aten = torch.ops.aten
+
+# Of a new tensor that Python made from numbers, the value may be compared between two recordings up to this size.
+_CONSTANT_ELEMENTS = 64
+
+# What a call makes is kept for folding constants up to this size; what is larger is freed when eager code frees it.
+_KEPT_BYTES = 1 << 16
+
+
+class Unfaithful(Exception):
+    """The function did something that a replay would not repeat; `where` is the user's line, if it is known."""
+
+    def __init__(self, reason, where=None):
+        super().__init__(reason)
+        self.reason = reason
+        self.where = where
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A tensor as seen by a recording: which storage, and how it looks at it."""
+
+    storage: int
+    dtype: torch.dtype
+    size: tuple
+    stride: tuple
+    offset: int
+
+
+@dataclass(slots=True)
+class Call:
+    """One ATen call: `args` is the flat list of its arguments, tensors among them as `Ref`s; `outputs` likewise."""
+
+    func: object
+    spec: object
+    args: list
+    outputs: list
+    where: tuple | None
+
+    def tensors(self):
+        """The `Ref`s among the arguments."""
+        return [arg for arg in self.args if type(arg) is Ref]
+
+
+@dataclass(slots=True)
+class Storage:
+    """What a recording knows of one piece of memory."""
+
+    role: str  # "input", "made" or "outside"
+    nbytes: int
+    key: int  # its address, which is not given to another storage as long as `weak` or `tensor` stands
+    tensor: torch.Tensor | None  # None for what is large and made during the run: that must be freed as eager code frees it
+    weak: object = None
+    maker: int = -1  # the index of the call that made it
+    constant: bool = False  # Python made it from numbers during the recording
+    owner: torch.Tensor | None = None  # the parameter that it belongs to, as the function saw it
+
+
+@dataclass
+class Recording:
+    """The calls of one run, the storages that they touch, and the tree of outputs."""
+
+    calls: list = field(default_factory=list)
+    storages: list = field(default_factory=list)
+    outputs: list = field(default_factory=list)
+    output_spec: object = None
+    grads: list = field(default_factory=list)  # (parameter, Ref) of each `.grad` that the run left behind
+
+    def difference(self, other):
+        """Why a run recorded later did not do the same as this one, or None where it did."""
+        if len(self.calls) != len(other.calls):
+            return f"one run made {len(self.calls)} operations and the next {len(other.calls)}", None
+        for before, after in zip(self.calls, other.calls, strict=True):
+            if before.func is not after.func:
+                return f"one run called {before.func} and the next {after.func}", after.where
+            if before.args != after.args and not _same_args(before.args, after.args):
+                return f"an argument of {after.func} changed from run to run", after.where
+        for before, after in zip(self.storages, other.storages, strict=True):
+            if before.role != after.role:
+                return "a tensor came from elsewhere than in the run before", None
+            if before.constant and after.constant:
+                if not _same_values(before.tensor, after.tensor):
+                    return "a number that Python computed changed from run to run", None
+            elif before.role == "outside" and before.key != after.key:
+                return "a tensor that the function reads was replaced by another one from run to run", None
+        if self.outputs != other.outputs or [ref for _, ref in self.grads] != [ref for _, ref in other.grads]:
+            return "the outputs are not the same values as in the run before", None
+        return None
+
+
+def _same_args(before, after):
+    return len(before) == len(after) and all(
+        a is b or (type(a) is type(b) and (a == b or (a != a and b != b))) for a, b in zip(before, after, strict=True)
+    )
+
+
+def _same_values(a, b):
+    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
+
+
+def _storage_key(tensor):
+    return tensor.untyped_storage()._cdata
+
+
+def user_frame():
+    """(file, line) of the innermost Python frame that is neither torch's nor ours, or None."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not any(part in name for part in _INTERNAL):
+            return name, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+_INTERNAL = ("/torch/", "/tandem/", "<frozen", "<string>", "/runpy.py", "/contextlib.py")
+
+# Python looks into a tensor through these without any ATen call that a dispatch mode would see.
+_READS = {
+    torch.Tensor.numpy,
+    torch.Tensor.tolist,
+    torch.Tensor.__array__,
+    torch.Tensor.data_ptr,
+    torch.Tensor.untyped_storage,
+    torch.Tensor.__dlpack__,
+}
+
+
+class _Reads(TorchFunctionMode):
+    """Notices when the function takes a tensor's values out of torch."""
+
+    def __init__(self, recorder):
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in _READS and self.recorder.knows(args[0]):
+            self.recorder.refuse(f"a tensor's values are read into Python ({func.__name__})", user_frame())
+        return func(*args, **(kwargs or {}))
+
+
+class Recorder(DispatchMode):
+    """Runs every call as it comes and writes it down; `recording` holds the result."""
+
+    def __init__(self):
+        super().__init__()
+        self.recording = Recording()
+        self.refusal = None
+        self._numbers = {}
+        self._reads = _Reads(self)
+
+    def __enter__(self):
+        super().__enter__()
+        self._reads.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        self._reads.__exit__(*exception)
+        super().__exit__(*exception)
+
+    def refuse(self, reason, where):
+        """Remember the first thing that a replay could not repeat; the run itself goes on."""
+        if self.refusal is None:
+            self.refusal = Unfaithful(reason, where)
+
+    def knows(self, tensor):
+        """Whether a tensor is an input of this run or was made by it."""
+        number = self._numbers.get(_storage_key(tensor)) if isinstance(tensor, torch.Tensor) else None
+        return number is not None and self.recording.storages[number].role != "outside"
+
+    def add_input(self, tensor):
+        """Say that `tensor` is a buffer which the caller fills before each run."""
+        self._add_storage(tensor, "input")
+
+    def _add_storage(self, tensor, role, maker=-1):
+        number = len(self.recording.storages)
+        memory = tensor.untyped_storage()
+        nbytes = memory.nbytes()
+        keep = tensor.detach() if role != "made" or nbytes <= _KEPT_BYTES else None
+        weak = StorageWeakRef(memory) if keep is None else None
+        owner = tensor if role == "outside" and isinstance(tensor, torch.nn.Parameter) else None
+        self.recording.storages.append(Storage(role, nbytes, memory._cdata, keep, weak, maker, owner=owner))
+        self._numbers[memory._cdata] = number
+        return number
+
+    def _ref(self, tensor):
+        number = self._numbers.get(_storage_key(tensor))
+        if number is None:
+            number = self._add_storage(tensor, "outside")
+        return Ref(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset())
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        where = user_frame()
+        flat, spec = tree_flatten((args, kwargs))
+        refs = [self._ref(value) if isinstance(value, torch.Tensor) else value for value in flat]
+        result = func(*args, **kwargs)
+        if func.namespace != "aten" and func.namespace not in ("prims", "mkldnn", "quantized"):
+            self.refuse(f"the operator {func} is not one of torch's own", where)
+        if torch.Tag.data_dependent_output in func.tags:
+            self.refuse("a tensor's value is read into Python", where)
+        elif torch.Tag.dynamic_output_shape in func.tags:
+            self.refuse(f"the shape of {func}'s result depends on values", where)
+        if func is aten.lift_fresh.default and args[0].numel() <= _CONSTANT_ELEMENTS:
+            self.recording.storages[refs[0].storage].constant = True
+        made, _ = tree_flatten(result)
+        made = [value for value in made if isinstance(value, torch.Tensor)]
+        index = len(self.recording.calls)
+        outputs = []
+        for tensor in made:
+            if tensor.layout is not torch.strided:
+                self.refuse(f"{func} gives a tensor that is not dense", where)
+                return result
+            if _storage_key(tensor) not in self._numbers:
+                self._add_storage(tensor, "made", index)
+            outputs.append(self._ref(tensor))
+        self.recording.calls.append(Call(func, spec, refs, outputs, where))
+        return result
+
+    def finish(self, outputs):
+        """Close the recording with the tree of outputs; raise `Unfaithful` where it cannot be replayed."""
+        if self.refusal is not None:
+            raise self.refusal
+        flat, spec = tree_flatten(outputs)
+        for value in flat:
+            if not (value is None or isinstance(value, (torch.Tensor, int, float, str, bool))):
+                raise Unfaithful(f"an output is a {type(value).__name__}, not a tensor")
+        self.recording.outputs = [self._ref(v) if isinstance(v, torch.Tensor) else v for v in flat]
+        self.recording.output_spec = spec
+        for storage in list(self.recording.storages):
+            grad = storage.owner.grad if storage.owner is not None else None
+            if grad is not None and self.knows(grad):
+                self.recording.grads.append((storage.owner, self._ref(grad)))
+        return self.recording
+
+
+def record(function, inputs, args):
+    """Run `function(*args)` and write down what it does.
+
+    inputs: the tensors among the arguments that will be filled anew before each run. Returns (result, recording), the
+    recording an `Unfaithful` where the run cannot be replayed.
+    """
+    recorder = Recorder()
+    for tensor in inputs:
+        recorder.add_input(tensor)
+    with recorder:
+        result = function(*args)
+    try:
+        return result, recorder.finish(result)
+    except Unfaithful as refusal:
+        return result, refusal
+
+
+__all__ = ["Call", "Recording", "Ref", "Storage", "Unfaithful", "record", "tree_unflatten", "user_frame"]

@@ -1,0 +1,169 @@
+"""Record once, replay: a function of tensors that is called again and again.
+
+The first calls of each kind run as they are, under a recorder. When two runs in a row did exactly the same, the
+recording becomes a `Program` and later calls run that. What cannot be recorded faithfully runs eagerly from then on,
+and says so once, with the reason and the line of the user's code.
+"""
+
+import warnings
+
+import torch
+
+from tandem.core import scope
+from tandem.core.arrays import map_tree
+from tandem.core.module import Module, fingerprint
+from tandem.engine.program import Program
+from tandem.engine.record import Unfaithful, record
+
+# A function that is called with ever new shapes is not worth recording: each program keeps its buffers.
+_MOST_KINDS = 32
+_MOST_ATTEMPTS = 4
+
+
+class EagerWarning(UserWarning):
+    """A step runs eagerly, without record and replay; the message says why."""
+
+
+class _Kind:
+    """What is known of the calls with one signature."""
+
+    __slots__ = ("attempts", "buffers", "eager", "previous", "program")
+
+    def __init__(self):
+        self.buffers = None
+        self.previous = None
+        self.program = None
+        self.eager = False
+        self.attempts = 0
+
+
+class Step:
+    """A function of trees of tensors that is recorded and replayed.
+
+    function: changes tensors that it does not get as arguments (parameters, optimizer's slots, metrics' sums) in place
+        only, and returns a tree of tensors.
+    name: what to call it in messages; enabled: with False every call is eager.
+    watch: the modules and objects whose attributes steer what the function does; when one of them is set, the step is
+        recorded anew.
+    The result of a call holds until the next call.
+    """
+
+    def __init__(self, function, *, name="step", enabled=True, watch=()):
+        self.function = function
+        self.name = name
+        self.enabled = enabled
+        self.watch = tuple(watch)
+        self._kinds = {}
+        self._mutations = -1
+        self._print = None
+        self._last = (None, None)
+        self._warned = False
+
+    def __call__(self, *args):
+        if not self.enabled or torch.utils._python_dispatch._len_torch_dispatch_stack():
+            return self.function(*args)
+        tensors = []
+        signature = (
+            _signature(args, tensors),
+            scope.is_training(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.is_autocast_enabled("cpu"),
+            self._fingerprint(),
+        )
+        if signature == self._last[0]:
+            kind = self._last[1]
+        else:
+            kind = self._kind(signature)
+            self._last = (signature, kind)
+        if kind.eager:
+            return self.function(*args)
+        program = kind.program
+        if program is None:
+            return self._record(kind, args, tensors)
+        if not program.is_current():
+            kind.program = kind.previous = None
+            return self._record(kind, args, tensors)
+        for buffer, tensor in zip(program.inputs, tensors, strict=True):
+            buffer.copy_(tensor)
+        return program.run()
+
+    @property
+    def programs(self):
+        """The programs made so far, one to a signature."""
+        return [kind.program for kind in self._kinds.values() if kind.program is not None]
+
+    def reset(self):
+        """Forget all recordings."""
+        self._kinds.clear()
+        self._last = (None, None)
+
+    def _fingerprint(self):
+        if Module.mutations != self._mutations:
+            self._print = fingerprint(self.watch)
+            self._mutations = Module.mutations
+        return self._print
+
+    def _kind(self, signature):
+        kind = self._kinds.get(signature)
+        if kind is None:
+            kind = self._kinds[signature] = _Kind()
+            if len(self._kinds) > _MOST_KINDS:
+                kind.eager = True
+                self._explain(Unfaithful(f"it was called with more than {_MOST_KINDS} different shapes or settings"))
+        return kind
+
+    def _record(self, kind, args, tensors):
+        if kind.buffers is None:
+            kind.buffers = [tensor.detach().clone() for tensor in tensors]
+        else:
+            for buffer, tensor in zip(kind.buffers, tensors, strict=True):
+                buffer.copy_(tensor)
+        buffers = iter(kind.buffers)
+        given = map_tree(lambda leaf: next(buffers) if isinstance(leaf, torch.Tensor) else leaf, args)
+        mutations = Module.mutations
+        result, recording = record(self.function, kind.buffers, given)
+        kind.attempts += 1
+        try:
+            if isinstance(recording, Unfaithful):
+                raise recording
+            if kind.previous is not None:
+                self._compile(kind, recording, mutations)
+            kind.previous = None if kind.program else recording
+        except Unfaithful as refusal:
+            kind.eager, kind.previous, kind.buffers = True, None, None
+            self._explain(refusal)
+        return result
+
+    @staticmethod
+    def _compile(kind, recording, mutations):
+        reason, where = kind.previous.difference(recording) or (None, None)
+        if reason is None and Module.mutations != mutations:
+            reason = "an attribute of a layer or model is set in every call"
+        if reason is None:
+            kind.program = Program(recording, kind.buffers)
+        elif kind.attempts >= _MOST_ATTEMPTS:
+            raise Unfaithful(reason, where)
+
+    def _explain(self, refusal):
+        if self._warned:
+            return
+        self._warned = True
+        where = f" ({refusal.where[0]}, line {refusal.where[1]})" if refusal.where else ""
+        warnings.warn(
+            f"{self.name} runs eagerly, not recorded and replayed, since {refusal.reason}{where}.",
+            EagerWarning,
+            stacklevel=4,
+        )
+
+
+def _signature(tree, tensors):
+    """Structure, shapes and dtypes of a tree of tensors, hashable; the tensors are appended to `tensors`."""
+    if isinstance(tree, torch.Tensor):
+        tensors.append(tree)
+        return tree.shape, tree.dtype, tree.device
+    if isinstance(tree, (list, tuple)):
+        return type(tree), tuple([_signature(item, tensors) for item in tree])
+    if isinstance(tree, dict):
+        return dict, tuple([(key, _signature(item, tensors)) for key, item in tree.items()])
+    return tree
