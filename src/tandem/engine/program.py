@@ -28,6 +28,9 @@ _FILL = {
 }
 _COPY = {"aten::clone", "aten::_to_copy"}
 
+# Kernels that keep what their gradient needs only while gradients are tracked.
+_ASKS_GRAD_MODE = {"aten::mkldnn_rnn_layer"}
+
 # Operators without an `out=` kernel that are a case of one that has it.
 _EQUIVALENTS = {"aten::relu": (aten.clamp_min.out, (0,))}
 
@@ -86,19 +89,25 @@ class Program:
     """Fixed buffers and the function that runs one step on them.
 
     `inputs` are the buffers to fill, `run()` computes, and its result is the tree of outputs: they belong to the program
-    and hold until the next run. `source` is the code of the step, one line to a call.
+    and hold until the next run. `source` is the code of the step, one line to a call. A recording of two parts (a
+    forward and a backward pass) gives a program whose `begin()` runs the first, and `run()` the second.
     """
 
     def __init__(self, recording, inputs):
         self.inputs = inputs
         builder = _Builder(recording, inputs)
-        self.source, self._step = builder.build()
+        self.source, (self.begin, self._step) = builder.build()
         self.calls = builder.lines
+        self._fixed = builder.views
         self._spec = recording.output_spec
         self._outputs = len(recording.outputs)
         self._grads = [parameter for parameter, _ in recording.grads]
         self._owners = [s.owner for s in recording.storages if s.owner is not None]
         self._seen = self._look()
+
+    def tensors(self):
+        """The fixed tensors that the calls work on: buffers, parameters, constants, and views of them."""
+        return list(self._fixed.values())
 
     def _look(self):
         return [(owner.data_ptr(), owner.requires_grad) for owner in self._owners]
@@ -129,6 +138,7 @@ class _Builder:
         self.calls = recording.calls
         self.inputs = inputs
         self.lines = []  # (code, call)
+        self._begun = 0  # the first line of the part that is being written
         self.constants = {}  # id -> (name, value)
         self.names = {}  # name -> value: the arguments of the generated function
         self.buffers = {}  # storage number -> tensor over the whole memory, for fixed storages
@@ -145,12 +155,23 @@ class _Builder:
         self._find_dynamic(kinds)
         self._allocate(kinds)
         dies = self._deaths()
+        first = None
         for index, (call, kind) in enumerate(zip(self.calls, kinds, strict=True)):
+            if index == self.recording.cut:
+                first = self._part(self.recording.first_outputs)
             if kind not in ("view", "constant", "empty"):
                 self._emit(call, kind)
             self._release(dies.get(index, ()))
+        if first is None and self.recording.cut is not None:
+            first = self._part(self.recording.first_outputs)
         results = [*self.recording.outputs, *(ref for _, ref in self.recording.grads)]
-        return self._assemble(", ".join(self._argument(value) for value in results))
+        return self._assemble(first, self._part(results))
+
+    def _part(self, results):
+        """The code of a function: the lines since the last part, and what it gives."""
+        results = ", ".join(self._argument(value) for value in results)
+        begin, self._begun = self._begun, len(self.lines)
+        return [code for code, _ in self.lines[begin:]] + [f"return [{results}]"]
 
     def _written(self):
         """For each storage, the indices of the calls that change it after it was made."""
@@ -171,7 +192,7 @@ class _Builder:
         schema = schema_of(call.func)
         if schema.writes:
             return "as is"
-        made = [ref for ref in call.outputs if self._made_by(ref, index)]
+        made = [ref for ref in call.results() if self._made_by(ref, index)]
         if not made:
             return "view"
         name = call.func._schema.name
@@ -210,7 +231,7 @@ class _Builder:
         self.dynamic = set()
         for index, (call, kind) in enumerate(zip(self.calls, kinds, strict=True)):
             if kind in ("dynamic", "as is"):
-                self.dynamic.update(ref.storage for ref in call.outputs if self._made_by(ref, index))
+                self.dynamic.update(ref.storage for ref in call.results() if self._made_by(ref, index))
 
     def _allocate(self, kinds):
         """Give each fixed storage its memory; storages whose lives do not overlap may get the same."""
@@ -219,13 +240,16 @@ class _Builder:
         for index, kind in enumerate(kinds):
             call = self.calls[index]
             if kind in ("empty", "fill", "copy", "out"):
-                for number in {ref.storage for ref in call.outputs if self._made_by(ref, index)}:
+                for number in {ref.storage for ref in call.results() if self._made_by(ref, index)}:
                     memory = self._take(free, self.storages[number].nbytes, self._device(call))
                     self.buffers[number] = memory
                     expiring.setdefault(last[number], []).append(memory)
             free.extend(expiring.pop(index, ()))
+        inputs = iter(self.inputs)
         for number, storage in enumerate(self.storages):
-            if number not in self.buffers and number not in self.dynamic:
+            if storage.role == "input":
+                self.buffers[number] = next(inputs).untyped_storage()
+            elif number not in self.buffers and number not in self.dynamic:
                 if storage.tensor is None:
                     raise Unfaithful("a value that was made in one run is read in the next")
                 self.buffers[number] = storage.tensor.untyped_storage()
@@ -251,11 +275,13 @@ class _Builder:
         """For each storage the index of the last call that touches it; outputs live on."""
         last = {}
         for index, call in enumerate(self.calls):
-            for ref in call.tensors() + call.outputs:
+            for ref in call.tensors() + call.results():
                 last[ref.storage] = index
         for value in [*self.recording.outputs, *(ref for _, ref in self.recording.grads)]:
             if isinstance(value, Ref):
                 last[value.storage] = len(self.calls)
+        for value in self.recording.first_outputs:
+            last[value.storage] = max(last.get(value.storage, 0), self.recording.cut)
         return last
 
     def _deaths(self):
@@ -286,7 +312,10 @@ class _Builder:
             self._call(call, overload, list(args), {**kwargs, **dict(zip(names, call.outputs, strict=True))})
         else:
             args, kwargs = tree_unflatten(call.args, call.spec)
-            targets = [(ref, ref.storage in self.dynamic and ref not in self.variables) for ref in call.outputs]
+            targets = [
+                (ref, ref is not None and ref.storage in self.dynamic and ref not in self.variables)
+                for ref in call.outputs
+            ]
             self._call(call, func, list(args), kwargs, targets if any(new for _, new in targets) else ())
 
     def _call(self, call, func, args, kwargs, targets=()):
@@ -305,6 +334,9 @@ class _Builder:
                 left.append(name)
             single = len(func._schema.returns) == 1 and str(func._schema.returns[0].type) == "Tensor"
             code = f"{left[0] if single else ', '.join(left) + ','} = {code}"
+        if func._schema.name in _ASKS_GRAD_MODE:
+            switch = self._constant(torch._C._set_grad_enabled, "grad")
+            code = f"{switch}(True); {code}; {switch}(False)"
         self.lines.append((code, call))
 
     def _release(self, storages):
@@ -368,13 +400,20 @@ class _Builder:
     def _stand_in(ref):
         return torch.empty_strided(ref.size, ref.stride, dtype=ref.dtype)
 
-    def _assemble(self, results):
-        body = "\n".join(f"        {code}" for code, _ in self.lines)
-        source = (
-            f"def bind({', '.join(self.names)}):\n    def step():\n{body}\n"
-            f"        return [{results}]\n    return step\n"
-        )
-        scope = {}
+    def _assemble(self, first, second):
+        """The source, and the function of each part (None for the first where there is one part only)."""
+        shared = ""
+        if first is not None and self.variables:
+            names = ", ".join(self.variables.values())
+            shared = f"        nonlocal {names}\n"
+        lines = [f"def bind({', '.join(self.names)}):\n"]
+        if shared:
+            lines.append(f"    {' = '.join(self.variables.values())} = None\n")
+        for name, code in (("begin", first), ("step", second)):
+            if code is not None:
+                lines.append(f"    def {name}():\n{shared}" + "".join(f"        {line}\n" for line in code))
+        lines.append(f"    return {'None' if first is None else 'begin'}, step\n")
+        source, scope = "".join(lines), {}
         exec(compile(source, "<tandem program>", "exec"), scope)
         return source, scope["bind"](**self.names)
 

@@ -46,7 +46,10 @@ class Ref:
 
 @dataclass(slots=True)
 class Call:
-    """One ATen call: `args` is the flat list of its arguments, tensors among them as `Ref`s; `outputs` likewise."""
+    """One ATen call: `args` is the flat list of its arguments, tensors among them as `Ref`s; `outputs` likewise.
+
+    An output that is no tensor (the gradient that nobody asked for) is None.
+    """
 
     func: object
     spec: object
@@ -57,6 +60,10 @@ class Call:
     def tensors(self):
         """The `Ref`s among the arguments."""
         return [arg for arg in self.args if type(arg) is Ref]
+
+    def results(self):
+        """The `Ref`s among the outputs."""
+        return [out for out in self.outputs if out is not None]
 
 
 @dataclass(slots=True)
@@ -82,6 +89,8 @@ class Recording:
     outputs: list = field(default_factory=list)
     output_spec: object = None
     grads: list = field(default_factory=list)  # (parameter, Ref) of each `.grad` that the run left behind
+    cut: int | None = None  # where the run has two parts: the index of the second part's first call
+    first_outputs: list = field(default_factory=list)  # what the first part gives
 
     def difference(self, other):
         """Why a run recorded later did not do the same as this one, or None where it did."""
@@ -100,9 +109,12 @@ class Recording:
                     return "a number that Python computed changed from run to run", None
             elif before.role == "outside" and before.key != after.key:
                 return "a tensor that the function reads was replaced by another one from run to run", None
-        if self.outputs != other.outputs or [ref for _, ref in self.grads] != [ref for _, ref in other.grads]:
+        if self._results() != other._results() or self.cut != other.cut:
             return "the outputs are not the same values as in the run before", None
         return None
+
+    def _results(self):
+        return self.outputs, self.first_outputs, [ref for _, ref in self.grads]
 
 
 def _same_args(before, after):
@@ -208,6 +220,8 @@ class Recorder(DispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if func.namespace == "profiler":
+            return func(*args, **kwargs)
         where = user_frame()
         flat, spec = tree_flatten((args, kwargs))
         refs = [self._ref(value) if isinstance(value, torch.Tensor) else value for value in flat]
@@ -220,11 +234,12 @@ class Recorder(DispatchMode):
             self.refuse(f"the shape of {func}'s result depends on values", where)
         if func is aten.lift_fresh.default and args[0].numel() <= _CONSTANT_ELEMENTS:
             self.recording.storages[refs[0].storage].constant = True
-        made, _ = tree_flatten(result)
-        made = [value for value in made if isinstance(value, torch.Tensor)]
         index = len(self.recording.calls)
         outputs = []
-        for tensor in made:
+        for tensor in tree_flatten(result)[0]:
+            if not isinstance(tensor, torch.Tensor):
+                outputs.append(None)
+                continue
             if tensor.layout is not torch.strided:
                 self.refuse(f"{func} gives a tensor that is not dense", where)
                 return result
@@ -233,6 +248,11 @@ class Recorder(DispatchMode):
             outputs.append(self._ref(tensor))
         self.recording.calls.append(Call(func, spec, refs, outputs, where))
         return result
+
+    def end_first_part(self, outputs):
+        """Say that what was run so far gives the flat list `outputs`, and that what follows is run later."""
+        self.recording.cut = len(self.recording.calls)
+        self.recording.first_outputs = [self._ref(value) for value in outputs]
 
     def finish(self, outputs):
         """Close the recording with the tree of outputs; raise `Unfaithful` where it cannot be replayed."""

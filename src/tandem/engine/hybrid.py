@@ -1,0 +1,226 @@
+"""Record and replay for a piece of a model whose gradient is asked for later: Gluon's `hybridize()`.
+
+A `Step` is a whole training step. Here only a block's forward pass is called; the loss and `backward()` are the user's.
+The block's forward and backward pass are recorded together as one program of two parts, and an autograd function joins
+them to whatever the user does around them.
+"""
+
+import torch
+
+from tandem.core import scope
+from tandem.core.arrays import map_tree
+from tandem.core.errors import explain
+from tandem.core.module import Module
+from tandem.engine.program import Program
+from tandem.engine.record import Recorder, Unfaithful, tree_unflatten
+from tandem.engine.replay import Step
+
+# How many calls may wait for their backward pass at once, each with buffers of its own, before others run eagerly.
+_MOST_WAITING = 4
+
+
+class _Lease:
+    """The hold of one call on a program: from its forward pass until its backward pass is done or cannot come any more."""
+
+    __slots__ = ("_idle", "program")
+
+    def __init__(self, program, idle):
+        self.program = program
+        self._idle = idle
+
+    def end(self):
+        if self.program is not None:
+            self._idle.append(self.program)
+            self.program = None
+
+    def __del__(self):
+        self.end()
+
+
+class _Joint(torch.autograd.Function):
+    """Runs a program's first part forward and its second part backward."""
+
+    @staticmethod
+    def forward(ctx, lease, count, differentiable, *tensors):
+        program = lease.program
+        for buffer, tensor in zip(program.inputs, tensors[:count], strict=False):
+            buffer.copy_(tensor)
+        ctx.lease, ctx.count = lease, count
+        ctx.set_materialize_grads(False)
+        results = tuple(result.clone() for result in program.begin())
+        ctx.mark_non_differentiable(*(r for r, wanted in zip(results, differentiable, strict=True) if not wanted))
+        ctx.differentiable = differentiable
+        return results
+
+    @staticmethod
+    def backward(ctx, *grads):
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                explain(
+                    "A hybridized block cannot be differentiated twice",
+                    expected="first derivatives only",
+                    given="create_graph=True",
+                    hint="Call hybridize(False) on the block for higher derivatives.",
+                )
+            )
+        program = ctx.lease.program
+        if program is None:
+            raise RuntimeError(
+                explain(
+                    "The backward pass of a hybridized block can run once for each forward pass",
+                    given="a second backward through the same forward pass",
+                    hint="Call hybridize(False) on the block to use retain_graph=True.",
+                )
+            )
+        wanted = [grad for grad, flag in zip(grads, ctx.differentiable, strict=True) if flag]
+        for buffer, grad in zip(program.inputs[ctx.count :], wanted, strict=True):
+            if grad is None:
+                buffer.zero_()
+            else:
+                buffer.copy_(grad)
+        results = [None if grad is None else grad.clone() for grad in program.run()]
+        ctx.lease.end()
+        return None, None, None, *results
+
+
+class Hybrid(Step):
+    """A function of tensors that is recorded and replayed, with gradients where they are asked for.
+
+    function: as for `Step`, but it gives what autograd may differentiate, in the tensors that it gets and in
+        `parameters()`, a function that gives the torch parameters that it reads.
+    Results are the caller's: they hold for as long as they are kept.
+    """
+
+    def __init__(self, function, parameters, *, name="block", enabled=True, watch=()):
+        super().__init__(function, name=name, enabled=enabled, watch=watch)
+        self._parameters = parameters
+        self._joint = {}
+
+    def __call__(self, *args):
+        if not self.enabled or torch.utils._python_dispatch._len_torch_dispatch_stack():
+            return self.function(*args)
+        if not torch.is_grad_enabled():
+            result = super().__call__(*args)
+            return map_tree(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, result)
+        tensors = []
+        spec = map_tree(lambda leaf: _spec(leaf, tensors), args)
+        key = (repr(spec), scope.is_training(), torch.get_default_dtype(), self._fingerprint())
+        kind = self._joint.get(key)
+        if kind is None:
+            kind = self._joint[key] = _JointKind()
+        if kind.eager:
+            return self.function(*args)
+        if kind.recording is None:
+            return self._record_joint(kind, args, tensors)
+        return self._replay_joint(kind, args, tensors)
+
+    def _record_joint(self, kind, args, tensors):
+        given = [tensor.clone() for tensor in tensors]
+        copies = iter(given)
+        mutations = Module.mutations
+        recorder = Recorder()
+        for tensor in given:
+            recorder.add_input(tensor)
+        with recorder:
+            result = self.function(*map_tree(lambda leaf: next(copies) if isinstance(leaf, torch.Tensor) else leaf, args))
+        flat, kind.spec = torch.utils._pytree.tree_flatten(result)
+        kind.attempts += 1
+        try:
+            self._record_backward(kind, recorder, given, flat, mutations)
+        except Unfaithful as refusal:
+            kind.eager, kind.previous = True, None
+            self._explain(refusal)
+        return result
+
+    def _record_backward(self, kind, recorder, given, flat, mutations):
+        if not all(isinstance(value, torch.Tensor) for value in flat):
+            raise Unfaithful("a result is not a tensor")
+        differentiable = [value.requires_grad for value in flat]
+        if not any(differentiable):
+            raise Unfaithful("no result depends on a parameter that trains")
+        parameters = [parameter for parameter in self._parameters() if parameter.requires_grad]
+        sources = [tensor for tensor in given if tensor.requires_grad] + parameters
+        outputs = [value for value, wanted in zip(flat, differentiable, strict=True) if wanted]
+        recorder.end_first_part(flat)
+        seeds = [torch.ones_like(value) for value in outputs]
+        for seed in seeds:
+            recorder.add_input(seed)
+        with recorder:
+            grads = torch.autograd.grad(outputs, sources, seeds, retain_graph=True, allow_unused=True)
+        recording = recorder.finish(list(grads))
+        reason, where = "the block was not called often enough", None
+        if kind.previous is not None:
+            reason, where = kind.previous.difference(recording) or (None, None)
+            if reason is None and Module.mutations != mutations:
+                reason = "an attribute of a block is set in every call"
+        if reason is None:
+            kind.previous, kind.recording = None, recording
+            kind.buffers = [(*_layout(tensor),) for tensor in [*given, *seeds]]
+            kind.differentiable, kind.parameters = differentiable, parameters
+            kind.sources = [tensor.requires_grad for tensor in given]
+            kind.idle.append(kind.new_program())
+        elif kind.previous is not None and kind.attempts >= 4:
+            raise Unfaithful(reason, where)
+        else:
+            kind.previous = recording
+
+    def _replay_joint(self, kind, args, tensors):
+        if not kind.idle:
+            if kind.made >= _MOST_WAITING:
+                return self.function(*args)
+            kind.idle.append(kind.new_program())
+        program = kind.idle.pop()
+        if not program.is_current():
+            kind.forget()
+            return self._record_joint(kind, args, tensors)
+        lease = _Lease(program, kind.idle)
+        results = _Joint.apply(lease, len(tensors), kind.differentiable, *tensors, *kind.parameters)
+        return tree_unflatten(list(results), kind.spec)
+
+
+class _JointKind:
+    """What is known of the calls with one signature, and the programs made for them."""
+
+    def __init__(self):
+        self.eager = False
+        self.attempts = 0
+        self.spec = None
+        self.forget()
+
+    def forget(self):
+        """Begin anew: the parameters are not what they were."""
+        self.previous = self.recording = None
+        self.idle = []
+        self.made = 0
+
+    def new_program(self):
+        """A program with buffers of its own."""
+        self.made += 1
+        inputs = [torch.empty_strided(*layout, dtype=dtype, device=device) for *layout, dtype, device in self.buffers]
+        program = Program(self.recording, inputs)
+        wanted = iter(self.sources)
+        count = len(self.sources)
+        keep = [next(wanted) for _ in range(count)]
+        program.run = _spread(program.run, keep, len(self.parameters))
+        return program
+
+
+def _spread(run, keep, parameters):
+    """Gradients for every tensor that went in: None for inputs that need none."""
+
+    def spread():
+        grads = iter(run())
+        return [next(grads) if wanted else None for wanted in keep] + [next(grads) for _ in range(parameters)]
+
+    return spread
+
+
+def _layout(tensor):
+    return tensor.shape, tensor.stride(), tensor.dtype, tensor.device
+
+
+def _spec(leaf, tensors):
+    if isinstance(leaf, torch.Tensor):
+        tensors.append(leaf)
+        return tuple(leaf.shape), leaf.dtype, leaf.requires_grad
+    return leaf
