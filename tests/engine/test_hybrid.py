@@ -11,7 +11,9 @@ from tandem.engine.hybrid import Hybrid
 
 def _pair(dropout=0.0):
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(dropout), nn.Linear(64, 3))
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(dropout), nn.Linear(64, 3)
+    )
     other = copy.deepcopy(net)
     return net, other, Hybrid(other, lambda: list(other.parameters()), watch=(other,))
 

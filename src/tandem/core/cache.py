@@ -25,7 +25,7 @@ def trusted():
 
 
 def file_hash(path, algorithm="sha256"):
-    """The hash of the file's bytes as hexadecimal digits, read a piece at a time; algorithm: "sha256", "sha1" or "md5"."""
+    """The hash of the file's bytes in hexadecimal digits, read a piece at a time; algorithm: sha256, sha1 or md5."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
         while piece := file.read(1 << 20):

@@ -32,7 +32,10 @@ def default():
 
 
 def resolve(kind, index=0):
-    """The torch device of ("cpu" | "gpu" | "cuda", index), after any redirection; whether it exists is the caller's check."""
+    """The torch device of ("cpu" | "gpu" | "cuda", index), after any redirection.
+
+    Whether it exists is the caller's check.
+    """
     if kind == "cpu" or redirected() == "cpu":
         return torch.device("cpu")
     return torch.device("cuda", index)

@@ -22,7 +22,14 @@ _BY_NAME = {
     "complex64": torch.complex64,
     "complex128": torch.complex128,
 }
-_ALIASES = {"half": "float16", "float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool_": "bool"}
+_ALIASES = {
+    "half": "float16",
+    "float": "float32",
+    "double": "float64",
+    "int": "int32",
+    "long": "int64",
+    "bool_": "bool",
+}
 _NAMES = {dtype: name for name, dtype in _BY_NAME.items()}
 
 
@@ -43,7 +50,9 @@ def torch_dtype(dtype):
         except TypeError:
             name = str(dtype)
     if name not in _BY_NAME:
-        raise ValueError(explain("Unknown dtype", expected=", ".join(_BY_NAME), given=repr(dtype), hint=suggest(name, _BY_NAME)))
+        raise ValueError(
+            explain("Unknown dtype", expected=", ".join(_BY_NAME), given=repr(dtype), hint=suggest(name, _BY_NAME))
+        )
     return _BY_NAME[name]
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_map_only
 
 from tandem.core import arrays
-from tandem.core.dispatch import DispatchMode
+from tandem.core.dispatch import DispatchMode, without_compiler
 from tandem.core.dtypes import dtype_name, torch_dtype
 from tandem.core.errors import explain
 
@@ -135,7 +135,7 @@ def _run_on_meta(function, args, kwargs, size):
         return torch.empty(shape, dtype=torch_dtype(leaf.dtype), device="meta")
 
     args, kwargs = arrays.map_tree(stand_in, (args, kwargs))
-    with torch.no_grad(), _OnMeta():
+    with torch.no_grad(), without_compiler(), _OnMeta():
         return function(*args, **kwargs)
 
 
@@ -195,7 +195,9 @@ class Graph:
         else:
 
             def fill(values):
-                return arrays.map_tree(lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, (args, kwargs))
+                return arrays.map_tree(
+                    lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, (args, kwargs)
+                )
 
         return node, fill, [id(value) for value in symbolics(node.outputs)]
 

@@ -20,7 +20,7 @@ _MOST_WAITING = 4
 
 
 class _Lease:
-    """The hold of one call on a program: from its forward pass until its backward pass is done or cannot come any more."""
+    """The hold of one call on a program: from its forward pass until its backward pass is done or cannot come."""
 
     __slots__ = ("_idle", "program")
 
@@ -41,11 +41,11 @@ class _Joint(torch.autograd.Function):
     """Runs a program's first part forward and its second part backward."""
 
     @staticmethod
-    def forward(ctx, lease, count, differentiable, *tensors):
-        program = lease.program
+    def forward(ctx, lease, sources, differentiable, *tensors):
+        program, count = lease.program, len(sources)
         for buffer, tensor in zip(program.inputs, tensors[:count], strict=False):
             buffer.copy_(tensor)
-        ctx.lease, ctx.count = lease, count
+        ctx.lease, ctx.sources = lease, sources
         ctx.set_materialize_grads(False)
         results = tuple(result.clone() for result in program.begin())
         ctx.mark_non_differentiable(*(r for r, wanted in zip(results, differentiable, strict=True) if not wanted))
@@ -73,14 +73,15 @@ class _Joint(torch.autograd.Function):
                 )
             )
         wanted = [grad for grad, flag in zip(grads, ctx.differentiable, strict=True) if flag]
-        for buffer, grad in zip(program.inputs[ctx.count :], wanted, strict=True):
+        for buffer, grad in zip(program.inputs[len(ctx.sources) :], wanted, strict=True):
             if grad is None:
                 buffer.zero_()
             else:
                 buffer.copy_(grad)
-        results = [None if grad is None else grad.clone() for grad in program.run()]
+        # They are the program's own until its next run: what is kept must be a copy.
+        results = iter([None if grad is None else grad.clone() for grad in program.run()])
         ctx.lease.end()
-        return None, None, None, *results
+        return None, None, None, *(next(results) if wanted else None for wanted in ctx.sources), *results
 
 
 class Hybrid(Step):
@@ -122,7 +123,9 @@ class Hybrid(Step):
         for tensor in given:
             recorder.add_input(tensor)
         with recorder:
-            result = self.function(*map_tree(lambda leaf: next(copies) if isinstance(leaf, torch.Tensor) else leaf, args))
+            result = self.function(
+                *map_tree(lambda leaf: next(copies) if isinstance(leaf, torch.Tensor) else leaf, args)
+            )
         flat, kind.spec = torch.utils._pytree.tree_flatten(result)
         kind.attempts += 1
         try:
@@ -174,7 +177,7 @@ class Hybrid(Step):
             kind.forget()
             return self._record_joint(kind, args, tensors)
         lease = _Lease(program, kind.idle)
-        results = _Joint.apply(lease, len(tensors), kind.differentiable, *tensors, *kind.parameters)
+        results = _Joint.apply(lease, kind.sources, kind.differentiable, *tensors, *kind.parameters)
         return tree_unflatten(list(results), kind.spec)
 
 
@@ -197,22 +200,7 @@ class _JointKind:
         """A program with buffers of its own."""
         self.made += 1
         inputs = [torch.empty_strided(*layout, dtype=dtype, device=device) for *layout, dtype, device in self.buffers]
-        program = Program(self.recording, inputs)
-        wanted = iter(self.sources)
-        count = len(self.sources)
-        keep = [next(wanted) for _ in range(count)]
-        program.run = _spread(program.run, keep, len(self.parameters))
-        return program
-
-
-def _spread(run, keep, parameters):
-    """Gradients for every tensor that went in: None for inputs that need none."""
-
-    def spread():
-        grads = iter(run())
-        return [next(grads) if wanted else None for wanted in keep] + [next(grads) for _ in range(parameters)]
-
-    return spread
+        return Program(self.recording, inputs)
 
 
 def _layout(tensor):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils._pytree import tree_unflatten
 
-from tandem.core.dispatch import DispatchMode
+from tandem.engine.bindings import binding, with_tensor
 from tandem.engine.record import Ref, Unfaithful
 
 aten = torch.ops.aten
@@ -88,8 +88,8 @@ def _out_variant(func):
 class Program:
     """Fixed buffers and the function that runs one step on them.
 
-    `inputs` are the buffers to fill, `run()` computes, and its result is the tree of outputs: they belong to the program
-    and hold until the next run. `source` is the code of the step, one line to a call. A recording of two parts (a
+    `inputs` are the buffers to fill, `run()` computes, and its result is the tree of outputs: they belong to the
+    program and hold until the next run. `source` is the code of the step, one line to a call. A recording of two parts (a
     forward and a backward pass) gives a program whose `begin()` runs the first, and `run()` the second.
     """
 
@@ -259,8 +259,18 @@ class _Builder:
             tensor = self.storages[ref.storage].tensor
             if tensor is not None and tensor.dim():
                 return tensor.device
-        device = self._bound(call)[schema_of(call.func).names.index("device")] if "device" in schema_of(call.func).names else None
-        return torch.device(device) if device is not None else self.inputs[0].device if self.inputs else torch.device("cpu")
+        device = (
+            self._bound(call)[schema_of(call.func).names.index("device")]
+            if "device" in schema_of(call.func).names
+            else None
+        )
+        return (
+            torch.device(device)
+            if device is not None
+            else self.inputs[0].device
+            if self.inputs
+            else torch.device("cpu")
+        )
 
     @staticmethod
     def _take(free, nbytes, device):
@@ -319,8 +329,10 @@ class _Builder:
             self._call(call, func, list(args), kwargs, targets if any(new for _, new in targets) else ())
 
     def _call(self, call, func, args, kwargs, targets=()):
-        args, kwargs = _tensors_for_numbers(self, func, args, kwargs)
-        function = self._binding(func, args, kwargs)
+        first = next(iter(_refs(args[0])), None) if args else None
+        if first is not None:
+            func, args = with_tensor(func, args, first.dtype, first.size)
+        function = binding(func, *_deep(self._concrete, (args, kwargs)))
         parts = [self._argument(value) for value in args]
         parts += [f"{name}={self._argument(value)}" for name, value in kwargs.items()]
         code = f"{self._constant(function, func._schema.name.split('::')[-1])}({', '.join(parts)})"
@@ -374,7 +386,9 @@ class _Builder:
         tensor = self.views.get(ref)
         if tensor is None:
             memory = self.buffers[ref.storage]
-            tensor = torch.empty(0, dtype=ref.dtype, device=memory.device).set_(memory, ref.offset, ref.size, ref.stride)
+            tensor = torch.empty(0, dtype=ref.dtype, device=memory.device).set_(
+                memory, ref.offset, ref.size, ref.stride
+            )
             self.views[ref] = tensor
         return tensor
 
@@ -386,15 +400,9 @@ class _Builder:
             self.names[name] = value
         return found[0]
 
-    def _binding(self, func, args, kwargs):
-        """Torch's Python binding that makes exactly the call `func(*args, **kwargs)`, else `func` itself."""
-        name = func._schema.name.split("::")[-1]
-        concrete = _deep(lambda ref: self._view(ref) if ref.storage not in self.dynamic else self._stand_in(ref), (args, kwargs))
-        for home in (torch._C._VariableFunctions, torch._C._nn, torch.Tensor):
-            candidate = getattr(home, name, None)
-            if candidate is not None and _calls_exactly(candidate, func, *concrete):
-                return candidate
-        return func
+    def _concrete(self, ref):
+        """A tensor of a `Ref`'s form, to try a call with."""
+        return self._stand_in(ref) if ref.storage in self.dynamic else self._view(ref)
 
     @staticmethod
     def _stand_in(ref):
@@ -437,78 +445,3 @@ def _deep(function, tree):
     if isinstance(tree, dict):
         return {key: _deep(function, item) for key, item in tree.items()}
     return tree
-
-
-class _Probe(DispatchMode):
-    """Notes the one ATen call that a binding makes, without making it."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.calls.append((func, args, kwargs or {}))
-        raise _Seen
-
-
-class _Seen(Exception):
-    """Leaves a probed binding once its call is known."""
-
-
-def _calls_exactly(candidate, func, args, kwargs):
-    probe = _Probe()
-    try:
-        with torch.no_grad(), probe:
-            candidate(*args, **kwargs)
-    except _Seen:
-        pass
-    except (TypeError, RuntimeError, ValueError):
-        return False
-    if len(probe.calls) != 1:
-        return False
-    called, given, named = probe.calls[0]
-    return called is func and _by_name(func, given, named) == _by_name(func, args, kwargs)
-
-
-def _by_name(func, args, kwargs):
-    """The call's arguments by name with defaults filled in, tensors as their identities, to compare two calls."""
-    arguments = func._schema.arguments
-    values = {a.name: a.default_value for a in arguments}
-    values.update(zip((a.name for a in arguments), args, strict=False))
-    values.update(kwargs)
-    return {name: _comparable(value) for name, value in values.items()}
-
-
-def _comparable(value):
-    if isinstance(value, torch.Tensor):
-        return ("tensor", id(value))
-    if isinstance(value, (list, tuple)):
-        return tuple(_comparable(item) for item in value)
-    return value
-
-
-# A Python number as an operand costs as much as three small calls, since torch makes a tensor of it each time.
-_NUMBER_OPERANDS = {f"aten::{name}{end}" for name in ("mul", "add", "sub", "div") for end in ("", "_")}
-
-
-def _tensors_for_numbers(builder, func, args, kwargs):
-    """Give a number that stands where a tensor could as a tensor made once, where that changes no result."""
-    if func._schema.name not in _NUMBER_OPERANDS or len(args) < 2 or not isinstance(args[1], (int, float)):
-        return args, kwargs
-    first = args[0]
-    plain = isinstance(first, Ref) and first.dtype in (torch.float32, torch.float64) and first.size
-    if not plain or not func._overloadname.startswith(("Tensor", "out")):
-        return args, kwargs
-    return [first, _Number(args[1], first.dtype).tensor, *args[2:]], kwargs
-
-
-class _Number:
-    """0-d tensors for numbers, one to a value and dtype."""
-
-    _made: dict = {}
-
-    def __init__(self, value, dtype):
-        key = (value, dtype)
-        if key not in self._made:
-            self._made[key] = torch.tensor(value, dtype=dtype)
-        self.tensor = self._made[key]

@@ -5,6 +5,7 @@ so only the memory behind a tensor says which value it is. A storage is an *inpu
 before each run), *made* by one of the calls, or *outside* (a parameter, an optimizer's slot, a constant).
 """
 
+import os
 import sys
 from dataclasses import dataclass, field
 
@@ -73,7 +74,9 @@ class Storage:
     role: str  # "input", "made" or "outside"
     nbytes: int
     key: int  # its address, which is not given to another storage as long as `weak` or `tensor` stands
-    tensor: torch.Tensor | None  # None for what is large and made during the run: that must be freed as eager code frees it
+    tensor: (
+        torch.Tensor | None
+    )  # None for what is large and made during the run: that must be freed as eager code frees it
     weak: object = None
     maker: int = -1  # the index of the call that made it
     constant: bool = False  # Python made it from numbers during the recording
@@ -136,13 +139,18 @@ def user_frame():
     frame = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not any(part in name for part in _INTERNAL):
+        if not name.startswith(_INTERNAL):
             return name, frame.f_lineno
         frame = frame.f_back
     return None
 
 
-_INTERNAL = ("/torch/", "/tandem/", "<frozen", "<string>", "/runpy.py", "/contextlib.py")
+_INTERNAL = (
+    os.path.dirname(torch.__file__),
+    os.path.dirname(os.path.dirname(__file__)),
+    os.path.dirname(os.__file__),  # the standard library
+    "<",
+)
 
 # Python looks into a tensor through these without any ATen call that a dispatch mode would see.
 _READS = {

@@ -1,0 +1,123 @@
+"""The shapes of learned inputs from the shape of the data: the one table for layers that wait for their first input.
+
+Each function takes the data's shape and the operator's sizes and returns name -> shape. Weight layouts are those of
+`ops`: "io"/"oi" for matrices; "spatial_io", "oi_spatial" and "o_spatial_i" for kernels.
+"""
+
+import math
+
+from tandem.core.errors import explain
+
+
+def dense(data, units, *, bias=True, flatten=False, weight_layout="io"):
+    """Affine map to `units` outputs: weight and bias.
+
+    flatten: whether all axes but the first are one.
+    """
+    _check_rank("dense", data, 2 if flatten else 1)
+    inputs = math.prod(_known("dense", data[1:])) if flatten else _known("dense", data[-1:])[0]
+    found = {"weight": (inputs, units) if weight_layout == "io" else (units, inputs)}
+    return {**found, "bias": (units,)} if bias else found
+
+
+def conv(data, filters, kernel, *, bias=True, groups=1, channel_axis=-1, weight_layout="spatial_io"):
+    """Convolution with `filters` outputs and a window of sizes `kernel`: weight and bias.
+
+    Raises ValueError where the channels do not divide into `groups`.
+    """
+    channels = _channels("convolution", data, channel_axis, len(kernel))
+    if channels % groups:
+        raise ValueError(
+            explain(
+                "The channels of a convolution's data divide into its groups",
+                expected=f"a multiple of {groups}",
+                given=f"{channels} channels",
+            )
+        )
+    found = {"weight": _kernel(weight_layout, kernel, channels // groups, filters)}
+    return {**found, "bias": (filters,)} if bias else found
+
+
+def conv_transpose(data, filters, kernel, *, bias=True, groups=1, channel_axis=-1, weight_layout="oi_spatial"):
+    """Transposed convolution: its kernel is that of the convolution it is the gradient of, from `filters` to the data's."""
+    channels = _channels("transposed convolution", data, channel_axis, len(kernel))
+    found = {"weight": _kernel(weight_layout, kernel, filters // groups, channels)}
+    return {**found, "bias": (filters,)} if bias else found
+
+
+def batch_norm(data, axis, *, names=None):
+    """Batch normalisation: scale, shift, mean, variance, each of the size of one axis."""
+    return _of_axis("batch normalisation", data, axis, ("scale", "shift", "mean", "variance"), names)
+
+
+def channel_norm(data, axis, *, names=None):
+    """Normalisations with a scale and a shift along one axis (layer, instance, group)."""
+    return _of_axis("normalisation", data, axis, ("scale", "shift"), names)
+
+
+def embedding(tokens, size):
+    """Lookup table of `tokens` rows: weight. The data does not matter."""
+    return {"weight": (tokens, size)}
+
+
+def rnn(inputs, units, *, gates, projection=None, weight_layout="oi"):
+    """One layer in one direction: weights of the input and of the state, a bias each.
+
+    inputs: features of a step; gates: 1, 3 (GRU) or 4 (LSTM); projection: features of the state, `units` where None.
+    """
+    states = projection or units
+    shapes = {"input": (gates * units, inputs), "state": (gates * units, states)}
+    if weight_layout == "io":
+        shapes = {name: shape[::-1] for name, shape in shapes.items()}
+    if projection:
+        shapes["projection"] = (projection, units) if weight_layout == "oi" else (units, projection)
+    return {**shapes, "input_bias": (gates * units,), "state_bias": (gates * units,)}
+
+
+def packed_rnn_size(inputs, units, layers, *, gates, directions=1, projection=None):
+    """The length of one vector that holds all weights and biases of some layers."""
+    total = 0
+    for layer in range(layers):
+        features = inputs if layer == 0 else (projection or units) * directions
+        total += directions * sum(
+            math.prod(shape) for shape in rnn(features, units, gates=gates, projection=projection).values()
+        )
+    return total
+
+
+def _kernel(layout, kernel, inner, outer):
+    if layout == "spatial_io":
+        return (*kernel, inner, outer)
+    return (outer, inner, *kernel) if layout == "oi_spatial" else (outer, *kernel, inner)
+
+
+def _of_axis(what, data, axis, roles, names):
+    if not -len(data) <= axis < len(data):
+        raise ValueError(explain(f"The axis of a {what} is not there", expected=f"data with axis {axis}", given=f"shape {data}"))
+    size = _known(what, (data[axis],))[0]
+    return {(names or {}).get(role, role): (size,) for role in roles}
+
+
+def _channels(what, data, axis, spatial):
+    if len(data) != spatial + 2:
+        raise ValueError(
+            explain(
+                f"A {what} with a window of {spatial} sizes takes data with {spatial + 2} axes",
+                expected=f"{spatial + 2} axes (batch, channels and {spatial} more)",
+                given=f"shape {tuple(data)}",
+            )
+        )
+    return _known(what, (data[axis],))[0]
+
+
+def _check_rank(what, data, least):
+    if len(data) < least:
+        raise ValueError(explain(f"A {what} layer's data has too few axes", expected=f"at least {least}", given=f"shape {tuple(data)}"))
+
+
+def _known(what, sizes):
+    if any(size is None or size <= 0 for size in sizes):
+        raise ValueError(
+            explain(f"The weights of a {what} follow from the data's size, which is not known", given=f"sizes {tuple(sizes)}")
+        )
+    return sizes

@@ -1,0 +1,110 @@
+"""Cheaper ways to make a given ATen call: torch's own Python bindings, and tensors in place of numbers."""
+
+import torch
+
+from tandem.core.dispatch import DispatchMode
+
+aten = torch.ops.aten
+
+_HOMES = (torch._C._VariableFunctions, torch._C._nn, torch.Tensor)
+
+
+def binding(func, args, kwargs):
+    """Torch's Python binding that makes exactly the call `func(*args, **kwargs)`, else `func` itself.
+
+    A binding costs half of a generic operator call. Whether it makes the very same call is not assumed but seen: it is
+    run once under a mode that notes the call and does not make it.
+    """
+    name = func._schema.name.split("::")[-1]
+    for home in _HOMES:
+        candidate = getattr(home, name, None)
+        if candidate is not None and _calls_exactly(candidate, func, args, kwargs):
+            return candidate
+    return func
+
+
+class _Probe(DispatchMode):
+    """Notes the one ATen call that a binding makes, without making it."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.calls.append((func, args, kwargs or {}))
+        raise _Seen
+
+
+class _Seen(Exception):
+    """Leaves a probed binding once its call is known."""
+
+
+def _calls_exactly(candidate, func, args, kwargs):
+    probe = _Probe()
+    try:
+        with torch.no_grad(), probe:
+            candidate(*args, **kwargs)
+    except _Seen:
+        pass
+    except (TypeError, RuntimeError, ValueError):
+        return False
+    if len(probe.calls) != 1:
+        return False
+    called, given, named = probe.calls[0]
+    return called is func and _by_name(func, given, named) == _by_name(func, args, kwargs)
+
+
+def _by_name(func, args, kwargs):
+    """The call's arguments by name with defaults filled in, tensors as their identities, to compare two calls."""
+    arguments = func._schema.arguments
+    values = {a.name: a.default_value for a in arguments}
+    values.update(zip((a.name for a in arguments), args, strict=False))
+    values.update(kwargs)
+    return {name: _comparable(value) for name, value in values.items()}
+
+
+def _comparable(value):
+    if isinstance(value, torch.Tensor):
+        return ("tensor", id(value))
+    if isinstance(value, (list, tuple)):
+        return tuple(_comparable(item) for item in value)
+    return value
+
+
+# Overloads that take a number, and those that take a 0-d tensor in its place. Torch makes a tensor of a number in each
+# call, which costs as much as two or three small calls.
+_WITH_TENSOR = {
+    getattr(getattr(aten, name), overload): getattr(getattr(aten, name), overload)
+    for names, overloads in (
+        (("mul", "add", "sub", "div"), ("Tensor", "out")),
+        (("mul_", "add_", "sub_", "div_"), ("Tensor",)),
+    )
+    for name in names
+    for overload in overloads
+}
+_WITH_TENSOR.update(
+    {getattr(aten, name).Scalar_out: getattr(aten, name).Tensor_out for name in ("ge", "gt", "le", "lt", "eq", "ne")}
+)
+_WITH_TENSOR.update(
+    {
+        getattr(aten, name).Scalar: getattr(aten, name).Tensor
+        for name in ("_foreach_mul", "_foreach_mul_", "_foreach_div_")
+    }
+)
+
+_numbers: dict = {}
+
+
+def with_tensor(func, args, dtype, shape):
+    """(func, args) with the number that is the second argument given as a tensor, where that changes no result.
+
+    dtype, shape: the first argument's (of a list, its first tensor's).
+    """
+    other = _WITH_TENSOR.get(func)
+    exact = dtype in (torch.float32, torch.float64) and len(shape) > 0
+    if other is None or not exact or len(args) < 2 or type(args[1]) not in (int, float):
+        return func, args
+    key = (args[1], dtype)
+    if key not in _numbers:
+        _numbers[key] = torch.tensor(args[1], dtype=dtype)
+    return other, [args[0], _numbers[key], *args[2:]]
