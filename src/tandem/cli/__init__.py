@@ -1,0 +1,5 @@
+"""The command `tandem`: argument parsing and printing."""
+
+from tandem.cli.app import main
+
+__all__ = ["main"]
