@@ -13,7 +13,7 @@ from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.engine.program import Program
 from tandem.engine.record import Recorder, Unfaithful, tree_unflatten
-from tandem.engine.replay import Step
+from tandem.engine.replay import Step, nested
 
 # How many calls may wait for their backward pass at once, each with buffers of its own, before others run eagerly.
 _MOST_WAITING = 4
@@ -98,7 +98,7 @@ class Hybrid(Step):
         self._joint = {}
 
     def __call__(self, *args):
-        if not self.enabled or torch.utils._python_dispatch._len_torch_dispatch_stack():
+        if not self.enabled or nested():
             return self.function(*args)
         if not torch.is_grad_enabled():
             result = super().__call__(*args)

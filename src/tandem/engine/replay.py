@@ -60,7 +60,7 @@ class Step:
         self._warned = False
 
     def __call__(self, *args):
-        if not self.enabled or torch.utils._python_dispatch._len_torch_dispatch_stack():
+        if not self.enabled or nested():
             return self.function(*args)
         tensors = []
         signature = (
@@ -160,6 +160,11 @@ class Step:
             EagerWarning,
             stacklevel=4,
         )
+
+
+def nested():
+    """Whether something else watches every call already, or has turned off what a recorder needs to see."""
+    return torch._C._len_torch_dispatch_stack() > 0 or torch.is_inference_mode_enabled()
 
 
 def _signature(tree, tensors):
