@@ -40,8 +40,15 @@ format: .venv/.installed
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: .venv/.installed
+bench: .venv/.keras .oracles/jax/.installed
 	@$(PY) benchmarks/run.py
+
+# Keras on JAX, a peer of the benchmarks.
+.oracles/jax/.installed: constraints.txt
+	@test -x .oracles/jax/bin/python || { echo "making .oracles/jax"; .ci/make-venv "$(PYTHON)" .oracles/jax; }
+	@echo "installing Keras and JAX into .oracles/jax"
+	@.oracles/jax/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt keras jax jaxlib
+	@touch $@
 
 oracles: .venv/.keras $(ORACLE)/.installed
 

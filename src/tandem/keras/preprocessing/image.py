@@ -1,0 +1,37 @@
+"""`keras.preprocessing.image`: images in files and arrays, and Keras 2's `ImageDataGenerator`."""
+
+from tandem.keras.legacy.image_functions import (
+    apply_affine_transform,
+    apply_brightness_shift,
+    apply_channel_shift,
+    random_brightness,
+    random_channel_shift,
+    random_rotation,
+    random_shear,
+    random_shift,
+    random_zoom,
+)
+from tandem.keras.legacy.image_generator import ImageDataGenerator
+from tandem.keras.legacy.image_iterators import DataFrameIterator, DirectoryIterator, Iterator, NumpyArrayIterator
+from tandem.keras.utils.image_utils import array_to_img, img_to_array, load_img, save_img
+
+__all__ = [
+    "DataFrameIterator",
+    "DirectoryIterator",
+    "ImageDataGenerator",
+    "Iterator",
+    "NumpyArrayIterator",
+    "apply_affine_transform",
+    "apply_brightness_shift",
+    "apply_channel_shift",
+    "array_to_img",
+    "img_to_array",
+    "load_img",
+    "random_brightness",
+    "random_channel_shift",
+    "random_rotation",
+    "random_shear",
+    "random_shift",
+    "random_zoom",
+    "save_img",
+]

@@ -1,0 +1,153 @@
+"""Data sets: what gives a sample for an index."""
+
+import os
+
+import numpy as np
+
+from tandem.core.errors import explain
+from tandem.mxnet.gluon.data.sampler import FilterSampler, Sampler
+from tandem.mxnet.ndarray.ndarray import NDArray
+
+
+class Dataset:
+    """Something with `__getitem__` and `__len__`; a sample may be a tuple."""
+
+    def __getitem__(self, idx):
+        raise NotImplementedError
+
+    def __len__(self):
+        raise NotImplementedError
+
+    def filter(self, fn):
+        """The samples for which `fn(sample)` is true."""
+        return _SampledDataset(self, FilterSampler(fn, self))
+
+    def shard(self, num_shards, index):
+        """Part `index` of `num_shards` parts, which differ by at most one sample."""
+        if not 0 <= index < num_shards:
+            raise ValueError(explain("No such shard", expected=f"an index from 0 to {num_shards - 1}", given=index))
+        size, rest = divmod(len(self), num_shards)
+        start = size * index + min(index, rest)
+        return _SampledDataset(self, range(start, start + size + (index < rest)))
+
+    def take(self, count):
+        """The first `count` samples; all where it is None or larger than the set."""
+        if count is not None and count < 0:
+            raise ValueError(explain("Bad count", expected="a number that is not negative", given=count))
+        return _SampledDataset(self, range(len(self) if count is None else min(count, len(self))))
+
+    def sample(self, sampler):
+        """The samples that a `Sampler` names. Raises TypeError for anything else."""
+        if not isinstance(sampler, Sampler):
+            raise TypeError(explain("Invalid sampler", expected="gluon.data.Sampler", given=type(sampler).__name__))
+        return _SampledDataset(self, sampler)
+
+    def transform(self, fn, lazy=True):
+        """Each sample as `fn(*sample)` gives it: computed at each access, or once and for all where not `lazy`."""
+        transformed = _LazyTransformDataset(self, fn)
+        return transformed if lazy else SimpleDataset([transformed[i] for i in range(len(transformed))])
+
+    def transform_first(self, fn, lazy=True):
+        """Each sample with its first element replaced by `fn(element)`."""
+        return self.transform(_TransformFirst(fn), lazy)
+
+
+class SimpleDataset(Dataset):
+    """A list, or anything else with a length and indices, as a data set."""
+
+    def __init__(self, data):
+        self._data = data
+
+    def __len__(self):
+        return len(self._data)
+
+    def __getitem__(self, idx):
+        return self._data[idx]
+
+
+class _SampledDataset(Dataset):
+    def __init__(self, dataset, indices):
+        self._dataset = dataset
+        self._indices = list(indices)
+
+    def __len__(self):
+        return len(self._indices)
+
+    def __getitem__(self, idx):
+        return self._dataset[self._indices[idx]]
+
+
+class _LazyTransformDataset(Dataset):
+    def __init__(self, data, fn):
+        self._data = data
+        self._fn = fn
+
+    def __len__(self):
+        return len(self._data)
+
+    def __getitem__(self, idx):
+        item = self._data[idx]
+        return self._fn(*item) if isinstance(item, tuple) else self._fn(item)
+
+
+class _TransformFirst:
+    def __init__(self, fn):
+        self._fn = fn
+
+    def __call__(self, x, *rest):
+        return (self._fn(x), *rest) if rest else self._fn(x)
+
+
+class ArrayDataset(Dataset):
+    """Arrays of one length side by side: sample i is the tuple of their i-th elements (the element, for one array).
+
+    Raises AssertionError where the lengths differ.
+    """
+
+    def __init__(self, *args):
+        if not args:
+            raise AssertionError(explain("Needs at least 1 array", given="none"))
+        self._length = len(args[0])
+        self._data = []
+        for number, data in enumerate(args):
+            if len(data) != self._length:
+                raise AssertionError(
+                    explain(
+                        "All arrays must have the same length",
+                        expected=f"{self._length}, as array 0",
+                        given=f"{len(data)} in array {number}",
+                    )
+                )
+            # MXNet takes the values of 1-d NDArrays to numpy once, so that a label is a plain number.
+            self._data.append(data.asnumpy() if isinstance(data, NDArray) and len(data.shape) == 1 else data)
+
+    def __getitem__(self, idx):
+        if len(self._data) == 1:
+            return self._data[0][idx]
+        return tuple(data[idx] for data in self._data)
+
+    def __len__(self):
+        return self._length
+
+    def batch(self, indices):
+        """The samples at some indices, each array gathered at once; None where an array is not one of numbers."""
+        if not all(isinstance(data, (np.ndarray, NDArray)) for data in self._data):
+            return None
+        return [data[np.asarray(indices)] for data in self._data]
+
+
+class RecordFileDataset(Dataset):
+    """The records of a RecordIO file, as bytes; `NAME.idx` stands beside `NAME.rec`."""
+
+    def __init__(self, filename):
+        from tandem.mxnet import recordio
+
+        self.filename = filename
+        self.idx_file = os.path.splitext(filename)[0] + ".idx"
+        self._record = recordio.MXIndexedRecordIO(self.idx_file, filename, "r")
+
+    def __getitem__(self, idx):
+        return self._record.read_idx(self._record.keys[idx])
+
+    def __len__(self):
+        return len(self._record.keys)

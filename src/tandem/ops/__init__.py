@@ -1,0 +1,35 @@
+"""The mathematics: pure functions on torch tensors, one family to a file, no classes, no state."""
+
+import importlib
+
+_FAMILIES = (
+    "elementwise",
+    "linalg",
+    "reduce",
+    "indexing",
+    "losses",
+    "scores",
+    "updates",
+    "init",
+    "random",
+    "conv",
+    "pool",
+    "norm",
+    "masks",
+    "penalties",
+    "image",
+    "colour",
+    "shape",
+)
+
+__all__ = [*_FAMILIES]
+
+
+def __getattr__(name):
+    if name in _FAMILIES:
+        return importlib.import_module(f"tandem.ops.{name}")
+    raise AttributeError(f"module 'tandem.ops' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_FAMILIES])

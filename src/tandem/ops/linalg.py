@@ -1,0 +1,107 @@
+"""Products and norms."""
+
+import torch
+import torch.nn.functional as F
+
+
+def dense(x, weight, bias=None, *, weight_layout="io"):
+    """Affine map of the last axis: ``y = x @ W + b``.
+
+    x: (..., in); weight: (in, out) for "io" (Keras), (out, in) for "oi" (MXNet, torch); bias: (out,).
+    Returns (..., out) in x's dtype.
+    """
+    return F.linear(x, weight.t() if weight_layout == "io" else weight, bias)
+
+
+def matmul(a, b):
+    """Matrix product of the last two axes, the leading ones broadcast; vectors as in NumPy."""
+    return torch.matmul(a, b)
+
+
+def dot(a, b, *, transpose_a=False, transpose_b=False, rule="first"):
+    """Sum of products over one axis of each: a's last (first if transposed), and one of b's by the rule.
+
+    rule "first": b's first axis (last if transposed), as MXNet's ``nd.dot``; "numpy": b's last but one, as NumPy and
+    Keras have it, without transposing. A scalar multiplies.
+    Returns the remaining axes of a, then those of b.
+    """
+    if a.dim() == 0 or b.dim() == 0:
+        return a * b
+    if rule == "numpy":
+        if transpose_a or transpose_b:
+            raise ValueError("dot(rule='numpy') does not transpose; expected transpose_a=False and transpose_b=False")
+        axes = (a.dim() - 1, max(b.dim() - 2, 0))
+    else:
+        axes = (0 if transpose_a else a.dim() - 1, b.dim() - 1 if transpose_b else 0)
+    if a.dim() <= 2 and b.dim() <= 2:  # one product, without tensordot's reshapes
+        a = a.t() if a.dim() == 2 and axes[0] == 0 else a
+        b = b.t() if b.dim() == 2 and axes[1] == 1 else b
+        return torch.matmul(a, b)
+    return torch.tensordot(a, b, dims=([axes[0]], [axes[1]]))
+
+
+def batch_dot(a, b, *, transpose_a=False, transpose_b=False):
+    """Matrix product of the last two axes, batch by batch: ``y[i] = a[i] @ b[i]``.
+
+    a: (..., n, k), or (..., k, n) transposed; b: (..., k, m), or (..., m, k) transposed. Returns (..., n, m).
+    """
+    return torch.matmul(a.mT if transpose_a else a, b.mT if transpose_b else b)
+
+
+def batch_tensordot(a, b, axes):
+    """Sum of products over ``axes = (axis of a, axis of b)``, sample by sample, as Keras's ``Dot`` and ``batch_dot``.
+
+    a: (batch, ...); b: (batch, ...); the axes are not 0. Returns (batch, other axes of a, other axes of b), or
+    (batch, 1) where nothing else is left.
+    """
+    left, right = axes[0] % a.dim(), axes[1] % b.dim()
+    a, b = a.movedim(left, -1), b.movedim(right, 1)
+    rest = (*a.shape[1:-1], *b.shape[2:])
+    y = torch.bmm(a.reshape(a.shape[0], -1, a.shape[-1]), b.reshape(b.shape[0], b.shape[1], -1))
+    return y.reshape(a.shape[0], *(rest or (1,)))
+
+
+def tensordot(a, b, axes=2):
+    """Sum of products over the last ``axes`` axes of a and first of b, or over a pair of lists of axes."""
+    if not isinstance(axes, int):
+        axes = tuple([side] if isinstance(side, int) else list(side) for side in axes)
+    return torch.tensordot(a, b, dims=axes)
+
+
+def einsum(subscripts, *operands):
+    """Einstein summation, as in NumPy."""
+    return torch.einsum(subscripts, *operands)
+
+
+def outer(a, b):
+    """``y[i, j] = a[i] b[j]`` over the flattened a and b."""
+    return torch.outer(a.reshape(-1), b.reshape(-1))
+
+
+def inner(a, b):
+    """Sum of products over the last axis of both."""
+    return torch.inner(a, b)
+
+
+def norm(x, ord=2, axis=None, keepdims=False):
+    """``(sum |x|^ord)^(1/ord)`` over ``axis`` (a number, several, or None: all); ord may also be inf, -inf or 0.
+
+    An integer x gives floats. The gradient at 0 is 0.
+    """
+    if not (x.is_floating_point() or x.is_complex()):
+        x = x.to(torch.get_default_dtype())
+    return torch.linalg.vector_norm(x, ord, axis, keepdims)
+
+
+def normalize(x, axis=-1, ord=2, *, epsilon=1e-12, guard="norm"):
+    """``x / norm(x, ord)`` along axis (a number or several).
+
+    guard: how epsilon keeps the divisor from 0: "norm" is ``max(norm, epsilon)`` (Keras 3); for ord 2 also "square",
+    ``sqrt(max(sum x^2, epsilon))`` (Keras 2's l2_normalize), and "add", ``sqrt(sum x^2 + epsilon)`` (MXNet).
+    """
+    if guard == "norm":
+        return x / norm(x, ord, axis, True).clamp(min=epsilon)
+    if ord != 2:
+        raise ValueError(f"normalize(guard={guard!r}) is for the euclidean norm; expected ord=2, given ord={ord!r}")
+    power = torch.sum(x * x, axis, keepdim=True)
+    return x * torch.rsqrt(power.clamp(min=epsilon) if guard == "square" else power + epsilon)

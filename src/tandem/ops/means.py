@@ -1,0 +1,72 @@
+"""Running sums and means: state tensors that batches are added to in place, without reading anything back."""
+
+import torch
+
+
+def add_sum(total, values, weights=None, mask=None):
+    """``total += sum(w * values)``. weights: fit the leading axes of values or broadcast; mask: 0 or 1 likewise."""
+    values, _ = _samplewise(values.to(total.dtype), weights, mask)
+    total.add_(values.sum())
+
+
+def add_mean(total, count, values, weights=None, mask=None):
+    """``total += sum(w * v); count += sum(w)``, v the mean of each sample's values and w its mean weight (1 without).
+
+    values: (batch, ...) or a scalar; weights: a number (of a scalar), or a tensor that fits the leading axes of values or
+    broadcasts to them; mask: 0 or 1 likewise. ``total / count`` is the running weighted mean.
+    """
+    if isinstance(weights, (int, float)):
+        total.add_(values.to(total.dtype), alpha=weights)
+        count.add_(weights)
+        return
+    values = values.to(total.dtype)
+    if weights is None and mask is None:
+        samples = len(values) if values.dim() else 1
+        # One addition: a sample's mean is its sum over the number of its values.
+        total.add_(values.sum(), alpha=samples / max(values.numel(), 1))
+        count.add_(samples)
+        return
+    values, weights = _samplewise(values, weights, mask)
+    total.add_(values.sum())
+    count.add_(weights.sum())
+
+
+def _samplewise(values, weights, mask):
+    """(weighted mean values, mean weights), one of each to a sample; the weights None where there are none."""
+    if mask is not None:
+        mask = mask.to(values.dtype)
+        weights = mask if weights is None else _fit(weights.to(values.dtype), mask) * mask
+    if weights is None:
+        return (values.mean(tuple(range(1, values.dim()))) if values.dim() > 1 else values), None
+    weights = weights.to(values.dtype)
+    if weights.dim() == values.dim() + 1 and weights.shape[-1] == 1:
+        if values.dim() == 1:
+            values = values.unsqueeze(-1)
+        else:
+            weights = weights.squeeze(-1)
+    elif values.dim() == weights.dim() + 1 and values.shape[-1] == 1 and weights.dim() > 1:
+        values = values.squeeze(-1)
+    if values.dim() > weights.dim():
+        values = values.mean(tuple(range(weights.dim(), values.dim())))
+    values = values * weights
+    if values.dim() > 1:
+        values = values.mean(tuple(range(1, values.dim())))
+    if weights.dim() > 1:
+        weights = weights.mean(tuple(range(1, weights.dim())))
+    return values, weights
+
+
+def _fit(weights, mask):
+    if weights.dim() < mask.dim():
+        return weights.reshape(*weights.shape, *[1] * (mask.dim() - weights.dim()))
+    return weights
+
+
+def mean(total, count):
+    """``total / count``, 0 where the count is 0."""
+    return torch.where(count == 0, 0.0, total / count)
+
+
+def root_mean(total, count):
+    """``sqrt(total / count)``, 0 where the count is 0."""
+    return torch.sqrt(mean(total, count))
