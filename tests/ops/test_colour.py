@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+
 from aten import close, randn
 from oracles import mxnet, real_keras
-
 from tandem.ops import colour as K
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
 from aten import calls, close, randn
 from oracles import mxnet, real_keras
-
 from tandem.ops import image as I
+from tandem.ops import shape as S
 
 
 def legacy():
@@ -64,7 +65,7 @@ def test_affine_against_keras_2(mode, order):
             for i in range(n)
         ]
     )  # fmt: skip
-    matrix = I.affine_matrix((9, 7), **parameters)
+    matrix = I.affine_matrix((9, 7), **parameters, swap=True)
     ours = I.affine_transform(torch.from_numpy(x), matrix, order=order, fill_mode=mode, fill_value=-5.0)
     close(ours, expected, 1e-4)
     first = I.affine_transform(
@@ -74,6 +75,13 @@ def test_affine_against_keras_2(mode, order):
     close(first.movedim(1, -1), expected, 1e-4)
     one = I.affine_transform(torch.from_numpy(x[7]), matrix[7], order=order, fill_mode=mode, fill_value=-5.0)
     close(one, expected[7], 1e-4)
+
+
+def test_swapped_is_the_map_of_columns_and_rows():
+    parameters = {"theta": 20, "tx": 1, "ty": -2, "shear": 10, "zx": 1.2, "zy": 0.9}
+    plain, swapped = (I.affine_matrix((6, 6), **parameters, swap=swap) for swap in (False, True))
+    x = randn(6, 6, 1)
+    close(I.affine_transform(x, swapped), I.affine_transform(x.transpose(0, 1), plain).transpose(0, 1))
 
 
 def test_affine_keeps_integers_and_has_gradients():

@@ -95,13 +95,13 @@ _WITH_TENSOR.update(
 _numbers: dict = {}
 
 
-def with_tensor(func, args, dtype, shape):
+def with_tensor(func, args, dtype):
     """(func, args) with the number that is the second argument given as a tensor, where that changes no result.
 
-    dtype, shape: the first argument's (of a list, its first tensor's).
+    dtype: the first argument's (of a list, its first tensor's).
     """
     other = _WITH_TENSOR.get(func)
-    exact = dtype in (torch.float32, torch.float64) and len(shape) > 0
+    exact = dtype in (torch.float32, torch.float64)
     if other is None or not exact or len(args) < 2 or type(args[1]) not in (int, float):
         return func, args
     key = (args[1], dtype)

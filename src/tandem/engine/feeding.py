@@ -128,3 +128,13 @@ def class_weights(labels, weights, dtype=torch.float32):
     for label, weight in weights.items():
         result.masked_fill_(labels == int(label), float(weight))
     return result
+
+
+def multiply(first, second):
+    """The product of two lots of weights for the same samples: the second is (n,)."""
+    return first * second.reshape(-1, *[1] * (first.dim() - 1))
+
+
+def join(parts):
+    """Batches of outputs one after the other; scalars become a row each."""
+    return torch.cat([part if part.dim() else part.reshape(1) for part in parts])

@@ -28,6 +28,9 @@ _FILL = {
 }
 _COPY = {"aten::clone", "aten::_to_copy"}
 
+# Arguments that a kernel changes although its schema does not say so: the moving statistics.
+_HIDDEN_WRITES = {"aten::native_batch_norm": (3, 4)}
+
 # Kernels that keep what their gradient needs only while gradients are tracked.
 _ASKS_GRAD_MODE = {"aten::mkldnn_rnn_layer"}
 
@@ -177,7 +180,7 @@ class _Builder:
         """For each storage, the indices of the calls that change it after it was made."""
         written = {}
         for index, call in enumerate(self.calls):
-            for position in schema_of(call.func).writes:
+            for position in schema_of(call.func).writes or _HIDDEN_WRITES.get(call.func._schema.name, ()):
                 for ref in _refs(self._bound(call)[position]):
                     written.setdefault(ref.storage, []).append(index)
         return written
@@ -331,7 +334,7 @@ class _Builder:
     def _call(self, call, func, args, kwargs, targets=()):
         first = next(iter(_refs(args[0])), None) if args else None
         if first is not None:
-            func, args = with_tensor(func, args, first.dtype, first.size)
+            func, args = with_tensor(func, args, first.dtype)
         function = binding(func, *_deep(self._concrete, (args, kwargs)))
         parts = [self._argument(value) for value in args]
         parts += [f"{name}={self._argument(value)}" for name, value in kwargs.items()]

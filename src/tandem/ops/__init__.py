@@ -15,6 +15,8 @@ _FAMILIES = (
     "conv",
     "pool",
     "norm",
+    "rnn",
+    "rnn_stack",
     "masks",
     "penalties",
     "image",

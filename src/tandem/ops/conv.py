@@ -4,9 +4,8 @@ Layouts. Data: "channels_last" (N, *spatial, C) or "channels_first" (N, C, *spat
 their axes, "spatial" standing for all window axes, i for input and o for output channels: "spatial_io" (Keras),
 "oi_spatial" (MXNet, torch), "o_spatial_i" (MXNet's NHWC); for the transpose "spatial_oi" (Keras), "io_spatial" (MXNet).
 
-Channels-last data is never copied: seen through a permutation it is torch's channels_last memory format, for which the
-convolution kernels are faster than for the contiguous one (3x3, 32 to 64 channels, 28x28, forward and backward on one
-core: 12.7 ms against 19.7 ms, and 24.1 ms where the data is copied to the contiguous format first).
+Channels-last data is never copied: seen through a permutation it is torch's channels_last memory format, which is the
+faster one on a CPU (benchmarks/memory_format.py).
 """
 
 import functools
@@ -280,7 +279,7 @@ def conv_transpose(
     if lifted:
         weight, stride, dilation, crops = weight.unsqueeze(2), (1, *stride), (1, *dilation), ((0, 0), *crops)
     # An odd one out at the end is what torch has no argument for. A zero in front of the window shifts the result by
-    # one, so that both ends lose the same: faster by a fifth to a third (3x3, stride 2) than cutting the result.
+    # one, so that both ends lose the same, and nothing need be cut off the result (a copy in the backward pass).
     shift = [
         before >= 0 and after - before == 1 and s > d == 1 for (before, after), s, d in zip(crops, stride, dilation)
     ]

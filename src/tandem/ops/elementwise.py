@@ -54,21 +54,18 @@ def exponential(x):
 
 
 def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
-    """Rectifier: ``min(x if x > threshold else negative_slope * (x - threshold), max_value)``.
+    """Rectifier: ``y = x`` where ``x > threshold``, else ``negative_slope * (x - threshold)``; at most max_value.
 
-    At ``x == threshold`` the gradient is the lower branch's.
+    With a max_value the upper branch is at least 0 too, also above a negative threshold (Keras 3).
     """
     if threshold == 0:
         if max_value is None:
             return torch.relu(x) if negative_slope == 0 else F.leaky_relu(x, negative_slope)
-        if negative_slope == 0 and max_value > 0:
-            return F.hardtanh(x, 0.0, max_value)
-        y = F.leaky_relu(x, negative_slope)
-    elif negative_slope == 0:
-        y = F.threshold(x, threshold, 0.0)
+        y = F.hardtanh(x, 0.0, max_value) if max_value > 0 else x.clamp(0.0, max_value)
     else:
-        y = torch.where(x > threshold, x, (x - threshold) * negative_slope)
-    return y if max_value is None else y.clamp(max=max_value)
+        y = F.threshold(x, threshold, 0.0)
+        y = y if max_value is None else y.clamp(0.0, max_value)
+    return y if negative_slope == 0 else y - torch.relu(threshold - x) * negative_slope
 
 
 def relu6(x):
@@ -369,6 +366,14 @@ def gamma(x):
     left = torch.floor(x)
     size = torch.where((x < 0) & (torch.remainder(left, 2) == 1), -size, size)
     return size.masked_fill((x < 0) & (left == x), math.nan)
+
+
+def polynomial(x, coefficients):
+    """``c0 + c1 x + c2 x^2 + ...``, the coefficients (numbers) given from c0 on."""
+    *lower, y = coefficients
+    for c in reversed(lower):
+        y = y * x + c
+    return y
 
 
 def truncated(function, *xs):

@@ -189,3 +189,37 @@ def svm_output(data, label, *, margin=1.0, regularization=1.0, linear=False):
         return -2 * side * regularization * room.clamp(min=0)
 
     return _head(data, data.clone(), slope, label.detach())
+
+
+class _Selu(torch.autograd.Function):
+    @staticmethod
+    def forward(x):
+        return torch.selu(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * torch.where(y > 0, _SELU_SCALE, _SELU_SCALE * (y + _SELU_ALPHA))
+
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def selu_as_1_9(x):
+    """SELU with the gradient that MXNet 1.9.1 gives it: ``scale * (y + alpha)`` where negative, y the output.
+
+    (The derivative would be ``y + scale * alpha``.)
+    """
+    return _Selu.apply(x) if x.requires_grad and torch.is_grad_enabled() else torch.selu(x)
+
+
+def rrelu_with_slopes(x, lower=0.125, upper=0.334, *, training=False):
+    """`elementwise.rrelu` and the slopes it drew: 1 where x is positive; without training no slopes are drawn: zeros."""
+    slopes = torch.zeros_like(x)
+    if not training:
+        return torch.nn.functional.leaky_relu(x, (lower + upper) / 2), slopes
+    return torch._C._nn.rrelu_with_noise(x, slopes, lower, upper, True), slopes

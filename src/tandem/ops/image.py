@@ -53,7 +53,11 @@ def _corners(position, size, order, mode):
         position = torch.remainder(position, 2 * size)
         position = torch.where(position >= size, 2 * size - 1 - position, position)
     elif mode == "mirror" and last:  # d c b | a b c d | c b a
-        position = torch.remainder(position, 2 * last)
+        turn = torch.remainder(position, 2 * last)
+        back = (turn >= size) | ((turn > last) & (position < 0))
+        position = torch.where(back, 2 * last - turn, turn)
+        if order == 0:  # just behind the last entry scipy rounds first and turns back then
+            position = torch.floor(position + 0.5)
         position = torch.where(position > last, 2 * last - position, position)
     elif mode == "wrap" and last:
         wrapped = torch.remainder(position, last)

@@ -91,17 +91,3 @@ def norm(x, ord=2, axis=None, keepdims=False):
     if not (x.is_floating_point() or x.is_complex()):
         x = x.to(torch.get_default_dtype())
     return torch.linalg.vector_norm(x, ord, axis, keepdims)
-
-
-def normalize(x, axis=-1, ord=2, *, epsilon=1e-12, guard="norm"):
-    """``x / norm(x, ord)`` along axis (a number or several).
-
-    guard: how epsilon keeps the divisor from 0: "norm" is ``max(norm, epsilon)`` (Keras 3); for ord 2 also "square",
-    ``sqrt(max(sum x^2, epsilon))`` (Keras 2's l2_normalize), and "add", ``sqrt(sum x^2 + epsilon)`` (MXNet).
-    """
-    if guard == "norm":
-        return x / norm(x, ord, axis, True).clamp(min=epsilon)
-    if ord != 2:
-        raise ValueError(f"normalize(guard={guard!r}) is for the euclidean norm; expected ord=2, given ord={ord!r}")
-    power = torch.sum(x * x, axis, keepdim=True)
-    return x * torch.rsqrt(power.clamp(min=epsilon) if guard == "square" else power + epsilon)

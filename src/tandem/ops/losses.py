@@ -36,9 +36,9 @@ def reduce(
     """
     total = None
     if mask is not None:
-        mask = _aligned(mask, loss).to(loss.dtype)
+        mask = aligned(mask, loss).to(loss.dtype)
     if weights is not None:
-        weights = _aligned(weights.to(loss.dtype), loss)
+        weights = aligned(weights.to(loss.dtype), loss)
         if mask is not None:
             weights = weights * mask
         total = weights
@@ -71,7 +71,7 @@ def reduce(
     return loss if scale is None or scale == 1 else loss * scale
 
 
-def _aligned(values, loss):
+def aligned(values, loss):
     """Values of lower rank get axes at the end if they fit the leading axes; else they broadcast as they are."""
     missing = loss.dim() - values.dim()
     if missing > 0 and values.dim() and values.shape == loss.shape[: values.dim()]:

@@ -1,4 +1,6 @@
-"""Steps that are masked: leaving them out of a mean, setting them to zero."""
+"""Means and scores of which some entries are masked."""
+
+import torch
 
 def masked_mean(x, mask, axis=1, *, keepdims=False):
     """Mean over the steps that the mask keeps: ``sum(mask * x) / sum(mask)`` along `axis`.
@@ -9,7 +11,23 @@ def masked_mean(x, mask, axis=1, *, keepdims=False):
     return (x * weights).sum(axis, keepdim=keepdims) / weights.sum(axis, keepdim=keepdims)
 
 
-def zero_steps(x, value):
-    """x with 0 in the steps whose entries along the last axis all equal `value`."""
-    return x * (x != value).any(-1, keepdim=True).to(x.dtype)
+def without(scores, mask):
+    """Scores with a number at the lower end of their dtype added where the mask is False: a softmax then gives 0."""
+    lowest = -3e4 if scores.dtype == torch.float16 else -1e9
+    return scores + (1.0 - mask.to(scores.dtype)) * lowest
 
+
+def concat_masks(inputs, given, axis):
+    """The mask of a concatenation: those of the inputs (True where an input has none), joined along the same axis.
+
+    inputs: tensors of one rank; given: a mask (fewer axes than its input, the leading ones) or None for each. Joined along
+    an axis that the masks do not have, an entry is kept where all masks keep it.
+    """
+    whole = []
+    for x, mask in zip(inputs, given):
+        if mask is None:
+            mask = torch.ones(x.shape, dtype=torch.bool, device=x.device)
+        else:
+            mask = mask.reshape(mask.shape + (1,) * (x.dim() - mask.dim())).expand(x.shape)
+        whole.append(mask)
+    return torch.cat(whole, axis).all(-1)

@@ -61,11 +61,9 @@ def triangular_solve(a, b, *, transpose=False, right=False, lower=True, alpha=1.
 
 
 def lq(a):
-    """(q, l) with ``a = l q``: rows of q orthonormal, l lower triangular with a positive diagonal."""
+    """(q, l) with ``a = l q``: rows of q orthonormal, l lower triangular."""
     q, r = torch.linalg.qr(a.mT)
-    sign = torch.sign(torch.diagonal(r, dim1=-2, dim2=-1))
-    sign = torch.where(sign == 0, 1, sign).to(a.dtype).detach()
-    return q.mT * sign.unsqueeze(-1), r.mT * sign.unsqueeze(-2)
+    return q.mT, r.mT
 
 
 def eigh(a):
@@ -90,32 +88,27 @@ def from_diagonal(a, offset=0):
 
 
 def _triangle(size, offset, lower, device):
-    if offset > 0:
-        lower = False
-    elif offset < 0:
-        lower = True
-    return (torch.tril_indices if lower else torch.triu_indices)(size, size, offset, device=device)
+    """Rows and columns of a triangle's entries: the lower one row by row, the upper one column by column."""
+    if offset < 0 or (offset == 0 and lower):
+        return torch.tril_indices(size, size, offset, device=device)
+    return torch.tril_indices(size, size, -offset, device=device).flip(0)
 
 
 def triangle(a, offset=0, *, lower=True):
-    """The entries of each matrix on and below the offset-th diagonal (above it, or for offset > 0), row by row."""
+    """The entries of each matrix on and below the offset-th diagonal, row by row (above it column by column).
+
+    lower: which triangle; for offset < 0 it is the lower, for offset > 0 the upper one.
+    """
     rows, columns = _triangle(a.shape[-1], offset, lower, a.device)
     return a[..., rows, columns]
 
 
 def from_triangle(a, offset=0, *, lower=True):
     """Matrices with the entries of `triangle` in their places and 0 elsewhere."""
-    count, size = a.shape[-1], abs(offset)
-    side = int(((8 * count + 1) ** 0.5 - 1) / 2 + 0.5) + size
+    side = round(((8 * a.shape[-1] + 1) ** 0.5 - 1) / 2) + abs(offset)
     rows, columns = _triangle(side, offset, lower, a.device)
-    return a.new_zeros((*a.shape[:-1], side, side)).index_put(
-        tuple(
-            torch.arange(n, device=a.device).view([-1 if i == j else 1 for j in range(a.dim())])
-            for i, n in enumerate(a.shape[:-1])
-        )
-        + (rows, columns),
-        a,
-    )
+    places = (rows * side + columns).expand(a.shape)
+    return a.new_zeros((*a.shape[:-1], side * side)).scatter(-1, places, a).unflatten(-1, (side, side))
 
 
 def inverse(a):

@@ -1,12 +1,21 @@
-"""Running sums and means: state tensors that batches are added to in place, without reading anything back."""
+"""Keras's running sums and means: a sample counts once, whatever number of values it has (compare `scores.mean_`).
+
+State tensors are added to in place; nothing is read back.
+"""
 
 import torch
 
+from tandem.ops import scores
 
-def add_sum(total, values, weights=None, mask=None):
-    """``total += sum(w * values)``. weights: fit the leading axes of values or broadcast; mask: 0 or 1 likewise."""
-    values, _ = _samplewise(values.to(total.dtype), weights, mask)
-    total.add_(values.sum())
+
+def with_mask(values, weights, mask):
+    """The weights times the mask (0 or 1, of the leading axes of values), None where there is neither."""
+    if mask is not None:
+        mask = mask.to(values.dtype)
+        weights = mask if weights is None else _fit(weights.to(values.dtype), mask) * mask
+    if weights is not None and 1 < weights.dim() < values.dim():
+        weights = weights.reshape(*weights.shape, *[1] * (values.dim() - weights.dim()))
+    return weights
 
 
 def add_mean(total, count, values, weights=None, mask=None):
@@ -16,8 +25,7 @@ def add_mean(total, count, values, weights=None, mask=None):
     broadcasts to them; mask: 0 or 1 likewise. ``total / count`` is the running weighted mean.
     """
     if isinstance(weights, (int, float)):
-        total.add_(values.to(total.dtype), alpha=weights)
-        count.add_(weights)
+        scores.mean_of_(total, count, values.to(total.dtype), weights)
         return
     values = values.to(total.dtype)
     if weights is None and mask is None:
@@ -32,13 +40,8 @@ def add_mean(total, count, values, weights=None, mask=None):
 
 
 def _samplewise(values, weights, mask):
-    """(weighted mean values, mean weights), one of each to a sample; the weights None where there are none."""
-    if mask is not None:
-        mask = mask.to(values.dtype)
-        weights = mask if weights is None else _fit(weights.to(values.dtype), mask) * mask
-    if weights is None:
-        return (values.mean(tuple(range(1, values.dim()))) if values.dim() > 1 else values), None
-    weights = weights.to(values.dtype)
+    """(weighted mean values, mean weights), one of each to a sample."""
+    weights = with_mask(values, weights, mask).to(values.dtype)
     if weights.dim() == values.dim() + 1 and weights.shape[-1] == 1:
         if values.dim() == 1:
             values = values.unsqueeze(-1)
@@ -57,16 +60,18 @@ def _samplewise(values, weights, mask):
 
 
 def _fit(weights, mask):
+    if weights.dim() == mask.dim() + 1 and weights.shape[-1] == 1:
+        return weights.squeeze(-1)
     if weights.dim() < mask.dim():
         return weights.reshape(*weights.shape, *[1] * (mask.dim() - weights.dim()))
     return weights
 
 
-def mean(total, count):
-    """``total / count``, 0 where the count is 0."""
-    return torch.where(count == 0, 0.0, total / count)
-
-
 def root_mean(total, count):
     """``sqrt(total / count)``, 0 where the count is 0."""
-    return torch.sqrt(mean(total, count))
+    return torch.sqrt(scores.ratio(total, count))
+
+
+def negated(value):
+    """``-value``."""
+    return -value

@@ -1,9 +1,8 @@
-"""Normalisation: over the batch, a layer's entries, groups of channels, an instance, neighbouring channels, a norm.
+"""Normalisation: over the batch, a layer's entries, groups of channels, an instance, neighbouring channels.
 
-Statistics of half precision data are computed in float32 (or in the parameters' dtype); variances are biased.
+And division by a norm; weights are drawn to a norm in `penalties`. Statistics of half precision data are computed in
+float32 (or in the parameters' dtype); variances are biased.
 """
-
-import math
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +56,7 @@ def _channels_second(x, axis):
     if axis == 1:
         return x
     if x.ndim == 3 and axis == 2:
-        return x.reshape(-1, x.shape[2])  # (N, L, C) permuted has no memory format of its own: four times slower
+        return x.reshape(-1, x.shape[2])  # (N, L, C) permuted has no memory format of its own, and is slow
     return x.movedim(axis, 1)
 
 
@@ -256,26 +255,13 @@ def normalize(x, axes=-1, *, order=2, epsilon=1e-12):
     return x / torch.linalg.vector_norm(x, order, _axes(axes, x.ndim), keepdim=True).clamp_min(epsilon)
 
 
-def l2_normalize(x, axes=-1, *, epsilon=1e-10):
-    """``x / sqrt(sum(x^2) + epsilon)`` with the sum over `axes` (None: all); MXNet's L2Normalization."""
-    return x * torch.rsqrt(x.square().sum(_axes(axes, x.ndim), keepdim=True) + epsilon)
+def l2_normalize(x, axes=-1, *, epsilon=1e-10, guard="add"):
+    """``x / sqrt(sum(x^2) + epsilon)`` with the sum over `axes` (None: all), as in MXNet's L2Normalization.
 
-
-def unit_norm(w, axes=0, *, epsilon=1e-7):
-    """``w / (epsilon + norm)``: each vector along `axes` gets norm 1."""
-    return w / (torch.linalg.vector_norm(w, 2, _axes(axes, w.ndim), keepdim=True) + epsilon)
-
-
-def clip_norm(w, axes=0, *, low=0.0, high=math.inf, rate=1.0, epsilon=1e-7):
-    """``w * (rate * clip(norm, low, high) + (1 - rate) * norm) / (epsilon + norm)`` with the norms along `axes`.
-
-    With `high` alone it is Keras's MaxNorm, with all its MinMaxNorm.
+    guard: "add", or "most" for ``sqrt(max(sum(x^2), epsilon))``, as in Keras 2's l2_normalize.
     """
-    norm = torch.linalg.vector_norm(w, 2, _axes(axes, w.ndim), keepdim=True)
-    wanted = norm.clamp(low, high)
-    if rate != 1.0:
-        wanted = torch.lerp(norm, wanted, rate)
-    return w * (wanted / (norm + epsilon))
+    total = x.square().sum(_axes(axes, x.ndim), keepdim=True)
+    return x * torch.rsqrt(total + epsilon if guard == "add" else total.clamp_min(epsilon))
 
 
 # --- what operators answer beside the normalised data ----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Resizing as OpenCV computes it, bit for bit on 8-bit images: MXNet's image functions are calls of OpenCV.
+"""Resizing and borders as OpenCV computes them, bit for bit on 8-bit images: MXNet's image functions call OpenCV.
 
 OpenCV resizes 8-bit images in whole numbers, with weights rounded to 1/2048; `image.resize` computes in floating point and
 differs by one grey level here and there. Images are (H, W, C), batches (N, H, W, C).
@@ -9,6 +9,9 @@ import functools
 import numpy as np
 import torch
 
+from tandem.ops.image import to_dtype
+
+BORDERS = ("constant", "replicate", "reflect", "wrap", "reflect_101")
 INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
 
 _BITS = 11  # of a whole-number weight
@@ -187,3 +190,36 @@ def _average(x, size, halves):
     for axis in (2, 1):
         y = _gathered(y, axis, *_taps(y.shape[axis], size[axis - 1], "shares", False), work)
     return y.round().clamp(0, 255).to(torch.uint8) if x.dtype == torch.uint8 else y
+
+
+def _border_index(size, before, after, mode):
+    index = np.arange(-before, size + after)
+    if mode == "replicate" or size == 1:
+        return index.clip(0, size - 1)
+    if mode == "wrap":
+        return index % size
+    period = 2 * size if mode == "reflect" else 2 * size - 2  # "reflect_101" has the outermost pixel once
+    index = index % period
+    return np.where(index >= size, period - 1 - index if mode == "reflect" else period - index, index)
+
+
+def pad(x, widths, mode="constant", value=0.0):
+    """The image with a border.
+
+    x: (H, W, C); widths: (top, bottom, left, right); mode: one of `BORDERS`; value: what a constant border is made of, a
+    number, or one to a channel (0 for channels that have none). Raises ValueError for an unknown mode.
+    """
+    if mode not in BORDERS:
+        raise ValueError(f"Unknown border. Expected: one of {', '.join(BORDERS)}. Given: {mode!r}.")
+    top, bottom, left, right = widths
+    height, width, channels = x.shape
+    if mode == "constant":
+        y = torch.empty(height + top + bottom, width + left + right, channels, dtype=x.dtype, device=x.device)
+        values = [value] * channels if isinstance(value, (int, float)) else [*value, *[0.0] * channels][:channels]
+        y[:] = to_dtype(torch.tensor(values, dtype=torch.float64, device=x.device), x.dtype)
+        y[top : top + height, left : left + width] = x
+        return y
+    for axis, size, before, after in ((0, height, top, bottom), (1, width, left, right)):
+        index = torch.as_tensor(_border_index(size, before, after, mode), device=x.device)
+        x = x.index_select(axis, index)
+    return x

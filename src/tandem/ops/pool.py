@@ -1,7 +1,7 @@
 """Pooling of any rank: a window's maximum, mean, sum or p-norm.
 
 Channels-last data is seen through a permutation, as torch's channels_last memory format, and never copied: on a CPU the
-pooling kernels are several times faster for it than for the contiguous format.
+pooling kernels are several times faster for it than for the contiguous format (benchmarks/memory_format.py).
 """
 
 import torch

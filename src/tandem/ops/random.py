@@ -229,3 +229,8 @@ def _spread(value, shape, dtype, device):
     if isinstance(value, torch.Tensor):
         return value.to(dtype).expand(tuple(shape))
     return torch.full(tuple(shape), value, dtype=dtype, device=device)
+
+
+def exponential_of_rate(shape, rate=1.0, *, dtype=None, device=None, generator=None):
+    """Exponentially distributed numbers with mean ``1 / rate``."""
+    return exponential(shape, 1 / rate, dtype=dtype, device=device, generator=generator)

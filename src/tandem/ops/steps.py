@@ -169,3 +169,8 @@ def scale(value, factor):
 def add(a, b):
     """``a + b``."""
     return a + b
+
+
+def total(value):
+    """The sum of all elements, a scalar."""
+    return value.sum() if value.dim() else value

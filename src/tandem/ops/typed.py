@@ -54,7 +54,10 @@ def divide(a, b):
 
 def modulo(a, b):
     """``a - b * floor(a / b)``, 0 where ``b == 0``."""
-    return elementwise.modulo(*_pair(a, b), zero="zero")
+    a, b = _pair(a, b)
+    if not isinstance(a, torch.Tensor):  # torch has no gradient of a number modulo a tensor
+        a = torch.full((), a, dtype=b.dtype, device=b.device)
+    return elementwise.modulo(a, b, zero="zero")
 
 
 def power(a, b):

@@ -19,6 +19,9 @@ import math
 
 import torch
 
+_WORTH_THREADS = 1 << 16
+
+
 # --- the gradient --------------------------------------------------------------------------------------------------
 
 
@@ -564,8 +567,14 @@ def _fused_sgd(params, grads, velocities, *, lr, momentum=0.0, weight_decay=0.0,
 
 
 def _fusable(params, *states):
-    """Whether the fused kernels may walk these lists: on a device that has them, dense, and all laid out alike."""
-    return params[0].device.type in ("cpu", "cuda") and all(
+    """Whether the fused kernels may walk these lists: on a device that has them, dense, and all laid out alike.
+
+    On a CPU they wake all threads, which costs more than the update itself where there are few elements.
+    """
+    kind = params[0].device.type
+    if kind not in ("cpu", "cuda") or (kind == "cpu" and sum(p.numel() for p in params) < _WORTH_THREADS):
+        return False
+    return all(
         (p.is_contiguous() or p.stride() == torch.empty_like(p).stride())
         and all(_same_layout(p, tensors[index]) for tensors in states)
         for index, p in enumerate(params)
@@ -578,3 +587,8 @@ def _same_layout(a, b):
 
 def _laid_out_like(params, grads):
     return [g if _same_layout(p, g) else torch.empty_like(p).copy_(g) for p, g in zip(params, grads)]
+
+
+def sums_of_squares(tensors):
+    """The sum of squares of each tensor, in float32: (number of tensors,)."""
+    return torch.stack(torch._foreach_norm(tensors)).float().square()
