@@ -235,3 +235,20 @@ def test_a_failing_call_leaves_the_step_usable():
     with pytest.raises(IndexError):
         step(bad)
     assert torch.equal(step(good), want)
+
+
+def test_what_nobody_reads_is_left_out_and_checks_stay():
+    weight = torch.randn(300, 300)
+
+    def function(x):
+        torch._assert_async((x < 10).all())
+        unread = torch.sin(x @ weight) * 2  # noqa: F841
+        return x + 1
+
+    step = Step(function)
+    x = torch.zeros(300, 300)
+    for _ in range(4):
+        assert torch.equal(step(x), x + 1)
+    assert "mm" not in step.programs[0].source
+    with pytest.raises(RuntimeError):
+        step(x + 11)

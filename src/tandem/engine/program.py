@@ -92,8 +92,8 @@ class Program:
     """Fixed buffers and the function that runs one step on them.
 
     `inputs` are the buffers to fill, `run()` computes, and its result is the tree of outputs: they belong to the
-    program and hold until the next run. `source` is the code of the step, one line to a call. A recording of two parts (a
-    forward and a backward pass) gives a program whose `begin()` runs the first, and `run()` the second.
+    program and hold until the next run. `source` is the code of the step, one line to a call. A recording of two parts
+    (a forward and a backward pass) gives a program whose `begin()` runs the first, and `run()` the second.
     """
 
     def __init__(self, recording, inputs):
@@ -155,6 +155,7 @@ class _Builder:
     def build(self):
         written = self._written()
         kinds = [self._kind(index, call, written) for index, call in enumerate(self.calls)]
+        self._drop_unread(kinds)
         self._find_dynamic(kinds)
         self._allocate(kinds)
         dies = self._deaths()
@@ -162,7 +163,7 @@ class _Builder:
         for index, (call, kind) in enumerate(zip(self.calls, kinds, strict=True)):
             if index == self.recording.cut:
                 first = self._part(self.recording.first_outputs)
-            if kind not in ("view", "constant", "empty"):
+            if kind not in ("view", "constant", "empty", "unread"):
                 self._emit(call, kind)
             self._release(dies.get(index, ()))
         if first is None and self.recording.cut is not None:
@@ -193,7 +194,7 @@ class _Builder:
 
     def _kind(self, index, call, written):
         schema = schema_of(call.func)
-        if schema.writes:
+        if schema.writes or not call.func._schema.returns:
             return "as is"
         made = [ref for ref in call.results() if self._made_by(ref, index)]
         if not made:
@@ -226,6 +227,20 @@ class _Builder:
         names = schema_of(call.func).names
         return "reduction" in names and "grad_output" not in names and self._bound(call)[names.index("reduction")] != 0
 
+    def _drop_unread(self, kinds):
+        """Mark the calls whose results nobody reads. A random one stays: it moves the generator on."""
+        results = [*self.recording.outputs, *self.recording.first_outputs, *(ref for _, ref in self.recording.grads)]
+        read = {value.storage for value in results if isinstance(value, Ref)}
+        for index in range(len(self.calls) - 1, -1, -1):
+            call, kind = self.calls[index], kinds[index]
+            if kind in ("view", "constant", "empty"):
+                continue
+            effect = kind == "as is" or schema_of(call.func).random or call.func._schema.name in _HIDDEN_WRITES
+            if effect or any(ref.storage in read for ref in call.results()):
+                read.update(ref.storage for ref in call.tensors())
+            else:
+                kinds[index] = "unread"
+
     def _made_by(self, ref, index):
         storage = self.storages[ref.storage]
         return storage.role == "made" and storage.maker == index
@@ -252,6 +267,8 @@ class _Builder:
         for number, storage in enumerate(self.storages):
             if storage.role == "input":
                 self.buffers[number] = next(inputs).untyped_storage()
+            elif storage.role == "made" and kinds[storage.maker] == "unread":
+                continue
             elif number not in self.buffers and number not in self.dynamic:
                 if storage.tensor is None:
                     raise Unfaithful("a value that was made in one run is read in the next")

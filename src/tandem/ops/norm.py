@@ -280,3 +280,8 @@ def inverse_deviation(variance, epsilon):
 def blend_(moving, batch, momentum):
     """``moving = momentum * moving + (1 - momentum) * batch``, in place and without gradient."""
     moving.lerp_(batch.detach().to(moving.dtype), 1.0 - momentum)
+
+
+def variance_from_deviation_(variance, deviation, epsilon):
+    """``variance = deviation^2 - epsilon``, in place: the variance of which `deviation` gave the deviation."""
+    variance.copy_(deviation.square() - epsilon)

@@ -174,8 +174,10 @@ def gaussian_noise(x, stddev, *, generator=None):
 
 
 def _noise_shape(x, noise_shape, axes):
+    if isinstance(axes, int):
+        axes = (axes,)
     if axes:
-        axes = {axis % x.dim() for axis in ([axes] if isinstance(axes, int) else axes)}
+        axes = {axis % x.dim() for axis in axes}
         return torch.Size(1 if axis in axes else size for axis, size in enumerate(x.shape))
     if noise_shape is None:
         return x.shape

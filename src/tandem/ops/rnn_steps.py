@@ -6,8 +6,8 @@ The inputs of all steps go through one batched product; the gradients of the wei
 and batch. All factors of a step's gradient that do not depend on what arrives from later steps are computed for many
 steps at once, before the loop.
 
-Blocks of the gates: LSTM i, f, g, o; GRU z, r, n; the GRU that resets after the product n, z, r, m, m being the recurrent
-part of n. Where the weights come with r before z, so do the blocks.
+Blocks of the gates: LSTM i, f, g, o; GRU z, r, n; the GRU that resets after the product n, z, r, m, where m is the
+recurrent part of n. Where the weights come with r before z, so do the blocks.
 """
 
 from typing import NamedTuple
@@ -104,9 +104,9 @@ def _order(start, stop, descending):
 
 
 def _product(x, weight, bias):
-    """``W x_t + b`` for all steps: x (T, in, B), weight (n, in), bias (n,) or None -> (T, n, B), which may be written to.
+    """``W x_t + b`` for all steps: x (T, in, B), weight (n, in), bias (n,) or None -> (T, n, B).
 
-    Without a weight x is that already.
+    Without a weight x is that already. The result is the caller's to write to.
     """
     if weight is None:
         return x.clone(memory_format=torch.contiguous_format) if bias is None else x + bias.unsqueeze(1)
@@ -279,10 +279,20 @@ def _each(tensor, count):
     return [None] * count if tensor is None else tensor.unbind(0)
 
 
-def _returning(gates, weight, dropped):
-    """(gates' gradients step by step, a function for ``out = base + (W' d) * dropped``); arguments as in `_recurrent`."""
+def _transposed(weight, dropped):
+    """(n u, u) -> (u, n u), or with factors to each gate (n, u, u), each gate transposed."""
     if dropped is None:
-        weight = weight.t().contiguous()
+        return weight.t().contiguous()
+    return weight.view(dropped.shape[0], -1, dropped.shape[1]).transpose(1, 2).contiguous()
+
+
+def _returning(gates, weight, dropped, blocks=slice(None)):
+    """(gates' gradients step by step, a function for ``out = base + (W' d) * dropped``) for some gates.
+
+    gates: (T, k, u, B); weight: all gates', from `_transposed`; dropped: all gates', or None; blocks: which gates.
+    """
+    if dropped is None:
+        weight = weight.unflatten(1, (-1, gates.shape[2]))[:, blocks].flatten(1)
 
         def back(d, base, out):
             if base is None:
@@ -291,7 +301,7 @@ def _returning(gates, weight, dropped):
                 torch.addmm(base, weight, d, out=out)
 
         return gates.flatten(1, 2).unbind(0), back
-    weight = weight.view(dropped.shape[0], -1, dropped.shape[1]).transpose(1, 2).contiguous()
+    weight, dropped = weight[blocks], dropped[blocks]
     scratch = torch.empty_like(dropped)
 
     def back_dropped(d, base, out):
@@ -356,7 +366,7 @@ def _backward_lstm(plan, start, stop, saved, d, earlier, masked, flow, weight, d
 def _backward_gru(plan, start, stop, saved, d, earlier, masked, flow, weight, dropped):
     states, _, gates = saved
     state, cell, spare = flow
-    before, units = int(plan.reverse), state.shape[0]
+    before = int(plan.reverse)
     act, gate = ACTIVATIONS[plan.activation][1], ACTIVATIONS[plan.recurrent_activation][1]
     at_z = 0 if plan.update_first else 1
     h = states[start + before : stop + before]
@@ -371,8 +381,8 @@ def _backward_gru(plan, start, stop, saved, d, earlier, masked, flow, weight, dr
     d[:, 3].copy_(z)
     whole, resets, carried = d.unbind(0), d[:, 1 - at_z].unbind(0), d[:, 3].unbind(0)
     to_reset, opened = to_reset.unbind(0), r.unbind(0)
-    both, back = _returning(d[:, :2], weight[: 2 * units], None if dropped is None else dropped[:2])
-    last, back_last = _returning(d[:, 2:3], weight[2 * units :], None if dropped is None else dropped[2:])
+    both, back = _returning(d[:, :2], weight, dropped, slice(2))
+    last, back_last = _returning(d[:, 2:3], weight, dropped, slice(2, 3))
     for t in _order(start, stop, not plan.reverse):
         k = t - start
         whole[k].mul_(state)
@@ -454,10 +464,8 @@ def _weight_gradients(plan, gates, x, states, reset, dropped, needed):
             parts = [(recurrent, h)]
         d_rec = [_outer(plan, row, part) for row, part in parts]
         d_rec = d_rec[0] if len(d_rec) == 1 else torch.cat(d_rec, 1 if plan.weight_layout == "io" else 0)
-    sums = (
-        part.sum(2).flatten() if need else None for part, need in zip((of_inputs, recurrent), needed[2:], strict=True)
-    )
-    return d_in, d_rec, *sums
+    d_b_in = of_inputs.sum(2).flatten() if needed[2] else None
+    return d_in, d_rec, d_b_in, recurrent.sum(2).flatten() if needed[3] else None
 
 
 def _oi(weight, layout):
@@ -468,10 +476,10 @@ class Recurrence(torch.autograd.Function):
     """(outputs (T, u, B) or None, last state (u, B), last cell (u, B) or None) of a whole sequence.
 
     again: a function that computes the same in differentiable operations, from the tensors that follow it here, for
-    gradients of gradients. x: (T, in, B), or with w_in None the inputs' part of the gates, (T, n u, B); masked: (T, 1, B)
-    in x's dtype, 1 where a step is masked, or None; dropped: factors (n, u, B) for the state that goes into each gate,
-    or None; state, cell: (u, B); w_in, w_rec: in `plan.weight_layout`; b_in, b_rec: (n u,) or None. Masks need one of
-    `GATES` as the recurrent activation.
+    gradients of gradients. x: (T, in, B), or with w_in None the inputs' part of the gates, (T, n u, B); masked:
+    (T, 1, B) in x's dtype, 1 where a step is masked, or None; dropped: factors (n, u, B) for the state that goes into
+    each gate, or None; state, cell: (u, B); w_in, w_rec: in `plan.weight_layout`; b_in, b_rec: (n u,) or None. Masks
+    need one of `GATES` as the recurrent activation.
     """
 
     @staticmethod
@@ -504,7 +512,7 @@ class Recurrence(torch.autograd.Function):
         backward, blocks = _BACKWARD[plan.cell]
         length = max(1, min(steps, _ELEMENTS // max(1, units * batch)))
         room = x.new_empty(length, blocks, units, batch)
-        weight = _oi(w_rec, plan.weight_layout)
+        weight = _transposed(_oi(w_rec, plan.weight_layout), dropped)
         d_x, d_weights = x.new_empty(x.shape) if needed[0] else None, None
         starts = range(0, steps, length)
         for start in starts if plan.reverse else reversed(starts):

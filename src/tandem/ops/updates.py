@@ -258,7 +258,7 @@ def adamax(
     _scale_(norms, beta2)
     torch._foreach_maximum_(norms, torch._foreach_abs(grads))
     if epsilon:
-        steps = torch._foreach_add(norms, _number(epsilon, norms))
+        steps = torch._foreach_add(norms, epsilon)
         torch._foreach_reciprocal_(steps)
         torch._foreach_mul_(steps, means)
     else:
@@ -323,7 +323,7 @@ def adagrad(params, grads, squares, *, lr, epsilon=1e-7, weight_decay=0.0, resca
     """Adagrad: ``s += g^2; p -= lr (g / sqrt(s + epsilon) + weight_decay p)`` (Duchi et al., 2011)."""
     grads = prepare(params, grads, rescale=rescale, clip=clip)
     torch._foreach_addcmul_(squares, grads, grads)
-    steps = torch._foreach_add(squares, _number(epsilon, squares))
+    steps = torch._foreach_add(squares, epsilon)
     torch._foreach_rsqrt_(steps)
     torch._foreach_mul_(steps, grads)
     _descend(params, steps, lr, weight_decay)
@@ -336,9 +336,8 @@ def adadelta(params, grads, squares, deltas, *, lr, rho=0.95, epsilon=1e-7, weig
     """
     grads = prepare(params, grads, rescale=rescale, clip=clip)
     _average_squares_(squares, grads, rho)
-    small = _number(epsilon, squares)
-    steps = torch._foreach_add(deltas, small)
-    torch._foreach_div_(steps, torch._foreach_add(squares, small))
+    steps = torch._foreach_add(deltas, epsilon)
+    torch._foreach_div_(steps, torch._foreach_add(squares, epsilon))
     torch._foreach_sqrt_(steps)
     torch._foreach_mul_(steps, grads)
     _average_squares_(deltas, steps, rho)
@@ -373,7 +372,7 @@ def rmsprop(
     """
     grads = prepare(params, grads, rescale=rescale, clip=clip, weight_decay=weight_decay, decay="inside")
     _average_squares_(squares, grads, rho)
-    steps = torch._foreach_add(squares, _number(epsilon, squares))
+    steps = torch._foreach_add(squares, epsilon)
     if means is not None:
         _average_(means, grads, rho)
         torch._foreach_addcmul_(steps, means, means, value=-1.0)
@@ -525,7 +524,8 @@ def _number(value, like):
 
 
 def _shift_(tensors, value):
-    torch._foreach_add_(tensors, _number(value, tensors))
+    # Not with a tensor: torch's binding would read it back.
+    torch._foreach_add_(tensors, value)
 
 
 def _scale_(tensors, value):
