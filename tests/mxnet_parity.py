@@ -1,16 +1,16 @@
 """Run the same MXNet code in Tandem and in the real MXNet, and compare what comes out.
 
-`same_code(code, returns)` compares the values that a piece of code leaves behind; `same_expressions(table)` compares the
-result, or the type of the exception, of each expression in a table, in one call to the oracle.
+`same_code(code, returns)` compares the values that a piece of code leaves behind; `same_expressions(table)` compares
+the result, or the type of the exception, of each expression in a table, in one call to the oracle.
 """
 
 import textwrap
 import warnings
 
 import numpy as np
-from oracles import mxnet as oracle
 
 import tandem.mxnet as mx
+from oracles import mxnet as oracle
 
 # Runs in both: the outcome of each expression as plain values. An error's class is told by name, as the classes differ.
 _EVALUATE = """
@@ -91,7 +91,13 @@ def same_code(code, returns, *, rtol=1e-5, atol=1e-6, **inputs):
 
 
 def same_expressions(expressions, setup="", *, rtol=1e-5, atol=1e-6):
-    """Assert that each expression has the same outcome in both: value, dtype, shape, context, or type of exception."""
+    """Assert that each expression has the same outcome in both: value, dtype, shape, context, or type of exception.
+
+    expressions: a list, or a text with one to a line.
+    """
+    if isinstance(expressions, str):
+        expressions = expressions.split("\n")
+    expressions = [expression.strip() for expression in expressions if expression.strip()]
     table = [(setup, expression) for expression in expressions]
     there = oracle.run(_EVALUATE, ["outcomes"], table=table)["outcomes"]
     here = run_here(_EVALUATE, table=table)["outcomes"]

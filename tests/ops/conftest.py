@@ -31,6 +31,18 @@ class _Count(TorchDispatchMode):
 
 
 @pytest.fixture
+def names_of_calls():
+    """The kernels (views left out) that a function calls below autograd, by name."""
+
+    def names(function):
+        with _Count() as mode:
+            function()
+        return mode.names
+
+    return names
+
+
+@pytest.fixture
 def count_calls():
     """How many kernels (views not counted) a function calls below autograd."""
 

@@ -89,7 +89,15 @@ def test_batch_dot_is_mxnets(transpose_a, transpose_b):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize(("left", "right", "axes"), [((5, 3, 4), (5, 6, 4), (2, 2)), ((5, 3), (5, 3), (1, 1)), ((5, 3, 4), (5, 4), (2, 1)), ((5, 4, 3), (5, 2, 4, 6), (1, 2))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("left", "right", "axes"),
+    [
+        ((5, 3, 4), (5, 6, 4), (2, 2)),
+        ((5, 3), (5, 3), (1, 1)),
+        ((5, 3, 4), (5, 4), (2, 1)),
+        ((5, 4, 3), (5, 2, 4, 6), (1, 2)),
+    ],
+)
 def test_batch_tensordot_is_kerass_dot_layer(left, right, axes):
     keras = oracles.real_keras()
     a, b = draw(*left), draw(*right, seed=1)
@@ -116,14 +124,15 @@ def test_norm_of_zero_and_of_integers():
 
 def test_tensordot_einsum_outer_inner_are_numpys():
     a, b = draw(2, 3, 4), draw(3, 4, 5, seed=1)
+    m, n = a.numpy(), b.numpy()
     pairs = [
-        (linalg.tensordot(a, b), np.tensordot(a, b)),
-        (linalg.tensordot(a, b, ([1, 2], [0, 1])), np.tensordot(a, b, ([1, 2], [0, 1]))),
-        (linalg.tensordot(a, b, (2, 1)), np.tensordot(a, b, (2, 1))),
-        (linalg.einsum("abc,bcd->da", a, b), np.einsum("abc,bcd->da", a, b)),
-        (linalg.outer(a[0], b[0, 0]), np.outer(a[0], b[0, 0])),
-        (linalg.inner(a, b[0].t()), np.inner(a, b[0].t())),
-        (linalg.matmul(a, b[0]), np.matmul(a, b[0])),
+        (linalg.tensordot(a, b), np.tensordot(m, n)),
+        (linalg.tensordot(a, b, ([1, 2], [0, 1])), np.tensordot(m, n, ([1, 2], [0, 1]))),
+        (linalg.tensordot(a, b, (2, 1)), np.tensordot(m, n, (2, 1))),
+        (linalg.einsum("abc,bcd->da", a, b), np.einsum("abc,bcd->da", m, n)),
+        (linalg.outer(a[0], b[0, 0]), np.outer(m[0], n[0, 0])),
+        (linalg.inner(a, b[0].t()), np.inner(m, n[0].T)),
+        (linalg.matmul(a, b[0]), np.matmul(m, n[0])),
     ]
     for got, expected in pairs:
         np.testing.assert_allclose(got.numpy(), expected, rtol=1e-4, atol=1e-5)

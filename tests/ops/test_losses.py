@@ -414,6 +414,26 @@ def test_shapes_on_meta_are_the_real_ones(name, theirs, target, output, options,
         assert (meta.shape, meta.dtype) == (real.shape, real.dtype)
 
 
+@pytest.mark.parametrize(("name", "theirs", "target", "output", "options", "their_options"), KERAS, ids=IDS)
+def test_nothing_is_read_back(name, theirs, target, output, options, their_options, names_of_calls):
+    t, y = draw(target), draw(output, seed=1).requires_grad_()
+    for reduction in ("none", "mean"):
+        function = functools.partial(getattr(losses, name), reduction=reduction, **options)
+        calls = names_of_calls(lambda: function(t, y).sum().backward())  # noqa: B023
+        assert not {"_local_scalar_dense", "nonzero", "item"} & set(calls)
+
+
+def test_reduce_and_ctc_read_nothing_back(names_of_calls):
+    loss, mask, weights = torch.ones(2, 3), torch.ones(2, 3) > 0, torch.ones(2)
+    for reduction in ("mean", "sum", "none", "mean_with_sample_weight"):
+        options = {"reduction": reduction, "mask": mask, "weights": weights}
+        assert "_local_scalar_dense" not in names_of_calls(lambda: losses.reduce(loss, **options))  # noqa: B023
+    target, output = torch.tensor([[1, 2, 0]]), draw("real", (1, 6, 4)).requires_grad_()
+    calls = names_of_calls(lambda: losses.ctc(target, output).sum().backward())
+    assert "_local_scalar_dense" not in calls
+    assert "_ctc_loss" in calls
+
+
 def test_the_calls_of_common_losses(count_calls):
     """The step of a small model lives from few calls: a fused mean must stay fused."""
     p, x = draw("softmax").requires_grad_(), draw("real").requires_grad_()

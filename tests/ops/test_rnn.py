@@ -48,7 +48,7 @@ def same(ours, theirs, tolerance=1e-9):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru_reset_after"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_steps_give_what_the_loop_gives(cell, reverse, monkeypatch):
     for elements, masked, activation in itertools.product(
         (1 << 17, 2 * UNITS * BATCH), (False, True), ("tanh", "relu")
@@ -76,6 +76,32 @@ def test_steps_give_what_the_loop_gives(cell, reverse, monkeypatch):
                 same([[outputs, *last]], [loop[0]])
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_with_dropout_give_what_the_loop_gives(cell):
+    n = rnn_loop.BLOCKS[cell]
+    for weight_layout, activation, gates, masked in (
+        ("io", "hard_sigmoid", "zrh", False),
+        ("oi", "sigmoid", "rzh", True),
+        ("io", "sigmoid", "rzh", True),
+        ("oi", "hard_sigmoid", "zrh", True),
+    ):
+        x, state, weights = problem(cell, weight_layout=weight_layout)
+        for inputs, recurrent in ((0, 1), (1, 1), (n, n), (n, 0), (1, 0)):
+            factors = [
+                [randn(BATCH, size + k, dtype=torch.float64)[:, :size] for k in range(count)]
+                for size, count in ((INPUTS, inputs), (UNITS, recurrent))
+            ]
+            factors = [None if not one else one[0] if len(one) < n else one for one in factors]
+            options = {
+                "cell": cell, "weight_layout": weight_layout, "recurrent_activation": activation, "gates": gates,
+                "dropout": factors[0], "recurrent_dropout": factors[1], "mask": mask_of() if masked else None,
+            }  # fmt: skip
+            loop = run("loop", x, state, weights, **options)
+            same(
+                run("steps", x, state, weights, **options), loop, 1e-5
+            )  # torch has hardsigmoid's slope in single precision
+
+
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru_reset_after"])
 def test_library_gives_what_the_loop_gives(cell):
     for reverse, sequences, gates, biases in itertools.product((False, True), (True, False), ("zrh", "rzh"), (0, 1, 2)):
@@ -88,14 +114,16 @@ def test_library_gives_what_the_loop_gives(cell):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru_reset_after"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_first_and_second_derivatives(cell, masked):
     x, state, weights = problem(cell, steps=3)
     mask = mask_of(steps=3) if masked else None
+    factors = [1 + randn(BATCH, UNITS, dtype=torch.float64)] * rnn_loop.BLOCKS[cell] if masked else None
+    options = {"cell": cell, "mask": mask, "recurrent_dropout": factors, "method": "steps"}
 
     def function(x, *tensors):
         n = len(state)
-        outputs, last = R.rnn(x, tensors[:n], *tensors[n:], cell=cell, mask=mask, method="steps")
+        outputs, last = R.rnn(x, tensors[:n], *tensors[n:], **options)
         return outputs, *last
 
     assert torch.autograd.gradcheck(function, (x, *state, *weights))
@@ -116,7 +144,7 @@ def test_unneeded_gradients_are_not_computed():
 
 def test_nothing_is_allocated_inside_the_loop():
     """The number of tensors that are made does not grow with the number of steps."""
-    for cell in ("rnn", "lstm", "gru_reset_after"):
+    for cell in CELLS:
         made = []
         for steps in (3, 5):
             x, _, weights = problem(cell, steps=steps)
@@ -125,7 +153,7 @@ def test_nothing_is_allocated_inside_the_loop():
                 outputs, _ = R.rnn(x, None, *weights, cell=cell, method="steps")  # noqa: B023
                 outputs.sum().backward()
 
-            in_place = ("addmm", "addcmul", "mul", "sigmoid", "tanh", "lerp", "add")
+            in_place = ("mm", "addmm", "addcmul", "mul", "sigmoid", "tanh", "lerp", "add")
             made.append(sum(name.rstrip("_") not in in_place for name in calls(train)))
         assert made[0] == made[1], cell
 
@@ -133,8 +161,6 @@ def test_nothing_is_allocated_inside_the_loop():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_dtypes(dtype):
     for cell, method in itertools.product(CELLS, ("steps", "loop")):
-        if (cell, method) == ("gru", "steps"):
-            continue
         x, state, weights = problem(cell, dtype=dtype)
         (outputs, *_), grads = run(method, x, state, weights, cell=cell, mask=mask_of())
         assert {t.dtype for t in (outputs, *grads)} == {dtype}
@@ -171,7 +197,7 @@ def test_meta_device_gives_the_shapes(cell):
 
 
 def test_masked_steps_may_hold_anything():
-    for cell in ("lstm", "gru_reset_after", "rnn"):
+    for cell in CELLS:
         x, state, weights = problem(cell)
         clean = R.rnn(x, state, *weights, cell=cell, mask=mask_of(), method="steps")
         dirty = torch.where(mask_of().unsqueeze(2), x, 1e6).detach()
@@ -239,7 +265,7 @@ def test_scan_of_any_step():
 
 
 @pytest.mark.parametrize("steps", [4, 20])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru_reset_after"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_replay_equals_eager(cell, steps):
     _, _, weights = problem(cell, dtype=torch.float32, steps=steps)
     weights = [torch.nn.Parameter(w.detach()) for w in weights]

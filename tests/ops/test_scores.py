@@ -376,6 +376,33 @@ def test_a_metric_step_takes_few_calls(count_calls):
     assert count_calls(lambda: scores.confusion_(states, target, output, THRESHOLDS)) <= 10
 
 
+def test_nothing_is_read_back(names_of_calls):
+    t, y, w = batches("binary")[0]
+    many, classes, _ = batches("classes")[0]
+    label, numbers = many.argmax(-1), batches("numbers")[0]
+    total, count = torch.zeros(()), torch.zeros(())
+    pairs, moments = torch.zeros(2), torch.zeros(3)
+    sums = [torch.zeros(2) for _ in range(4)]
+    for function in (
+        lambda: scores.auc(*scores.confusion(t, y, THRESHOLDS, weights=w), curve="PR"),
+        lambda: scores.auc(*scores.confusion(t, y, THRESHOLDS), curve="ROC"),
+        lambda: scores.confusion(many, classes, THRESHOLDS, per_label=True, clip=True),
+        lambda: scores.best_at(*scores.confusion(t, y, THRESHOLDS)[:2], 0.5),
+        lambda: scores.f_beta(*scores.class_counts(many, classes)[:3], average="macro"),
+        lambda: scores.mean_(total, count, scores.topk_matches(label, classes, 2), w),
+        lambda: scores.mean_of_(total, count, torch.ones(()).clone(), 3),
+        lambda: scores.confusion_matrix(label, classes.argmax(-1), 3, ignore_class=1),
+        lambda: scores.intersection_over_union(torch.ones(3, 3)),
+        lambda: scores.matthews(*scores.binary_counts(t, y > 0.5)),
+        lambda: scores.r2_(*sums, *numbers),
+        lambda: scores.r2(*sums),
+        lambda: scores.correlation_(total, pairs, moments, *numbers[:2]),
+        lambda: scores.log_loss(label, classes, ignore_label=0),
+        lambda: scores.keep_largest(classes, 2),
+    ):
+        assert not {"_local_scalar_dense", "nonzero"} & set(names_of_calls(function))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int64])
 def test_equal(dtype):
     a = torch.from_numpy(np.array([1, 2, 3], dtype))

@@ -388,6 +388,14 @@ def test_half_precision_parameters_take_single_precision_rates(dtype):
         torch.testing.assert_close(got.float(), wanted, rtol=2e-2, atol=2e-2)
 
 
+@pytest.mark.parametrize("rules", [keras_rules, mxnet_rules])
+def test_no_rule_reads_a_tensor_back(rules, names_of_calls):
+    """torch's bindings read a 0-d tensor given where they would rather have a number (``_foreach_add``)."""
+    for call, rule in rules().items():
+        steps = torch.zeros((), dtype=torch.int64)
+        assert "_local_scalar_dense" not in names_of_calls(lambda: rule(tensors(1), tensors(2), steps)), call  # noqa: B023
+
+
 def test_the_calls_of_common_rules(count_calls, few_or_many):
     if few_or_many:
         pytest.skip("counts the calls of the fused kernels")

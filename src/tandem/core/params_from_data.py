@@ -60,31 +60,6 @@ def embedding(tokens, size):
     return {"weight": (tokens, size)}
 
 
-def rnn(inputs, units, *, gates, projection=None, weight_layout="oi"):
-    """One layer in one direction: weights of the input and of the state, a bias each.
-
-    inputs: features of a step; gates: 1, 3 (GRU) or 4 (LSTM); projection: features of the state, `units` where None.
-    """
-    states = projection or units
-    shapes = {"input": (gates * units, inputs), "state": (gates * units, states)}
-    if weight_layout == "io":
-        shapes = {name: shape[::-1] for name, shape in shapes.items()}
-    if projection:
-        shapes["projection"] = (projection, units) if weight_layout == "oi" else (units, projection)
-    return {**shapes, "input_bias": (gates * units,), "state_bias": (gates * units,)}
-
-
-def packed_rnn_size(inputs, units, layers, *, gates, directions=1, projection=None):
-    """The length of one vector that holds all weights and biases of some layers."""
-    total = 0
-    for layer in range(layers):
-        features = inputs if layer == 0 else (projection or units) * directions
-        total += directions * sum(
-            math.prod(shape) for shape in rnn(features, units, gates=gates, projection=projection).values()
-        )
-    return total
-
-
 def _kernel(layout, kernel, inner, outer):
     if layout == "spatial_io":
         return (*kernel, inner, outer)
@@ -93,7 +68,9 @@ def _kernel(layout, kernel, inner, outer):
 
 def _of_axis(what, data, axis, roles, names):
     if not -len(data) <= axis < len(data):
-        raise ValueError(explain(f"The axis of a {what} is not there", expected=f"data with axis {axis}", given=f"shape {data}"))
+        raise ValueError(
+            explain(f"The axis of a {what} is not there", expected=f"data with axis {axis}", given=f"shape {data}")
+        )
     size = _known(what, (data[axis],))[0]
     return {(names or {}).get(role, role): (size,) for role in roles}
 
@@ -112,12 +89,19 @@ def _channels(what, data, axis, spatial):
 
 def _check_rank(what, data, least):
     if len(data) < least:
-        raise ValueError(explain(f"A {what} layer's data has too few axes", expected=f"at least {least}", given=f"shape {tuple(data)}"))
+        raise ValueError(
+            explain(
+                f"A {what} layer's data has too few axes", expected=f"at least {least}", given=f"shape {tuple(data)}"
+            )
+        )
 
 
 def _known(what, sizes):
     if any(size is None or size <= 0 for size in sizes):
         raise ValueError(
-            explain(f"The weights of a {what} follow from the data's size, which is not known", given=f"sizes {tuple(sizes)}")
+            explain(
+                f"The weights of a {what} follow from the data's size, which is not known",
+                given=f"sizes {tuple(sizes)}",
+            )
         )
     return sizes

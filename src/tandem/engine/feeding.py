@@ -58,7 +58,9 @@ class ArrayFeed:
         return iter(self.next, None)
 
     def next(self):
-        """The next batch, a list of tensors (views of the arrays where nothing is shuffled); None after the last one."""
+        """The next batch, a list of tensors (views of the arrays where nothing is shuffled); None after the last
+        one.
+        """
         chunk = next(self._chunks, None)
         if chunk is None:
             return None

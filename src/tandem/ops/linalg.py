@@ -61,7 +61,7 @@ def batch_tensordot(a, b, axes):
     return y.reshape(a.shape[0], *(rest or (1,)))
 
 
-def tensordot(a, b, axes=2):
+def tensordot(a, b, axes: int | tuple | list = 2):
     """Sum of products over the last ``axes`` axes of a and first of b, or over a pair of lists of axes."""
     if not isinstance(axes, int):
         axes = tuple([side] if isinstance(side, int) else list(side) for side in axes)

@@ -21,8 +21,8 @@ def with_mask(values, weights, mask):
 def add_mean(total, count, values, weights=None, mask=None):
     """``total += sum(w * v); count += sum(w)``, v the mean of each sample's values and w its mean weight (1 without).
 
-    values: (batch, ...) or a scalar; weights: a number (of a scalar), or a tensor that fits the leading axes of values or
-    broadcasts to them; mask: 0 or 1 likewise. ``total / count`` is the running weighted mean.
+    values: (batch, ...) or a scalar; weights: a number (of a scalar), or a tensor that fits the leading axes of values
+    or broadcasts to them; mask: 0 or 1 likewise. ``total / count`` is the running weighted mean.
     """
     if isinstance(weights, (int, float)):
         scores.mean_of_(total, count, values.to(total.dtype), weights)

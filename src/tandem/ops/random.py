@@ -10,6 +10,9 @@ import math
 import torch
 import torch.nn.functional as F
 
+# From this many elements on dropout draws random bits; below it the views that this takes cost more than they save.
+_WORTH_BITS = 1024
+
 
 def uniform(shape, low=0.0, high=1.0, *, dtype=None, device=None, generator=None):
     """Numbers from [low, high)."""
@@ -193,7 +196,7 @@ def _kept(x, shape, keep, scale, generator):
     else:
         mask = torch.empty(shape, dtype=x.dtype, device=x.device)
     levels = round(keep * 65536)
-    if x.device.type == "cpu" and 0 < levels < 65536:
+    if x.device.type == "cpu" and mask.numel() >= _WORTH_BITS and 0 < levels < 65536:
         # 16 random bits to an element: a fourth of the numbers that uniform_ would draw, a tenth of bernoulli_'s time.
         # The scale goes by the probability that 16 bits can express.
         count = mask.numel()

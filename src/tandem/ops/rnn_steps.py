@@ -443,11 +443,12 @@ def _weight_gradients(plan, gates, x, states, reset, dropped, needed):
 
     gates: (T, blocks, u, B), their gradients; x: (T, in, B); states: (T, u, B), before each step; reset: r of the GRU.
     """
-    d = _flat(gates)
-    recurrent = of_inputs = d
-    if plan.cell == "gru_reset_after":
-        of_inputs, recurrent = torch.cat([d[1:3], d[:1]]), d[1:]
+    d, axis = _flat(gates), 1 if plan.weight_layout == "io" else 0
+    after, units = plan.cell == "gru_reset_after", gates.shape[2]
+    of_inputs, recurrent = (d[:3], d[1:]) if after else (d, d)
     d_in = _outer(plan, of_inputs, _flat(x)) if needed[0] else None
+    if d_in is not None and after:
+        d_in = torch.roll(d_in, -units, axis)
     d_rec = None
     if needed[1]:
         h = _flat(states)
@@ -463,9 +464,15 @@ def _weight_gradients(plan, gates, x, states, reset, dropped, needed):
         else:
             parts = [(recurrent, h)]
         d_rec = [_outer(plan, row, part) for row, part in parts]
-        d_rec = d_rec[0] if len(d_rec) == 1 else torch.cat(d_rec, 1 if plan.weight_layout == "io" else 0)
-    d_b_in = of_inputs.sum(2).flatten() if needed[2] else None
-    return d_in, d_rec, d_b_in, recurrent.sum(2).flatten() if needed[3] else None
+        d_rec = d_rec[0] if len(d_rec) == 1 else torch.cat(d_rec, axis)
+    if not (needed[2] or needed[3]):
+        return d_in, d_rec, None, None
+    of_inputs = recurrent = d.sum(2).flatten()
+    if after:
+        of_inputs, recurrent = torch.roll(recurrent[: 3 * units], -units), recurrent[units:]
+    elif needed[2] and needed[3]:
+        recurrent = recurrent.clone()
+    return d_in, d_rec, of_inputs if needed[2] else None, recurrent if needed[3] else None
 
 
 def _oi(weight, layout):

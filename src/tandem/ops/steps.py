@@ -1,4 +1,5 @@
-"""What surrounds an optimizer's rule in a training step: counting, accumulated gradients, averages, loss scale, schedules.
+"""What surrounds an optimizer's rule in a training step: counting, accumulated gradients, averages, loss scale,
+schedules.
 
 All of it works on tensors in place and reads nothing back. A schedule takes the number of steps as a 0-d tensor and
 gives the learning rate as a 0-d float32 tensor.
@@ -134,7 +135,9 @@ def cosine_decay(steps, initial, decay_steps, alpha=0.0, warmup_target=None, war
 
 
 def cosine_restarts(steps, initial, first_steps, t_mul=2.0, m_mul=1.0, alpha=0.0):
-    """`cosine_decay` that begins again: period i is ``first_steps * t_mul^i`` long and starts at ``initial * m_mul^i``."""
+    """`cosine_decay` that begins again: period i is ``first_steps * t_mul^i`` long and starts at ``initial *
+    m_mul^i``.
+    """
     done = steps.to(torch.float32) / float(first_steps)
     if t_mul == 1.0:
         period = done.floor()

@@ -78,3 +78,8 @@ def put_(x, key, value):
     target = x[items]
     target.copy_(torch.flip(value.expand(target.shape), flipped))
     return x
+
+
+def put(x, key, value):
+    """A copy of x with ``value`` at ``x[key]``; gradients flow to both. key: as in `get`."""
+    return put_(x.clone(), key, value)

@@ -1,6 +1,6 @@
 """Keras 1's `Convolution2D` and `Convolution3D`, which took the kernel's sizes one by one."""
 
-from tandem.keras.layers.convolution import Conv2D, Conv3D
+from tandem.keras.layers import Conv2D, Conv3D
 
 
 class Convolution2D(Conv2D):

@@ -89,9 +89,7 @@ class Progbar:
 
     def _take(self, current, values, finalize):
         for name, value in values:
-            if finalize:
-                self._values[name] = [value, 1]
-            elif self._is_stateful(name):
+            if finalize or self._is_stateful(name):
                 self._values[name] = [value, 1]
             else:
                 steps = max(current - self._seen_so_far, 1)

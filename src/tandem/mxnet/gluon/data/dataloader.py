@@ -1,103 +1,99 @@
 """`DataLoader`: batches of a data set, read by this process, by threads or by worker processes."""
 
-import warnings
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
+from tandem.core import arrays
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
-from tandem.mxnet.gluon.data.dataset import ArrayDataset
+from tandem.mxnet import util
+from tandem.mxnet.base import MXNetError
+from tandem.mxnet.gluon.data import workers
 from tandem.mxnet.gluon.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from tandem.mxnet.gluon.weights import array_class
 from tandem.mxnet.ndarray.creation import array
 from tandem.mxnet.ndarray.ndarray import NDArray
 
+__all__ = ["DataLoader", "default_batchify_fn", "default_mp_batchify_fn"]
+
 
 def default_batchify_fn(data):
-    """A list of samples as one batch: NDArrays stacked, tuples element by element, numbers as an array of their dtype."""
+    """A list of samples as one batch: NDArrays stacked, tuples element by element, numbers as an array of their dtype.
+
+    Raises MXNetError for NDArrays of different shapes, TypeError for what is no array of numbers.
+    """
     if isinstance(data[0], NDArray):
         kind = type(data[0])
-        return kind._wrap(torch.stack([item._tensor for item in data]), data[0].context)
+        try:
+            return kind._wrap(torch.stack([item._tensor for item in data]), data[0]._ctx)
+        except (RuntimeError, AttributeError) as error:
+            raise MXNetError(_unequal(data)) from error
     if isinstance(data[0], tuple):
         return [default_batchify_fn(list(column)) for column in zip(*data, strict=True)]
-    data = np.asarray(data)
-    return array(data, dtype=data.dtype)
+    try:
+        values = np.asarray(data)
+    except ValueError as error:
+        raise TypeError(_unequal(data)) from error
+    if values.dtype.kind not in "biuf":
+        raise TypeError(_unequal(data))
+    return _as_array(values)
 
 
+# In MXNet it puts the batch into shared memory; here the way from a worker process to this one does.
 default_mp_batchify_fn = default_batchify_fn
 
 
+def _unequal(data):
+    kinds = {f"{type(item).__name__} {tuple(np.shape(item))}" if np.shape(item) else type(item).__name__ for item in data}
+    return explain(
+        "These samples do not make a batch",
+        expected="arrays of one shape, numbers, or tuples of those",
+        given=", ".join(sorted(kinds)[:5]),
+        hint="batchify_fn= takes a function that makes a batch of a list of samples.",
+    )
+
+
+def _as_array(values):
+    made = array(values, dtype=values.dtype)
+    kind = array_class()
+    return made if type(made) is kind else kind._wrap(made._tensor, made._ctx)
+
+
 class _Batches:
-    """What worker processes run: index lists in, batches of plain tensors out (shared memory carries those)."""
+    """Index lists in, batches out."""
 
     def __init__(self, dataset, batchify_fn):
         self.dataset = dataset
         self.batchify_fn = batchify_fn
 
     def __call__(self, indices):
-        return _gather(self.dataset, self.batchify_fn, indices)
+        if self.batchify_fn is default_batchify_fn:
+            columns = self._columns(indices)
+            if columns is not None:
+                made = [column if isinstance(column, NDArray) else _as_array(column) for column in columns]
+                return made if isinstance(columns, list) else made[0]
+        return self.batchify_fn([self.dataset[i] for i in indices])
 
-
-class _Rows(torch.utils.data.Dataset):
-    """The batches as a torch data set of which one "sample" is a whole batch."""
-
-    def __init__(self, batches):
-        self.batches = batches
-
-    def __getitem__(self, indices):
-        return _to_tensors(self.batches(indices))
-
-
-def _gather(dataset, batchify_fn, indices):
-    """One batch. Arrays that are read as they are come at once, without a Python loop over samples."""
-    if batchify_fn is default_batchify_fn and type(dataset) is ArrayDataset:
-        columns = dataset.batch(indices)
-        if columns is not None:
-            made = [c if isinstance(c, NDArray) else array(c, dtype=c.dtype) for c in columns]
-            return made if len(made) > 1 else made[0]
-    return batchify_fn([dataset[i] for i in indices])
-
-
-def _to_tensors(tree):
-    """NDArrays as marked tensors: a worker process hands over tensors through shared memory, arrays by pickling."""
-    if isinstance(tree, NDArray):
-        return _Sent(type(tree), tree._tensor.detach(), tree.context)
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_to_tensors(item) for item in tree)
-    if isinstance(tree, dict):
-        return {key: _to_tensors(item) for key, item in tree.items()}
-    return tree
-
-
-class _Sent:
-    def __init__(self, kind, tensor, ctx):
-        self.kind, self.tensor, self.ctx = kind, tensor, ctx
-
-
-def _from_tensors(tree):
-    if isinstance(tree, _Sent):
-        return tree.kind._wrap(tree.tensor, tree.ctx)
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_from_tensors(item) for item in tree)
-    if isinstance(tree, dict):
-        return {key: _from_tensors(item) for key, item in tree.items()}
-    return tree
-
-
-def _as_given(batch):
-    """The collate function of torch's loader: a batch comes whole already."""
-    return batch
+    def _columns(self, indices):
+        """The elements of all samples at once, without a Python loop over them, where the data set can; else None."""
+        if isinstance(self.dataset, (np.ndarray, NDArray)):
+            return (self.dataset[np.asarray(indices)],)
+        find = getattr(self.dataset, "_columns", None)
+        return None if find is None else find(indices)
 
 
 class DataLoader:
     """Batches of a data set, in order or shuffled.
 
-    batch_size, shuffle, sampler, last_batch ("keep", "discard" or "rollover"), batch_sampler: which samples make a
-    batch; batchify_fn: makes one of a list of samples; num_workers: how many processes read (threads, with
-    `thread_pool`), `prefetch` batches ahead; timeout: seconds to wait for a batch; pin_memory: page-locked memory, where
-    there is a GPU; auto_reload: begin to read the next pass at once. Raises ValueError for settings that exclude each
-    other.
+    dataset: anything with a length and indices; batch_size, shuffle, sampler, last_batch ("keep", "discard" or
+    "rollover"), batch_sampler: which samples make a batch; batchify_fn: makes one of a list of samples; num_workers: how
+    many processes read (threads, with `thread_pool`), `prefetch` batches ahead; timeout: seconds to wait for a batch;
+    pin_memory: page-locked memory, where there is a GPU `pin_device_id`; auto_reload: begin to read the next pass when
+    one ends. Raises ValueError for settings that exclude each other; what a data set raises in a worker reaches the loop
+    with its type, and the worker's traceback as its cause.
     """
 
     def __init__(
@@ -118,18 +114,19 @@ class DataLoader:
         auto_reload=False,
     ):
         if timeout <= 0:
-            raise ValueError(explain("Bad timeout", expected="a positive number of seconds", given=timeout))
+            raise AssertionError(explain("timeout must be positive", expected="seconds", given=timeout))
         self._dataset = dataset
         self._batch_sampler = self._batches(dataset, batch_size, shuffle, sampler, last_batch, batch_sampler)
-        self._batchify_fn = batchify_fn or default_batchify_fn
+        self._batchify_fn = default_batchify_fn if batchify_fn is None else batchify_fn
         self._num_workers = max(0, num_workers)
         self._prefetch = max(0, 2 * self._num_workers if prefetch is None else int(prefetch))
         self._thread_pool = thread_pool
         self._timeout = timeout
         self._pin = pin_memory and contexts.num_gpus() > pin_device_id
+        self._crew = None
         self._ahead = None
         self._auto_reload = auto_reload
-        if auto_reload and self._num_workers:
+        if auto_reload:
             self.refresh()
 
     @staticmethod
@@ -152,11 +149,10 @@ class DataLoader:
         return len(self._batch_sampler)
 
     def __iter__(self):
-        ahead, self._ahead = self._ahead, None
-        batches = ahead if ahead is not None else self._read()
-        for batch in batches:
+        batches, self._ahead = self._ahead, None
+        for batch in self._read() if batches is None else batches:
             yield self._pinned(batch) if self._pin else batch
-        if self._auto_reload and self._num_workers:
+        if self._auto_reload:
             self.refresh()
 
     def refresh(self):
@@ -167,51 +163,56 @@ class DataLoader:
         """Forget what was read ahead."""
         self._ahead = None
 
+    def __getstate__(self):
+        return {**self.__dict__, "_crew": None, "_ahead": None}
+
     def _read(self):
         batches = _Batches(self._dataset, self._batchify_fn)
         if self._num_workers == 0:
             return map(batches, self._batch_sampler)
         if self._thread_pool:
             return self._read_in_threads(batches)
-        return self._read_in_processes(batches)
+        if self._crew is None:
+            self._crew = workers.Crew(batches, self._batch_sampler, self._num_workers, self._prefetch, self._timeout)
+        return self._crew.read()
 
     def _read_in_threads(self, batches):
-        with ThreadPoolExecutor(self._num_workers) as pool:
-            waiting = []
-            for indices in self._batch_sampler:
+        pool = ThreadPoolExecutor(self._num_workers, "DataLoader", _enter_thread, _switches())
+        ahead, waiting = max(self._prefetch, 1), deque()
+        sampler = iter(self._batch_sampler)
+
+        def submit():
+            for indices in sampler:
                 waiting.append(pool.submit(batches, indices))
-                if len(waiting) > max(self._prefetch, self._num_workers):
-                    yield waiting.pop(0).result(self._timeout)
-            for future in waiting:
-                yield future.result(self._timeout)
+                return
 
-    def _read_in_processes(self, batches):
-        with warnings.catch_warnings():
-            # How many workers there are is the user's to say.
-            warnings.filterwarnings("ignore", message="This DataLoader will create")
-            loader = torch.utils.data.DataLoader(
-                _Rows(batches),
-                sampler=self._batch_sampler,
-                batch_size=None,
-                num_workers=self._num_workers,
-                prefetch_factor=max(1, -(-self._prefetch // self._num_workers)),
-                collate_fn=_as_given,
-                timeout=self._timeout,
-                worker_init_fn=_seed_numpy,
-            )
-            iterator = iter(loader)
-        for batch in iterator:
-            yield _from_tensors(batch)
+        for _ in range(ahead):
+            submit()
 
-    def _pinned(self, batch):
-        def pin(tree):
-            if isinstance(tree, NDArray):
-                return type(tree)._wrap(tree._tensor.pin_memory(), contexts.cpu_pinned(0))
-            return type(tree)(pin(item) for item in tree) if isinstance(tree, (list, tuple)) else tree
+        def receive():
+            try:
+                while waiting:
+                    yield waiting.popleft().result(self._timeout)
+                    submit()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
-        return pin(batch)
+        return receive()
+
+    @staticmethod
+    def _pinned(batch):
+        def pin(leaf):
+            if isinstance(leaf, NDArray):
+                return type(leaf)._wrap(leaf._tensor.pin_memory(), contexts.cpu_pinned(0))
+            return leaf
+
+        return arrays.map_tree(pin, batch)
 
 
-def _seed_numpy(worker):
-    """Random transformations in different workers must not be the same: NumPy's state is copied into each."""
-    np.random.seed(torch.initial_seed() % 2**32)
+def _switches():
+    return util.is_np_shape(), util.is_np_array()
+
+
+def _enter_thread(shape, array):
+    """The switches of MXNet's semantics hold for a thread: a new one begins with those of the loop."""
+    util.set_np(shape, array)

@@ -1,6 +1,7 @@
 """Data sets: what gives a sample for an index."""
 
 import os
+import sys
 
 import numpy as np
 
@@ -23,15 +24,21 @@ class Dataset:
         return _SampledDataset(self, FilterSampler(fn, self))
 
     def shard(self, num_shards, index):
-        """Part `index` of `num_shards` parts, which differ by at most one sample."""
+        """Part `index` of `num_shards` parts, which differ by at most one sample.
+
+        Raises AssertionError for a part that is not there.
+        """
         if not 0 <= index < num_shards:
-            raise ValueError(explain("No such shard", expected=f"an index from 0 to {num_shards - 1}", given=index))
+            raise AssertionError(explain("No such shard", expected=f"an index from 0 to {num_shards - 1}", given=index))
         size, rest = divmod(len(self), num_shards)
         start = size * index + min(index, rest)
         return _SampledDataset(self, range(start, start + size + (index < rest)))
 
     def take(self, count):
-        """The first `count` samples; all where it is None or larger than the set."""
+        """The first `count` samples; all where it is None or larger than the set.
+
+        Raises ValueError for a negative count.
+        """
         if count is not None and count < 0:
             raise ValueError(explain("Bad count", expected="a number that is not negative", given=count))
         return _SampledDataset(self, range(len(self) if count is None else min(count, len(self))))
@@ -50,6 +57,17 @@ class Dataset:
     def transform_first(self, fn, lazy=True):
         """Each sample with its first element replaced by `fn(element)`."""
         return self.transform(_TransformFirst(fn), lazy)
+
+    def _columns(self, indices):
+        """A batch at once: a list with an array for each element of the samples (a tuple of one where a sample is no
+        tuple), or None where samples have to be read one by one."""
+        return None
+
+
+def columns_of(dataset, indices):
+    """What `dataset._columns(indices)` gives, None for a data set without it."""
+    find = getattr(dataset, "_columns", None)
+    return None if find is None else find(indices)
 
 
 class SimpleDataset(Dataset):
@@ -76,6 +94,9 @@ class _SampledDataset(Dataset):
     def __getitem__(self, idx):
         return self._dataset[self._indices[idx]]
 
+    def _columns(self, indices):
+        return columns_of(self._dataset, [self._indices[idx] for idx in indices])
+
 
 class _LazyTransformDataset(Dataset):
     def __init__(self, data, fn):
@@ -88,6 +109,23 @@ class _LazyTransformDataset(Dataset):
     def __getitem__(self, idx):
         item = self._data[idx]
         return self._fn(*item) if isinstance(item, tuple) else self._fn(item)
+
+    def _columns(self, indices):
+        fn = self._fn._fn if isinstance(self._fn, _TransformFirst) else self._fn
+        if not _takes_batches(fn):
+            return None
+        columns = columns_of(self._data, indices)
+        if columns is None or not isinstance(columns[0], NDArray) or columns[0].ndim != 4:
+            return None
+        if fn is self._fn and not isinstance(columns, tuple):
+            return None  # the function gets all elements of a sample
+        return type(columns)([fn(columns[0]), *columns[1:]])
+
+
+def _takes_batches(fn):
+    # What is not loaded, no transformation comes from.
+    transforms = sys.modules.get("tandem.mxnet.gluon.data.vision.transforms")
+    return transforms is not None and transforms.takes_batches(fn)
 
 
 class _TransformFirst:
@@ -129,11 +167,15 @@ class ArrayDataset(Dataset):
     def __len__(self):
         return self._length
 
-    def batch(self, indices):
-        """The samples at some indices, each array gathered at once; None where an array is not one of numbers."""
-        if not all(isinstance(data, (np.ndarray, NDArray)) for data in self._data):
+    def _columns(self, indices):
+        # Not where a subclass has samples of its own, nor for arrays of anything but numbers.
+        own = type(self).__getitem__ is ArrayDataset.__getitem__
+        if not own or not all(isinstance(data, (np.ndarray, NDArray)) for data in self._data):
             return None
-        return [data[np.asarray(indices)] for data in self._data]
+        if any(isinstance(data, np.ndarray) and data.dtype.kind not in "biuf" for data in self._data):
+            return None
+        columns = [data[np.asarray(indices)] for data in self._data]
+        return columns if len(columns) > 1 else tuple(columns)
 
 
 class RecordFileDataset(Dataset):

@@ -1,0 +1,125 @@
+"""Image files as arrays of bytes, with the pixels that OpenCV reads: MXNet decodes with it.
+
+PIL does the decoding. Its colours are OpenCV's to the bit (JPEG too); how OpenCV makes grey of colours is written out here.
+"""
+
+import io
+import warnings
+
+import numpy as np
+
+from tandem.core.errors import explain
+
+# What grey takes of red, green and blue: libpng's shares of 1 << 15, rounded down, and OpenCV's of 1 << 14, rounded.
+_PNG_GREY = ((9797, 19234, 3737), 15, 0)
+_OPENCV_GREY = ((4899, 9617, 1868), 14, 1 << 13)
+
+_END_OF_JPEG = b"\xff\xd9"
+
+
+def decode(data, grey=False, name=None):
+    """An image file's bytes as a uint8 array (height, width, 3) in RGB, or (height, width, 1).
+
+    Transparency is dropped, 16-bit values lose their lower half, an orientation in the file's EXIF data is not applied.
+    A JPEG that ends too soon is read as far as it goes, with a warning. name: the file's, for messages.
+    Raises ValueError for what is no image.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    name = name or "an image"
+    if not len(data):
+        raise ValueError(explain(f"Cannot read {name}", expected="an image file", given="no bytes"))
+    try:
+        return _pixels(_open(data, grey), grey)
+    except UnidentifiedImageError:
+        given = f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
+        raise ValueError(explain(f"Cannot read {name}", expected="an image file (JPEG, PNG, …)", given=given)) from None
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.DecompressionBombError) as error:
+        # OpenCV shows what there is of a JPEG; of other formats nothing.
+        if bytes(data[:2]) == b"\xff\xd8" and bytes(data[-2:]) != _END_OF_JPEG:
+            try:
+                pixels = _pixels(_open(bytes(data) + _END_OF_JPEG, grey), grey)
+            except (OSError, SyntaxError, ValueError):
+                pixels = None
+            if pixels is not None:
+                warnings.warn(explain(f"{name} ends before its last pixel; the rest is grey"), stacklevel=3)
+                return pixels
+        raise ValueError(explain(f"Cannot read {name}", expected="an image that is whole", given=error)) from error
+
+
+def _open(data, grey):
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(data))
+    if grey and picture.format == "JPEG":
+        picture.draft("L", picture.size)  # the brightness as it stands in the file
+    picture.load()
+    return picture
+
+
+def _pixels(picture, grey):
+    """The pixels of a PIL image, as OpenCV has them."""
+    mode = picture.mode
+    if mode == "I;16" or (mode == "I" and picture.format == "PNG"):
+        values = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)[:, :, None]
+        return values if grey else np.repeat(values, 3, 2)
+    if mode == "CMYK":
+        ink = np.asarray(picture).astype(np.int32)
+        light = 255 - ink[:, :, 3:]
+        colours = (light - ((ink[:, :, :3] * light) >> 8)).astype(np.uint8)
+        return _grey(colours, _OPENCV_GREY) if grey else colours
+    if not grey:
+        # A copy: PIL's memory cannot be written.
+        return np.array(picture if mode == "RGB" else picture.convert("RGB"))
+    if mode in ("1", "L", "LA"):
+        return np.array(picture.convert("L"))[:, :, None]
+    rule = _PNG_GREY if picture.format == "PNG" else _OPENCV_GREY
+    return _grey(np.asarray(picture.convert("RGB")), rule)
+
+
+def _grey(colours, rule):
+    shares, bits, half = rule
+    red, green, blue = (colours[:, :, channel].astype(np.int32) for channel in range(3))
+    mixed = (red * shares[0] + green * shares[1] + blue * shares[2] + half) >> bits
+    # libpng leaves grey pixels as they are.
+    mixed = np.where((red == green) & (green == blue), red, mixed) if rule is _PNG_GREY else mixed
+    return mixed.astype(np.uint8)[:, :, None]
+
+
+def read(path, grey=False):
+    """The image in a file, as `decode` gives it; raises OSError where it cannot be opened, ValueError where no image."""
+    with open(path, "rb") as file:
+        return decode(file.read(), grey, f"the image {str(path)!r}")
+
+
+def encode(pixels, suffix=".jpg", quality=95):
+    """A uint8 array (H, W), (H, W, 1), (H, W, 3) in RGB or (H, W, 4) as the bytes of a file.
+
+    suffix: ".jpg" (quality 0 to 100) or ".png" (quality is the compression, 0 to 9), or another that PIL writes.
+    Raises ValueError for another shape, dtype or format.
+    """
+    from PIL import Image
+
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
+        raise ValueError(
+            explain(
+                "This array is no image",
+                expected="uint8, (height, width) or (height, width, channels) with 1, 3 or 4 channels",
+                given=f"{pixels.dtype} {pixels.shape}",
+            )
+        )
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    suffix = suffix.lower()
+    kind = Image.registered_extensions().get(suffix)
+    if kind not in Image.SAVE:
+        raise ValueError(explain("Unknown image format", expected="'.jpg', '.png', …", given=repr(suffix)))
+    options = {}
+    if kind == "JPEG":
+        options = {"quality": int(quality), "subsampling": "4:2:0"}
+        picture = picture.convert("RGB") if picture.mode == "RGBA" else picture
+    elif kind == "PNG":
+        options = {"compress_level": max(0, min(9, int(quality)))}
+    out = io.BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()

@@ -1,0 +1,93 @@
+"""`keras.backend`: settings, dtypes and names, as Keras 3 has it."""
+
+from tandem.core import dtypes
+from tandem.keras.config import (
+    backend,
+    epsilon,
+    floatx,
+    image_data_format,
+    set_epsilon,
+    set_floatx,
+    set_image_data_format,
+)
+from tandem.keras.naming import get_uid
+from tandem.keras.symbolic import is_keras_tensor
+from tandem.keras.utils.numerical import clear_session
+
+__all__ = [
+    "backend",
+    "clear_session",
+    "epsilon",
+    "floatx",
+    "get_uid",
+    "image_data_format",
+    "is_float_dtype",
+    "is_int_dtype",
+    "is_keras_tensor",
+    "result_type",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+    "standardize_dtype",
+]
+
+
+def standardize_dtype(dtype):
+    """The name of a dtype, however it is given; None is `floatx`. Raises ValueError for what is none."""
+    return floatx() if dtype is None else dtypes.dtype_name(dtype)
+
+
+def is_float_dtype(dtype):
+    """Whether a dtype is a floating point one."""
+    return dtypes.is_float(standardize_dtype(dtype))
+
+
+def is_int_dtype(dtype):
+    """Whether a dtype is one of integers (bool is not)."""
+    name = standardize_dtype(dtype)
+    return name.startswith(("int", "uint"))
+
+
+_ORDER = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "float16", "float32", "float64")
+
+
+def result_type(*given):
+    """The dtype in which values of some dtypes meet.
+
+    Python's `int` and `float` (and values of theirs) only say a kind: they give way to any array dtype of it. Without
+    arguments: `floatx`. 64-bit integers stay 32 bits wide beside narrower ones, as in Keras.
+    """
+    if not given:
+        return floatx()
+    weak_float = any(item is float or isinstance(item, float) for item in given)
+    names = [standardize_dtype(item) for item in given if item not in (int, float) and not isinstance(item, (int, float))]
+    if not names:
+        return floatx() if weak_float else "int32"
+    name = names[0]
+    for other in names[1:]:
+        name = _meet(name, other)
+    if weak_float and not is_float_dtype(name):
+        return floatx()
+    if name == "bool" and any(item is int for item in given):
+        return "int32"
+    return name
+
+
+def _meet(a, b):
+    if a == b:
+        return a
+    pair = {a, b}
+    if pair == {"bfloat16", "float16"}:
+        return "float32"
+    for name, other in ((a, b), (b, a)):
+        if name.startswith(("float", "bfloat")) and not other.startswith(("float", "bfloat")):
+            return name
+        if name == "bfloat16":
+            return other
+    if pair == {"int32", "int64"}:
+        return "int32"
+    unsigned, signed = sorted(pair, key=lambda name: not name.startswith("uint"))
+    if unsigned.startswith("uint") and signed.startswith("int"):
+        bits = int(unsigned[4:])
+        return signed if int(signed[3:]) > bits else f"int{min(bits * 2, 64)}" if bits < 64 else floatx()
+    return max(pair, key=_ORDER.index)

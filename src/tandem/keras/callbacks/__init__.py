@@ -1,0 +1,25 @@
+"""Callbacks: what is called at the edges of training, epochs and batches."""
+
+from tandem.keras.callbacks.callback import Callback, History, LambdaCallback, LearningRateScheduler, TerminateOnNaN
+from tandem.keras.callbacks.callback_list import CallbackList
+from tandem.keras.callbacks.files import CSVLogger, ModelCheckpoint
+from tandem.keras.callbacks.monitor import EarlyStopping, MonitorCallback, ReduceLROnPlateau
+from tandem.keras.callbacks.others import RemoteMonitor, SwapEMAWeights
+from tandem.keras.callbacks.progbar_logger import ProgbarLogger
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "MonitorCallback",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "SwapEMAWeights",
+    "TerminateOnNaN",
+]

@@ -1,0 +1,69 @@
+"""`keras.constraints`: what weights must satisfy after each update."""
+
+import inspect
+
+from tandem.keras import saving
+from tandem.keras.constraints.constraint import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+from tandem.keras.saving.registry import resolve_name
+
+max_norm = MaxNorm
+min_max_norm = MinMaxNorm
+non_neg = NonNeg
+unit_norm = UnitNorm
+
+_CLASSES = {
+    "MaxNorm": MaxNorm,
+    "MinMaxNorm": MinMaxNorm,
+    "NonNeg": NonNeg,
+    "UnitNorm": UnitNorm,
+    "max_norm": MaxNorm,
+    "min_max_norm": MinMaxNorm,
+    "non_neg": NonNeg,
+    "unit_norm": UnitNorm,
+}
+
+
+def serialize(constraint):
+    """The config of a constraint, as files hold it."""
+    return saving.serialize_keras_object(constraint)
+
+
+def deserialize(config, custom_objects=None):
+    """The constraint that a config describes."""
+    return saving.deserialize_keras_object(config, custom_objects=custom_objects, module_objects=_CLASSES)
+
+
+def get(identifier):
+    """A constraint from a name, a config, a class, a function of a tensor, or None.
+
+    Raises ValueError for a name that is not known.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, dict):
+        found = deserialize(identifier)
+    elif isinstance(identifier, str):
+        found = resolve_name(identifier, _CLASSES, "constraint")
+    else:
+        found = identifier
+    if inspect.isclass(found):
+        found = found()
+    if callable(found):
+        return found
+    raise ValueError(f"Could not interpret constraint identifier: {identifier}")
+
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "serialize",
+    "unit_norm",
+]

@@ -1,0 +1,228 @@
+"""The weights of a layer: making, listing, getting and setting them."""
+
+import functools
+
+import numpy as np
+
+from tandem.core.dtypes import is_float
+from tandem.core.errors import Unsupported, explain
+from tandem.keras import initializers, naming, regularizers
+from tandem.keras.variables import Variable
+
+
+def _name_may_come_first(add_weight):
+    """Keras 2 took `add_weight("kernel", shape, …)`; Keras 3 has the shape first."""
+
+    @functools.wraps(add_weight)
+    def wrapper(self, *args, **kwargs):
+        if args and isinstance(args[0], str):
+            kwargs["name"], args = args[0], args[1:]
+        return add_weight(self, *args, **kwargs)
+
+    return wrapper
+
+
+class Weights:
+    """The part of `Layer` that has to do with variables."""
+
+    @_name_may_come_first
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        overwrite_with_gradient=False,
+        name=None,
+    ):
+        """Make a variable that belongs to the layer.
+
+        shape: a tuple without None (default: scalar); initializer: by default "glorot_uniform" for floating point dtypes,
+        zeros for others; dtype: by default the layer's `variable_dtype`; trainable: whether optimizers change it;
+        regularizer: its penalty is added to `losses`; constraint: applied after each update; aggregation: how replicas
+        combine it; overwrite_with_gradient: its gradient is its next value; name: without "/".
+        Returns a `Variable`. Raises ValueError for a shape with unknown sizes, and once the layer is built.
+        """
+        self._check_super_called()
+        shape = () if shape is None else shape
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if None in shape:
+            path = "/".join(part for part in (naming.current_path(), str(name)) if part)
+            raise ValueError(
+                "Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
+                f"Received: shape={shape} for variable path='{path}'"
+            )
+        dtype = dtype or self.variable_dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
+        with naming.name_scope(self.name, caller=self):
+            variable = Variable(
+                initializers.get(initializer),
+                shape=shape,
+                dtype=dtype,
+                trainable=trainable,
+                autocast=autocast,
+                aggregation=aggregation,
+                name=name or naming.auto_name("variable"),
+            )
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = _constraint(constraint)
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        self._track(variable.name, variable)
+        if not self.trainable:
+            variable.trainable = False
+        return variable
+
+    def add_variable(self, *args, **kwargs):
+        """`add_weight`, under its old name."""
+        return self.add_weight(*args, **kwargs)
+
+    @property
+    def variables(self):
+        """All variables: the layer's own, the states of its random generators, those of its sublayers."""
+        return self._collect(lambda layer: [generator.state for generator in layer._seed_generators])
+
+    @property
+    def weights(self):
+        """The layer's own variables and those of its sublayers, without the states of random generators."""
+        return self._collect(lambda layer: ())
+
+    def _collect(self, extra):
+        found = {}
+
+        def visit(layer):
+            for variable in (*layer._trainable_variables, *layer._non_trainable_variables, *extra(layer)):
+                found.setdefault(id(variable), variable)
+            for child in layer._layers:
+                visit(child)
+
+        visit(self)
+        return list(found.values())
+
+    @property
+    def trainable_variables(self):
+        """The variables that optimizers change: none where the layer's `trainable` is False."""
+        return [variable for variable in self.variables if variable.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self):
+        """The variables that optimizers do not change."""
+        return [variable for variable in self.variables if not (self.trainable and variable.trainable)]
+
+    @property
+    def trainable_weights(self):
+        """The weights that optimizers change: none where the layer's `trainable` is False."""
+        return [variable for variable in self.weights if variable.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self):
+        """The weights that optimizers do not change."""
+        return [variable for variable in self.weights if not (self.trainable and variable.trainable)]
+
+    @property
+    def metrics(self):
+        """The metrics of the layer and its sublayers."""
+        found = list(self._metrics)
+        for layer in self._layers:
+            found.extend(layer.metrics)
+        return found
+
+    @property
+    def metrics_variables(self):
+        """The variables of `metrics`."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    @property
+    def trainable(self):
+        """Whether the layer learns. Setting it sets it for the sublayers and for each of the learned weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        value = bool(value)
+        self.__dict__["_trainable"] = value
+        type(self)._count_mutation()
+        for variable in self._trainable_variables:
+            variable.trainable = value
+        for layer in self._layers:
+            layer.trainable = value
+
+    def get_weights(self):
+        """The weights as a list of NumPy arrays."""
+        return [np.array(variable) for variable in self.weights]
+
+    def set_weights(self, weights):
+        """Set the weights from a list of arrays, in the order of `weights`. Raises ValueError where they do not fit."""
+        own = self.weights
+        if len(own) != len(weights):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
+                f"but the layer was expecting {len(own)} weights."
+            )
+        for variable, value in zip(own, weights, strict=True):
+            shape = tuple(np.shape(value)) if not hasattr(value, "shape") else tuple(value.shape)
+            if variable.shape != shape:
+                raise ValueError(
+                    f"Layer {self.name} weight shape {variable.shape} is not compatible with provided weight "
+                    f"shape {shape} (variable {variable.path})."
+                )
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self):
+        """How many numbers the weights hold. Raises ValueError where the layer is not built."""
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. You can build it "
+                "manually via: `layer.build(input_shape)`."
+            )
+        return sum(variable.tensor.numel() for variable in self.weights)
+
+    def save_own_variables(self, store):
+        """Put the layer's own variables into the mapping `store`, under "0", "1", …"""
+        for index, variable in enumerate((*self._trainable_variables, *self._non_trainable_variables)):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        """Set the layer's own variables from the mapping `store`. Raises ValueError where it does not fit."""
+        own = [*self._trainable_variables, *self._non_trainable_variables]
+        if len(store) != len(own):
+            wrong = f"Layer '{self.name}' was given {len(store)} variables to load"
+            if own and not self.built or not own and not self.built:
+                wrong = f"Layer '{self.name}' was never built and thus it doesn't have any variables"
+            raise ValueError(explain(wrong, expected=f"{len(own)} variables", given=list(store.keys())))
+        for index, variable in enumerate(own):
+            variable.assign(store[str(index)])
+
+    @property
+    def losses(self):
+        """What `add_loss` and activity regularizers added in the last call, then the weights' penalties."""
+        found = []
+        for layer in self._flatten_layers():
+            found.extend(layer._losses)
+        for variable in self.trainable_weights:
+            if variable.regularizer is not None:
+                found.append(variable.regularizer(variable))
+        return found
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        """Not supported yet."""
+        raise Unsupported("Quantisation is not supported yet.")
+
+    def enable_lora(self, rank, **kwargs):
+        """Not supported yet."""
+        raise Unsupported("Low-rank adaptation (LoRA) is not supported yet.")
+
+    def stateless_call(self, *args, **kwargs):
+        """Not supported yet: variables are changed in place."""
+        raise Unsupported("`stateless_call` is not supported yet. Call the layer itself: its variables change in place.")
+
+
+def _constraint(identifier):
+    from tandem.keras import constraints
+
+    return constraints.get(identifier)

@@ -1,0 +1,249 @@
+"""Keras 1's and 2's ways to train: `fit_generator` and its like, and old names of arguments of `fit`."""
+
+import itertools
+import warnings
+
+from tandem.core.errors import explain, suggest
+from tandem.keras.trainers import sources
+from tandem.keras.utils.py_dataset import PyDataset, batches
+
+_told = set()
+
+
+def tell(message, stacklevel=3):
+    """Say once how a call is written today."""
+    if message not in _told:
+        _told.add(message)
+        warnings.warn(message, DeprecationWarning, stacklevel=stacklevel + 1)
+
+
+class LegacyTraining:
+    """The methods of Keras 1's and 2's models that Keras 3 has no more."""
+
+    def fit_generator(
+        self,
+        generator,
+        steps_per_epoch=None,
+        epochs=1,
+        verbose=1,
+        callbacks=None,
+        validation_data=None,
+        validation_steps=None,
+        validation_freq=1,
+        class_weight=None,
+        max_queue_size=10,
+        workers=1,
+        use_multiprocessing=False,
+        shuffle=True,
+        initial_epoch=0,
+        **kwargs,
+    ):
+        """Keras 2's `fit` on a generator or `Sequence`: write `fit`. A `Sequence` begins again where an epoch is
+        longer.
+        """
+        tell("Model.fit_generator: write model.fit(generator, ...).")
+        given = {"epochs": epochs, "max_queue_size": max_queue_size, "workers": workers}
+        given["use_multiprocessing"] = use_multiprocessing
+        given = _keras1(kwargs, given, "fit_generator")
+        samples, validation_samples = given.pop("samples_per_epoch", None), given.pop("nb_val_samples", None)
+        if steps_per_epoch is None and samples is not None:
+            generator, steps_per_epoch = _steps_for(generator, samples)
+        if validation_steps is None and validation_samples is not None:
+            validation_data, validation_steps = _steps_for(validation_data, validation_samples)
+        epochs = given.pop("epochs")
+        if not isinstance(validation_data, (tuple, list, type(None))):
+            validation_data = _feed(validation_data, validation_steps, False, None, given)
+        return self.fit(
+            _feed(generator, steps_per_epoch, shuffle, class_weight, given),
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            validation_steps=validation_steps,
+            validation_freq=validation_freq,
+            shuffle=False,
+            initial_epoch=initial_epoch,
+        )
+
+    def evaluate_generator(
+        self,
+        generator,
+        steps=None,
+        callbacks=None,
+        max_queue_size=10,
+        workers=1,
+        use_multiprocessing=False,
+        verbose=0,
+        **kwargs,
+    ):
+        """Keras 2's `evaluate` on a generator or `Sequence`: write `evaluate`."""
+        tell("Model.evaluate_generator: write model.evaluate(generator, ...).")
+        given = {"max_queue_size": max_queue_size, "workers": workers, "use_multiprocessing": use_multiprocessing}
+        given = _keras1(kwargs, given, "evaluate_generator")
+        samples = given.pop("val_samples", None)
+        if steps is None and samples is not None:
+            generator, steps = _steps_for(generator, samples)
+        return self.evaluate(
+            _feed(generator, steps, False, None, given), steps=steps, callbacks=callbacks, verbose=verbose
+        )
+
+    def predict_generator(
+        self,
+        generator,
+        steps=None,
+        callbacks=None,
+        max_queue_size=10,
+        workers=1,
+        use_multiprocessing=False,
+        verbose=0,
+        **kwargs,
+    ):
+        """Keras 2's `predict` on a generator or `Sequence`: write `predict`."""
+        tell("Model.predict_generator: write model.predict(generator, ...).")
+        given = {"max_queue_size": max_queue_size, "workers": workers, "use_multiprocessing": use_multiprocessing}
+        given = _keras1(kwargs, given, "predict_generator")
+        samples = given.pop("val_samples", None)
+        if steps is None and samples is not None:
+            generator, steps = _steps_for(generator, samples)
+        outputs = self.predict(
+            _feed(generator, steps, False, None, given), steps=steps, callbacks=callbacks, verbose=verbose
+        )
+        return outputs if samples is None else sources.map_arrays(lambda rows: rows[:samples], outputs)
+
+    def predict_proba(self, x, batch_size=None, verbose=0, steps=None):
+        """The outputs, which are probabilities: write `predict`."""
+        tell("Sequential.predict_proba: write model.predict(x).")
+        return self.predict(x, batch_size=batch_size, verbose=verbose, steps=steps)
+
+    def predict_classes(self, x, batch_size=None, verbose=0, steps=None):
+        """The numbers of the likeliest classes; for one output (n, 1) of 0 and 1."""
+        tell("Sequential.predict_classes: write model.predict(x).argmax(-1), or (model.predict(x) > 0.5).astype(int).")
+        outputs = self.predict(x, batch_size=batch_size, verbose=verbose, steps=steps)
+        return outputs.argmax(-1) if outputs.shape[-1] > 1 else (outputs > 0.5).astype("int32")
+
+
+_KERAS1 = {
+    "nb_epoch": "epochs",
+    "max_q_size": "max_queue_size",
+    "nb_worker": "workers",
+    "pickle_safe": "use_multiprocessing",
+    "samples_per_epoch": "samples_per_epoch",
+    "nb_val_samples": "nb_val_samples",
+    "val_samples": "val_samples",
+}
+
+
+def _keras1(kwargs, given, method):
+    """The arguments with those that Keras 1 named otherwise. Raises TypeError for others."""
+    for name, value in kwargs.items():
+        if name not in _KERAS1:
+            raise TypeError(explain(f"{method} has no argument {name!r}", given=value, hint=suggest(name, _KERAS1)))
+        given[_KERAS1[name]] = value
+        if _KERAS1[name] != name:
+            tell(f"Model.{method}: write `{_KERAS1[name]}` for `{name}`.", 4)
+    return given
+
+
+def fit_arguments(x, kwargs):
+    """(x, epochs or None) for `fit` called with Keras 1's and 2's arguments. Raises TypeError for unknown ones.
+
+    nb_epoch is `epochs`; max_queue_size, workers and use_multiprocessing are those of a `PyDataset`.
+    """
+    given = dict(kwargs)
+    epochs = given.pop("nb_epoch", None)
+    if epochs is not None:
+        tell("Model.fit: write `epochs` for `nb_epoch`.", 4)
+    settings = {name: given.pop(name) for name in ("max_queue_size", "workers", "use_multiprocessing") if name in given}
+    if given:
+        name = next(iter(given))
+        raise TypeError(f"Model.fit() got an unexpected keyword argument '{name}'. {suggest(name, _FIT)}".rstrip())
+    return _with_workers(x, settings), epochs
+
+
+_FIT = (
+    "batch_size",
+    "epochs",
+    "verbose",
+    "callbacks",
+    "validation_split",
+    "validation_data",
+    "shuffle",
+    "class_weight",
+    "sample_weight",
+    "initial_epoch",
+    "steps_per_epoch",
+    "validation_steps",
+    "validation_batch_size",
+    "validation_freq",
+)
+
+
+def _with_workers(x, settings):
+    if isinstance(x, PyDataset):
+        for name, value in settings.items():
+            setattr(x, name, value)
+    # Arrays have nothing to be made ahead of time; a generator makes its batches where it is asked for them.
+    return x
+
+
+class _Endless:
+    """The batches of a `Sequence`, over and over, in a new order each time where `shuffle` is set."""
+
+    def __init__(self, sequence, shuffle, class_weight):
+        self.sequence = sequence
+        self.shuffle = shuffle
+        self.class_weight = class_weight
+
+    def __iter__(self):
+        return _weighted(itertools.chain.from_iterable(map(self._pass, itertools.count())), self.class_weight)
+
+    def _pass(self, number):
+        if number and hasattr(self.sequence, "on_epoch_end"):
+            self.sequence.on_epoch_end()
+        count = len(self.sequence)
+        order = list(range(count))
+        if self.shuffle:
+            import random
+
+            random.shuffle(order)
+        return batches(self.sequence, order)
+
+
+def _weighted(batches_of, class_weight):
+    """The batches with the weights of their samples' classes, where there are any."""
+    if class_weight is None:
+        return batches_of
+
+    def add(data):
+        x, y, sample_weight = sources.unpack(data)
+        y = sources.map_arrays(sources.tensor, y)
+        weights = sources.map_arrays(sources.tensor, sample_weight)
+        return x, y, sources.with_class_weight(y, weights, class_weight)
+
+    return map(add, batches_of)
+
+
+def _feed(data, steps, shuffle, class_weight, settings):
+    """What `fit` takes for a generator or `Sequence` of Keras 2."""
+    data = _with_workers(data, settings)
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        # Keras 2 began a Sequence again for as long as there were steps.
+        if steps is not None:
+            return _Endless(data, shuffle, class_weight)
+        return data if class_weight is None else _Endless(data, shuffle, class_weight)
+    return _weighted(data, class_weight)
+
+
+def _steps_for(generator, samples):
+    """(the generator, how many of its batches hold so many samples): Keras 1 counted samples."""
+    size = getattr(generator, "batch_size", None)
+    if size is None and hasattr(generator, "__next__"):
+        first = next(generator)
+        size = len(first[0][0] if isinstance(first[0], (list, tuple)) else first[0])
+        generator = itertools.chain([first], generator)
+    if size is None:
+        raise ValueError(
+            explain("The number of batches to an epoch does not follow", hint="Give `steps_per_epoch` or `steps`.")
+        )
+    return generator, -(-samples // size)

@@ -1,0 +1,8 @@
+"""`keras.models`: models, and making them from others."""
+
+from tandem.keras.models.cloning import clone_model, model_from_config, model_from_json
+from tandem.keras.models.functional import Functional
+from tandem.keras.models.model import Model
+from tandem.keras.models.sequential import Sequential
+
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_config", "model_from_json"]

@@ -1,0 +1,82 @@
+"""Models from models, from configs, from JSON."""
+
+import json
+
+from tandem.core import arrays
+from tandem.keras import saving
+from tandem.keras.layers.core import Input, InputLayer
+from tandem.keras.models.functional import Functional
+from tandem.keras.models.sequential import Sequential
+
+
+def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs):
+    """A model with new layers (and new weights) made like those of `model`.
+
+    input_tensors: KerasTensors to begin from; clone_function(layer): what stands in for each layer (by default one made
+    from its config); call_function(layer, *args, **kwargs): how a functional model's new layers are called; recursive:
+    whether the layers of models inside go through `clone_function` as well.
+    Raises ValueError for a subclassed model with `clone_function` or `input_tensors`.
+    """
+    if kwargs:
+        raise ValueError(f"Unknown arguments of clone_model: {', '.join(kwargs)}")
+
+    def clone(layer):
+        if recursive and isinstance(layer, (Functional, Sequential)):
+            return clone_model(layer, clone_function=clone_function, call_function=call_function, recursive=True)
+        return (clone_function or _copy)(layer)
+
+    if isinstance(model, Sequential):
+        if call_function is not None:
+            raise ValueError("`call_function` argument is not supported with Sequential models.")
+        new = Sequential(name=model.name, trainable=model.trainable)
+        layers = model.layers
+        if input_tensors is not None:
+            (tensor,) = arrays.leaves(input_tensors)
+            new.add(Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.node.operation.name), rebuild=False)
+        elif model._layers and isinstance(model._layers[0], InputLayer):
+            new.add(_copy(model._layers[0]), rebuild=False)
+        for layer in layers:
+            new.add(clone(layer), rebuild=False)
+        new._maybe_rebuild()
+        return new
+    if isinstance(model, Functional):
+        return _clone_functional(model, input_tensors, clone, call_function)
+    if clone_function is not None or input_tensors is not None:
+        raise ValueError(
+            "Arguments `clone_function` and `input_tensors` are only supported for Sequential models or Functional "
+            f"models. Received model of type '{type(model).__name__}'."
+        )
+    return type(model).from_config(model.get_config())
+
+
+def _copy(layer):
+    return type(layer).from_config(layer.get_config())
+
+
+def _clone_functional(model, input_tensors, clone, call_function):
+    if input_tensors is None:
+        inputs = arrays.map_tree(lambda value: _copy(value.node.operation).output, model._inputs_struct)
+    else:
+        leaves = iter(arrays.leaves(input_tensors))
+        inputs = arrays.map_tree(lambda value: next(leaves), model._inputs_struct)
+    copies = {}
+
+    def call(node, args, kwargs):
+        operation = node.operation
+        if id(operation) not in copies:
+            copies[id(operation)] = clone(operation)
+        new = copies[id(operation)]
+        return call_function(new, *args, **kwargs) if call_function else new(*args, **kwargs)
+
+    outputs = model._graph.run(arrays.leaves(inputs), call)
+    return type(model)(inputs, outputs, name=model.name)
+
+
+def model_from_json(json_string, custom_objects=None):
+    """The model that `Model.to_json` described."""
+    return model_from_config(json.loads(json_string), custom_objects)
+
+
+def model_from_config(config, custom_objects=None):
+    """The model that a config, as a dict, describes."""
+    return saving.deserialize_keras_object(config, custom_objects=custom_objects)

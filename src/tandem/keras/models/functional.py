@@ -1,0 +1,373 @@
+"""The functional model: the graph between some symbolic inputs and outputs."""
+
+import torch
+
+from tandem.core import arrays, dtypes, graph, scope
+from tandem.core.errors import explain
+from tandem.keras import tensors
+from tandem.keras.layers.base import Layer
+from tandem.keras.layers.core import InputLayer
+from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.models.model import Model, shapes_of
+from tandem.keras.symbolic import KerasTensor, Operation, add_node
+from tandem.keras.trainers.trainer import Trainer
+
+
+class Functional(Model):
+    """A model made of the operations between `inputs` and `outputs`, `KerasTensor`s or lists or dicts of them.
+
+    Raises ValueError where an output needs a value that is not among the inputs.
+    """
+
+    _keras_module = "keras.src.models.functional"
+
+    def __new__(cls, *args, **kwargs):
+        return Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        for what, values in (("inputs", inputs), ("outputs", outputs)):
+            for value in arrays.leaves(values):
+                if not isinstance(value, KerasTensor):
+                    raise ValueError(
+                        f"All `{what}` values must be KerasTensors. Received: {what}={values} including invalid value "
+                        f"{value} of type {type(value)}"
+                    )
+        trainable = kwargs.pop("trainable", None)
+        Layer.__init__(self, name=name, **kwargs)
+        Trainer.__init__(self)
+        if any(not isinstance(_maker(value), InputLayer) for value in arrays.leaves(inputs)):
+            inputs, outputs = _cut(inputs, outputs)
+        own = self.__dict__
+        own["_inputs_struct"], own["_outputs_struct"] = inputs, outputs
+        own["_inputs"], own["_outputs"] = arrays.leaves(inputs), arrays.leaves(outputs)
+        self._wrap_foreign()
+        try:
+            own["_graph"] = graph.Graph(own["_inputs"], outputs)
+        except ValueError:
+            _check_connected(own["_inputs"], own["_outputs"])
+            raise
+        _check_connected(own["_inputs"], own["_outputs"])
+        own["_overrides_training"] = any("training" in node.kwargs for node in own["_graph"].nodes)
+        own["_nodes"] = _ordered_nodes(own["_inputs"], own["_outputs"])
+        own["_operations"] = _operations(own["_nodes"])
+        names = [operation.name for operation in own["_operations"]]
+        for operation_name in names:
+            if names.count(operation_name) > 1:
+                raise ValueError(
+                    f'The name "{operation_name}" is used {names.count(operation_name)} times in the model. '
+                    "All operation names should be unique."
+                )
+        for operation in own["_operations"]:
+            if isinstance(operation, Layer):
+                self._layers.append(operation)
+                self._modules[operation.name.replace(".", "_")] = operation
+        own["_is_plain_input"] = isinstance(inputs, KerasTensor)
+        own["built"] = True
+        own["supports_masking"] = True
+        own["_build_shapes"] = {"input_shape": None}
+        if trainable is not None:
+            self.trainable = trainable
+
+    def _wrap_foreign(self):
+        """Give each operation that is not Keras's (a Gluon block, a plain module) a layer that stands for it."""
+        from tandem.keras.layers.torch_module import layer_for
+
+        for node in graph.Graph(self._inputs, self._outputs).nodes:
+            if not isinstance(node.operation, Operation):
+                node.operation = layer_for(node.operation)
+                node.number = len(node.operation._inbound_nodes)
+                node.operation._inbound_nodes.append(node)
+
+    # --- structure -------------------------------------------------------------------------------------------------
+    @property
+    def operations(self):
+        """Layers and other operations, in the order in which `summary` shows them."""
+        return list(self._operations)
+
+    @property
+    def layers(self):
+        """The layers among the operations."""
+        return [operation for operation in self._operations if isinstance(operation, Layer)]
+
+    @layers.setter
+    def layers(self, value):
+        raise AttributeError("`Model.layers` attribute is reserved and should not be used. Please use another name.")
+
+    @property
+    def inputs(self):
+        """The symbolic inputs, a list."""
+        return list(self._inputs)
+
+    @property
+    def outputs(self):
+        """The symbolic outputs, a list."""
+        return list(self._outputs)
+
+    @property
+    def input(self):
+        """The symbolic inputs, in the structure in which the model was made."""
+        return self._inputs_struct
+
+    @property
+    def output(self):
+        """The symbolic outputs, in the structure in which the model was made."""
+        return self._outputs_struct
+
+    @property
+    def input_shape(self):
+        """The shapes of `input`."""
+        return shapes_of(self._inputs_struct)
+
+    @property
+    def output_shape(self):
+        """The shapes of `output`."""
+        return shapes_of(self._outputs_struct)
+
+    @property
+    def input_names(self):
+        """The names of the inputs."""
+        return [_maker(value).name for value in self._inputs]
+
+    @property
+    def output_names(self):
+        """The names of the operations that make the outputs."""
+        return [_maker(value).name for value in self._outputs]
+
+    @property
+    def input_spec(self):
+        """What each input must look like: the batch may have any size."""
+        if self._input_spec is not None:
+            return self._input_spec
+
+        def spec(value):
+            maker = _maker(value)
+            shape = (None, *value.shape[1:])
+            return InputSpec(
+                shape=shape, allow_last_axis_squeeze=True, name=maker.name, optional=getattr(maker, "optional", False)
+            )
+
+        structure = self._inputs_struct
+        if isinstance(structure, dict):
+            return {key: spec(value) for key, value in structure.items()}
+        return [spec(value) for value in self._inputs]
+
+    @input_spec.setter
+    def input_spec(self, value):
+        self.__dict__["_input_spec"] = value
+
+    # --- calling ---------------------------------------------------------------------------------------------------
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        """Run the operations on tensors that have the structure of the model's inputs."""
+        values = self._standardize(inputs)
+        if mask is not None:
+            for value, one in zip(values, _masks_in_order(mask, len(values))):
+                if one is not None and value is not None:
+                    tensors.set_mask(value, one)
+        if not self._overrides_training:
+            return self._graph.run(values)
+        flag = scope.is_training() if training is None else training
+
+        def run(node, args, kwargs):
+            if flag is not None and "training" in kwargs:
+                kwargs = {**kwargs, "training": flag}
+            return node.operation(*args, **kwargs)
+
+        return self._graph.run(values, run)
+
+    def _standardize(self, inputs):
+        """The values for the model's inputs, in order, with their dtypes and ranks."""
+        if self._is_plain_input and isinstance(inputs, torch.Tensor):
+            return [self._fit(inputs, self._inputs[0])]
+        values = self._in_order(inputs)
+        if len(values) != len(self._inputs):
+            raise ValueError(
+                f'Layer "{self.name}" expects {len(self._inputs)} input(s) ({self.input_names}), but it received '
+                f"{len(values)} input tensors."
+            )
+        return [value if value is None else self._fit(value, wanted) for value, wanted in zip(values, self._inputs)]
+
+    def _in_order(self, inputs):
+        structure = self._inputs_struct
+        if isinstance(inputs, dict):
+            if isinstance(structure, dict):
+                keys = list(structure)
+            else:
+                keys = self.input_names
+            optional = [getattr(_maker(value), "optional", False) for value in self._inputs]
+            missing = [key for key, may in zip(keys, optional) if key not in inputs and not may]
+            if missing:
+                raise ValueError(
+                    f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(inputs)}. '
+                    f"Expected the following keys: {keys}"
+                )
+            return [inputs.get(key) for key in keys]
+        if isinstance(inputs, (list, tuple)):
+            return [value for item in inputs for value in ([item] if item is None else arrays.leaves(item))]
+        return [inputs]
+
+    def _fit(self, value, wanted):
+        if value.device != self._device(value):
+            value = tensors.with_mask(value.to(self._device(value)), value)
+        dtype = dtypes.torch_dtype(wanted.dtype)
+        if value.dtype is not dtype:
+            value = tensors.with_mask(value.to(dtype), value)
+        rank, shape = len(wanted.shape), value.shape
+        if len(shape) == rank:
+            return value
+        if len(shape) == rank + 1 and shape[-1] == 1:
+            return tensors.with_mask(value.squeeze(-1), value)
+        if len(shape) == rank - 1 and wanted.shape[-1] == 1:
+            return tensors.with_mask(value.unsqueeze(-1), value)
+        raise ValueError(
+            explain(
+                f"Invalid input shape for model '{self.name}'",
+                expected=f"shape {wanted.shape} for input '{_maker(wanted).name}'",
+                given=f"shape {tuple(shape)}",
+            )
+        )
+
+    def _device(self, value):
+        """The device of the weights: where inputs go, so that a model on a GPU takes arrays and CPU tensors."""
+        own = self.__dict__
+        if "_anchor" not in own:
+            own["_anchor"] = next(iter(self.weights), None)
+        return value.device if own["_anchor"] is None or value.device.type == "meta" else own["_anchor"].tensor.device
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        """The shapes and dtypes of the outputs for KerasTensors."""
+        given = graph.symbolics(inputs)
+        if [value.shape for value in given] == [value.shape for value in self._inputs]:
+            return arrays.map_tree(lambda leaf: KerasTensor(leaf.shape, leaf.dtype, name="spec"), self._outputs_struct)
+        return self._infer((inputs,), {})
+
+    def compute_output_shape(self, input_shape):
+        """The shapes of the outputs for inputs of `input_shape`."""
+        return Layer.compute_output_shape(self, input_shape)
+
+    def build(self, input_shape):
+        """A functional model is built from the beginning."""
+
+    # --- configs ---------------------------------------------------------------------------------------------------
+    def get_config(self):
+        """The operations and how they are connected."""
+        from tandem.keras.models.graph_config import functional_config
+
+        if type(self).__init__ is not Functional.__init__ and type(self) is not Functional:
+            return super().get_config()
+        return functional_config(self)
+
+    def get_build_config(self):
+        """The shapes that the model was built from: those of its inputs are in its config."""
+        return {"input_shape": None}
+
+
+def _maker(value):
+    return value.node.operation if value.node is not None else None
+
+
+def _masks_in_order(mask, count):
+    if isinstance(mask, dict):
+        return list(mask.values())
+    return list(mask) if isinstance(mask, (list, tuple)) else [mask] * count
+
+
+def _cut(inputs, outputs):
+    """The same graph with fresh `InputLayer`s for those of `inputs` that operations make."""
+    replaced = {}
+
+    def fresh(value):
+        if isinstance(_maker(value), InputLayer):
+            replaced[id(value)] = value
+        else:
+            replaced[id(value)] = InputLayer(batch_shape=value.shape, dtype=value.dtype).output
+        return replaced[id(value)]
+
+    new_inputs = arrays.map_tree(fresh, inputs)
+
+    def swap(leaf):
+        return replaced.get(id(leaf), leaf) if isinstance(leaf, graph.Symbolic) else leaf
+
+    for node in graph.Graph(arrays.leaves(inputs), outputs).nodes:
+        if not any(id(value) in replaced for value in shown_inputs(node)):
+            continue
+        args, kwargs = arrays.map_tree(swap, (node.args, node.kwargs))
+        new = add_node(node.operation, args, kwargs, node.outputs)
+        new_node = graph.symbolics(new)[0].node
+        if hasattr(node, "shown_kwargs"):
+            new_node.shown_kwargs = arrays.map_tree(swap, node.shown_kwargs)
+        for old, value in zip(graph.symbolics(node.outputs), graph.symbolics(new), strict=True):
+            replaced[id(old)] = value
+    return new_inputs, arrays.map_tree(swap, outputs)
+
+
+def shown_kwargs(node):
+    """The keyword arguments of a node as configs show them: with the masks that came along by themselves."""
+    return getattr(node, "shown_kwargs", node.kwargs)
+
+
+def shown_inputs(node):
+    """The symbolic arguments of a node, masks that came along by themselves among them."""
+    return graph.symbolics(node.args, shown_kwargs(node))
+
+
+def _check_connected(inputs, outputs):
+    """Raise ValueError where an `Input` that is not among the inputs is needed."""
+    given = {id(value) for value in inputs}
+    seen, stack = set(), list(outputs)
+    while stack:
+        value = stack.pop()
+        if id(value) in given or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if value.node is None or isinstance(value.node.operation, InputLayer):
+            raise ValueError(
+                explain(
+                    "An output is not connected to `inputs`",
+                    expected=f"all that it depends on among {[v.name for v in inputs]}",
+                    given=f"{value.name!r} is not among them",
+                )
+            )
+        stack.extend(value.node.inputs)
+
+
+def _ordered_nodes(inputs, outputs):
+    """The nodes by depth: those farthest from the outputs first, each depth in the order of a walk from the outputs."""
+    boundary = {id(value) for value in inputs}
+    finished, number = [], {}
+    done, stack = set(), [(value.node, False) for value in reversed(outputs)]
+    while stack:
+        node, leave = stack.pop()
+        if leave:
+            if id(node) not in done:
+                done.add(id(node))
+                finished.append(node)
+            continue
+        if id(node) in done:
+            continue
+        number.setdefault(id(node.operation), len(number))
+        stack.append((node, True))
+        if not all(id(value) in boundary for value in graph.symbolics(node.outputs)):
+            stack.extend((value.node, False) for value in reversed(shown_inputs(node)) if id(value.node) not in done)
+    depths, operation_depths = {}, {}
+    for node in reversed(finished):
+        depth = max(depths.get(id(node), 0), operation_depths.get(id(node.operation), 0))
+        depths[id(node)] = operation_depths[id(node.operation)] = depth
+        if all(id(value) in boundary for value in graph.symbolics(node.outputs)):
+            continue
+        for value in shown_inputs(node):
+            depths[id(value.node)] = max(depth + 1, depths.get(id(value.node), 0))
+    for value in inputs:  # inputs that no output needs belong to the model all the same
+        if id(value.node) not in depths:
+            depths[id(value.node)] = 0
+            number.setdefault(id(value.node.operation), len(number))
+            operation_depths.setdefault(id(value.node.operation), 0)
+            finished.append(value.node)
+    order = sorted(finished, key=lambda node: (-operation_depths[id(node.operation)], number[id(node.operation)]))
+    return order
+
+
+def _operations(nodes):
+    found = {}
+    for node in nodes:
+        found.setdefault(id(node.operation), node.operation)
+    return list(found.values())

@@ -1,0 +1,187 @@
+"""`Model`: a layer that trains."""
+
+import json
+
+from tandem.core import arrays, graph
+from tandem.core.errors import Unsupported, suggest
+from tandem.keras import naming, saving
+from tandem.keras.layers.base import Layer
+from tandem.keras.trainers.trainer import Trainer
+
+
+def _is_functional(args, kwargs):
+    return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
+
+
+class Model(Trainer, Layer):
+    """A layer with `compile`, `fit`, `evaluate`, `predict` and `summary`.
+
+    ``Model(inputs, outputs)`` is the functional model between some `KerasTensor`s; a subclass gives `call` instead, and
+    makes its layers in `__init__`.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        if cls is Model and _is_functional(args, kwargs):
+            from tandem.keras.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args, **kwargs):
+        from tandem.keras.models.functional import Functional
+
+        if _is_functional(args, kwargs) and not isinstance(self, Functional):
+            _inject(type(self), Functional)
+            Functional.__init__(self, *args, **kwargs)
+            return
+        Layer.__init__(self, *args, **kwargs)
+        Trainer.__init__(self)
+
+    # --- layers ----------------------------------------------------------------------------------------------------
+    @property
+    def layers(self):
+        """The layers that the model is made of, not those inside them."""
+        return self._flatten_layers(include_self=False, recursive=False)
+
+    @layers.setter
+    def layers(self, value):
+        raise AttributeError("`Model.layers` attribute is reserved and should not be used. Please use another name.")
+
+    def get_layer(self, name=None, index=None):
+        """The layer of a name, or at an index of `layers`. Raises ValueError where there is none."""
+        if (name is None) == (index is None):
+            raise ValueError(
+                "Provide either a layer name or layer index at `get_layer`."
+                if name is None
+                else f"Provide only a layer name or a layer index. Received: index={index}, name={name}."
+            )
+        layers = self.layers
+        if index is not None:
+            if index >= len(layers):
+                raise ValueError(
+                    f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers."
+                )
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in layers]
+        raise ValueError(f"No such layer: {name}. Existing layers are: {names}. {suggest(name, names)}".rstrip())
+
+    @property
+    def stateful(self):
+        """Whether a layer keeps its state from batch to batch."""
+        return any(getattr(layer, "stateful", False) for layer in self._flatten_layers(include_self=False))
+
+    def reset_states(self):
+        """Set the states of all layers that keep one to their beginning."""
+        for layer in self._flatten_layers(include_self=False):
+            for method in ("reset_state", "reset_states"):
+                if getattr(layer, "stateful", False) and hasattr(layer, method):
+                    getattr(layer, method)()
+                    break
+
+    def build(self, input_shape):
+        """Make the weights of the layers that `call` uses, by following it for inputs of `input_shape`."""
+        from tandem.keras.layers.base import _spec_of
+
+        with naming.name_scope(self.name, caller=self):
+            try:
+                self._infer((_spec_of(input_shape, self.compute_dtype, symbolic=True),), {})
+            except Exception:  # what needs more than a shape is built by the first call
+                return
+
+    # --- calling ---------------------------------------------------------------------------------------------------
+    def call(self, *args, **kwargs):
+        """The computation, on tensors. A subclass gives it."""
+        raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+
+    def compute_mask(self, inputs, previous_mask):
+        """None: the layers inside let their masks travel with their outputs."""
+        return None
+
+    # --- showing ---------------------------------------------------------------------------------------------------
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+    ):
+        """Print a table of the layers: names, output shapes, numbers of parameters.
+
+        line_length: characters; positions: where columns end, relative or absolute; print_fn: what each line is given to;
+        expand_nested: show the layers of models inside; show_trainable: a column of what learns; layer_range: names
+        (regular expressions) of the first and last layer to show.
+        """
+        from tandem.keras.models import summary
+
+        summary.print_summary(
+            self,
+            line_length=line_length,
+            positions=positions,
+            print_fn=print_fn,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+
+    # --- configs ---------------------------------------------------------------------------------------------------
+    def to_json(self, **kwargs):
+        """The model's architecture as JSON. kwargs: of `json.dumps`."""
+        return json.dumps(saving.serialize_keras_object(self), **kwargs)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model that `get_config` describes."""
+        from tandem.keras.models.functional import Functional
+
+        if {"layers", "input_layers", "output_layers"} <= set(config) and (
+            cls in (Functional, Model) or issubclass(cls, Functional)
+        ):
+            from tandem.keras.models.graph_config import functional_from_config
+
+            return functional_from_config(Functional if cls is Model else cls, config, custom_objects)
+        with saving.CustomObjectScope(custom_objects):
+            return super().from_config(config)
+
+    def build_from_config(self, config):
+        """Build from the shapes that `get_build_config` gave."""
+        if config and config.get("input_shape") is not None:
+            super().build_from_config(config)
+
+    # --- files -----------------------------------------------------------------------------------------------------
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Not supported yet."""
+        raise Unsupported("`Model.save` is not supported yet. `torch.save(model.state_dict(), path)` keeps the weights.")
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """Not supported yet."""
+        raise Unsupported(
+            "`Model.save_weights` is not supported yet. `torch.save(model.state_dict(), path)` keeps the weights."
+        )
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Not supported yet."""
+        raise Unsupported("`Model.load_weights` is not supported yet. `model.load_state_dict(torch.load(path))` reads.")
+
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Not supported yet."""
+        raise Unsupported("`Model.export` is not supported yet.")
+
+
+def _inject(cls, functional):
+    """Make a subclass of `Model` whose `__init__` was given inputs and outputs a functional model."""
+    if Model in cls.__bases__:
+        cls.__bases__ = tuple(functional if base is Model else base for base in cls.__bases__)
+        return
+    for base in cls.__bases__:
+        if issubclass(base, Model):
+            _inject(base, functional)
+
+
+def shapes_of(values):
+    """The shapes of a tree of symbolic values, in the same structure."""
+    return arrays.map_tree(lambda leaf: leaf.shape if isinstance(leaf, graph.Symbolic) else leaf, values)

@@ -1,0 +1,277 @@
+"""`Sequential`: layers one after the other."""
+
+import torch
+
+from tandem.core import arrays
+from tandem.core.errors import explain
+from tandem.keras import saving
+from tandem.keras.layers.base import Layer
+from tandem.keras.layers.core import InputLayer
+from tandem.keras.layers.signature import known_shape
+from tandem.keras.models.functional import Functional
+from tandem.keras.models.model import Model
+from tandem.keras.symbolic import KerasTensor
+
+
+class Sequential(Model):
+    """A model whose layers follow one another.
+
+    layers: a list of layers (or `keras.Input`s at its beginning, or plain torch modules); trainable: whether its weights
+    learn. Where neither an `Input` nor a layer's `input_shape` says the input's shape, the first call does.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        return Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, layers=None, trainable=True, name=None):
+        Layer.__init__(self, trainable=trainable, name=name)
+        from tandem.keras.trainers.trainer import Trainer
+
+        Trainer.__init__(self)
+        self.__dict__["_functional"] = None
+        self.__dict__["supports_masking"] = True
+        if layers:
+            if not isinstance(layers, (list, tuple)):
+                layers = [layers]
+            for layer in layers:
+                self.add(layer, rebuild=False)
+            self._maybe_rebuild()
+
+    # --- changing the stack ----------------------------------------------------------------------------------------
+    def add(self, layer, rebuild=True):
+        """Put a layer at the end. Raises ValueError for what is no layer, and for a name that is taken."""
+        if not self._layers:
+            shape = getattr(layer, "_input_shape_given", None)
+            if shape is not None and not isinstance(layer, InputLayer):
+                self.add(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)), rebuild=False)
+        if isinstance(layer, KerasTensor) and layer.node is not None and isinstance(layer.node.operation, InputLayer):
+            layer = layer.node.operation
+        if isinstance(layer, torch.nn.Module) and not isinstance(layer, Layer):
+            layer = self._as_layer(layer)
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                "Only instances of `keras.Layer` can be added to a Sequential model. "
+                f"Received: {layer} (of type {type(layer)})"
+            )
+        if any(layer.name == other.name for other in self._layers):
+            raise ValueError(
+                "All layers added to a Sequential model should have unique names. "
+                f"Name '{layer.name}' is already the name of a layer in this model. "
+                "Update the `name` argument to pass a unique name."
+            )
+        if isinstance(layer, InputLayer) and self._layers and isinstance(self._layers[0], InputLayer):
+            raise ValueError(
+                f"Sequential model '{self.name}' has already been configured to use input shape "
+                f"{self._layers[0].batch_shape}. You cannot add a different Input layer to it."
+            )
+        self._layers.append(layer)
+        if not isinstance(layer, InputLayer):
+            self._modules[layer.name.replace(".", "_")] = layer
+        self._changed()
+        if rebuild:
+            self._maybe_rebuild()
+
+    def pop(self, rebuild=True):
+        """Take the last layer off and return it. Raises IndexError where there is none."""
+        layer = self._layers.pop()
+        self._modules.pop(layer.name.replace(".", "_"), None)
+        self._changed()
+        if rebuild:
+            self._maybe_rebuild()
+        return layer
+
+    def _changed(self):
+        own = self.__dict__
+        own["built"] = False
+        own["_functional"] = None
+        own.pop("_settled", None)
+        self._count_mutation()
+
+    def _maybe_rebuild(self):
+        if len(self._layers) > 1 and isinstance(self._layers[0], InputLayer):
+            self.build(self._layers[0].batch_shape)
+        elif len(self._layers) > 1 and getattr(self._layers[0], "_inbound_nodes", None):
+            shape = getattr(self._layers[0], "input_shape", None)
+            if isinstance(shape, tuple):
+                self.build(shape)
+
+    # --- building and calling --------------------------------------------------------------------------------------
+    def build(self, input_shape=None):
+        """Make all weights for inputs of `input_shape`, with the batch's size in front (None for any)."""
+        if not isinstance(input_shape, (tuple, list)) or (
+            input_shape and not all(size is None or isinstance(size, int) for size in input_shape)
+        ):
+            return
+        if not self._layers:
+            raise ValueError(
+                f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
+            )
+        first = self._layers[0]
+        if isinstance(first, InputLayer):
+            if not _compatible(first.batch_shape, input_shape):
+                raise ValueError(
+                    f"Sequential model '{self.name}' has already been configured to use input shape "
+                    f"{first.batch_shape}. You cannot build it with input_shape {tuple(input_shape)}"
+                )
+        else:
+            dtype = _input_dtype(first)
+            first = InputLayer(batch_shape=tuple(input_shape), dtype=dtype)
+            self._layers.insert(0, first)
+        inputs = first.output
+        x = inputs
+        try:
+            for layer in self._layers[1:]:
+                x = layer(x)
+        except NotImplementedError:  # a layer that only runs on values: the first call builds it
+            return
+        own = self.__dict__
+        own["_functional"] = Functional(inputs, x, name=self.name)
+        own["_plain_stack"] = [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+
+    def _maybe_build(self, args, kwargs):
+        inputs = args[0] if args else kwargs.get("inputs")
+        if not self._layers:
+            self.build((None,))
+        leaves = arrays.leaves(inputs)
+        if len(leaves) == 1 and hasattr(leaves[0], "shape"):
+            self.build(known_shape(leaves[0]))
+        self.__dict__["built"] = True
+
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        """Run the layers on one tensor."""
+        if self._functional is None:
+            stack = [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+            x = inputs
+        else:
+            stack = self._plain_stack
+            (x,) = self._functional._standardize(inputs)
+        if mask is not None:
+            from tandem.keras import tensors
+
+            tensors.set_mask(x, mask)
+        for layer in stack:
+            x = layer(x)
+        return x
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        """The shape and dtype of the output for a KerasTensor."""
+        if self._functional is not None:
+            return self._functional.compute_output_spec(inputs)
+        return self._infer((inputs,), {})
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the output for an input of `input_shape`."""
+        if self._functional is not None:
+            return self._functional.compute_output_shape(input_shape)
+        shape = input_shape
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+    # --- structure -------------------------------------------------------------------------------------------------
+    @property
+    def layers(self):
+        """The layers, without the one that stands for the input."""
+        layers = self._layers
+        return list(layers[1:] if layers and isinstance(layers[0], InputLayer) else layers)
+
+    @layers.setter
+    def layers(self, value):
+        raise AttributeError("`Sequential.layers` attribute is reserved and should not be used. Use `add()` and `pop()`.")
+
+    def _of_functional(self, name):
+        if self._functional is None:
+            raise AttributeError(
+                f"Sequential model '{self.name}' has no defined {name} yet: give it an `Input`, or call it on data first."
+            )
+        return getattr(self._functional, name)
+
+    @property
+    def input_shape(self):
+        """The shape of the input."""
+        return self._of_functional("input_shape")
+
+    @property
+    def output_shape(self):
+        """The shape of the output."""
+        return self._of_functional("output_shape")
+
+    @property
+    def inputs(self):
+        """The symbolic inputs, a list of one."""
+        return self._of_functional("inputs")
+
+    @property
+    def outputs(self):
+        """The symbolic outputs, a list of one."""
+        return self._of_functional("outputs")
+
+    @property
+    def input(self):
+        """The symbolic input."""
+        return self._of_functional("input")
+
+    @property
+    def output(self):
+        """The symbolic output."""
+        return self._of_functional("output")
+
+    @property
+    def input_names(self):
+        """The name of the input."""
+        return self._of_functional("input_names")
+
+    @property
+    def output_names(self):
+        """The name of the layer that makes the output."""
+        return self._of_functional("output_names")
+
+    @property
+    def input_dtype(self):
+        """The name of the input's dtype."""
+        layers = self._layers
+        return layers[0].dtype if layers and isinstance(layers[0], InputLayer) else super().input_dtype
+
+    # --- configs ---------------------------------------------------------------------------------------------------
+    def get_config(self):
+        """The layers' configs."""
+        config = {"name": self.name, **self._base_config()}
+        config["layers"] = [saving.serialize_keras_object(layer) for layer in self._layers]
+        if self._functional is not None:
+            config["build_input_shape"] = self._layers[0].batch_shape
+        return config
+
+    def get_build_config(self):
+        """The shape that the model was built from."""
+        return {"input_shape": self._layers[0].batch_shape} if self._functional is not None else None
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model that `get_config` describes."""
+        model = cls(name=config.get("name"), trainable=config.get("trainable", True))
+        for item in config["layers"]:
+            model.add(saving.deserialize_keras_object(item, custom_objects), rebuild=False)
+        model._maybe_rebuild()
+        shape = config.get("build_input_shape")
+        if model._functional is None and shape:
+            model.build(tuple(shape))
+            model.__dict__["built"] = model._functional is not None
+        return model
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _compatible(shape, other):
+    return len(shape) == len(other) and all(a is None or b is None or a == b for a, b in zip(shape, other))
+
+
+def _input_dtype(layer):
+    """The dtype of the input that a model beginning with `layer` takes."""
+    if isinstance(layer, (Functional, Sequential)):
+        inputs = getattr(layer, "_inputs", None) or (layer._functional._inputs if layer._functional else None)
+        if inputs:
+            return inputs[0].dtype
+    if not isinstance(layer, Layer):
+        raise ValueError(explain("Not a layer", expected="a keras.Layer", given=repr(layer)))
+    return layer.compute_dtype

@@ -1,0 +1,19 @@
+"""`keras.preprocessing`: Keras 2's helpers for images and sequences."""
+
+import importlib
+
+from tandem.keras.missing import missing
+
+_MODULES = ("image", "sequence")
+
+__all__ = [*_MODULES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"tandem.keras.preprocessing.{name}")
+    raise missing("keras.preprocessing", name, _MODULES)
+
+
+def __dir__():
+    return sorted(_MODULES)

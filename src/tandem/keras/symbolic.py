@@ -1,0 +1,353 @@
+"""`KerasTensor`: a value that a functional model will have, with operators that add to its graph; `Operation`."""
+
+from collections import namedtuple
+
+import torch
+
+from tandem.core import arrays, graph
+from tandem.core.dtypes import dtype_name
+from tandem.core.errors import Unsupported, explain
+from tandem.keras import config, naming
+
+KerasHistory = namedtuple("KerasHistory", ["operation", "node_index", "tensor_index"])
+
+
+class KerasTensor(graph.Symbolic):
+    """A placeholder for a tensor: shape (None where a size is not known), dtype, and the operation that makes it.
+
+    shape: a tuple; dtype: by default `floatx`; record_history: False keeps the results of operations on it out of graphs.
+    Raises Unsupported for `sparse=True` and `ragged=True`, as Keras's torch backend raises.
+    """
+
+    _keras_mask = None
+
+    def __init__(
+        self,
+        shape,
+        dtype=None,
+        sparse=False,
+        ragged=False,
+        record_history=True,
+        name=None,
+        node=None,
+        index=0,
+    ):
+        if sparse or ragged:
+            raise Unsupported("Sparse and ragged tensors are not supported by the torch backend.")
+        shape = standardize_shape(shape)
+        super().__init__(shape, dtype_name(dtype or config.floatx()), name=name, node=node, index=index)
+        self.name = name or naming.auto_name("KerasTensor")
+        self.record_history = record_history
+
+    sparse = False
+    ragged = False
+    ragged_rank = None
+    row_splits_dtype = None
+
+    @property
+    def _keras_history(self):
+        if self.node is None:
+            raise AttributeError(f"{self!r} was not made by an operation")
+        return KerasHistory(self.node.operation, getattr(self.node, "number", 0), self.index)
+
+    def __repr__(self):
+        return (
+            f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, "
+            f"ragged={self.ragged}, name={self.name}>"
+        )
+
+    def _no_value(self, wanted):
+        return ValueError(
+            explain(
+                f"A KerasTensor has a shape and a dtype but no value: it cannot be converted to {wanted}",
+                given=repr(self),
+                hint="Inside a functional model, use Keras layers and `keras.ops` functions on it, or a `Lambda` layer.",
+            )
+        )
+
+    def __array__(self, *args, **kwargs):
+        raise self._no_value("a NumPy array")
+
+    def __float__(self):
+        raise self._no_value("a float")
+
+    def __int__(self):
+        raise self._no_value("an int")
+
+    def __bool__(self):
+        raise TypeError("A symbolic KerasTensor cannot be used as a boolean.")
+
+    def __iter__(self):
+        raise NotImplementedError("Iterating over a symbolic KerasTensor is not supported.")
+
+    def reshape(self, newshape):
+        """The operation `reshape`."""
+        return _numpy_op("reshape")(self, newshape)
+
+    def squeeze(self, axis=None):
+        """The operation `squeeze`."""
+        return _numpy_op("squeeze")(self, axis)
+
+    def __getitem__(self, key):
+        return _numpy_op("get_item")(self, key)
+
+    def __round__(self, ndigits=None):
+        return _numpy_op("round")(self, ndigits or 0)
+
+
+def _numpy_op(name):
+    from tandem.keras import ops
+
+    return getattr(ops, name)
+
+
+# What each operator of Python does; "r" forms swap the operands. The operators share these names with `Variable`.
+BINARY = {
+    "__add__": "add",
+    "__sub__": "subtract",
+    "__mul__": "multiply",
+    "__truediv__": "true_divide",
+    "__floordiv__": "floor_divide",
+    "__mod__": "mod",
+    "__pow__": "power",
+    "__matmul__": "matmul",
+    "__and__": "logical_and",
+    "__or__": "logical_or",
+    "__xor__": "logical_xor",
+}
+COMPARISONS = {
+    "__lt__": "less",
+    "__le__": "less_equal",
+    "__gt__": "greater",
+    "__ge__": "greater_equal",
+    "__ne__": "not_equal",
+}
+UNARY = {"__neg__": "negative", "__abs__": "absolute", "__invert__": "logical_not"}
+
+
+def _install_operators(cls):
+    def forward(name):
+        def method(self, other):
+            return _numpy_op(name)(self, other)
+
+        return method
+
+    def reverse(name):
+        def method(self, other):
+            return _numpy_op(name)(other, self)
+
+        return method
+
+    def unary(name):
+        def method(self):
+            return _numpy_op(name)(self)
+
+        return method
+
+    for special, name in {**BINARY, **COMPARISONS}.items():
+        setattr(cls, special, forward(name))
+    for special, name in BINARY.items():
+        setattr(cls, f"__r{special[2:]}", reverse(name))
+    for special, name in UNARY.items():
+        setattr(cls, special, unary(name))
+
+
+_install_operators(KerasTensor)
+# Comparing KerasTensors by == is Python's identity, as in Keras: they are keys of dictionaries and members of lists.
+KerasTensor.__hash__ = object.__hash__
+
+
+def standardize_shape(shape):
+    """A shape as a tuple of ints and Nones. Raises ValueError for what is not one."""
+    if not isinstance(shape, (list, tuple)):
+        if shape is None:
+            raise ValueError(explain("Undefined shapes are not supported", expected="a tuple", given="shape=None"))
+        if not hasattr(shape, "__iter__"):
+            raise ValueError(f"Cannot convert '{shape}' to a shape.")
+    sizes = []
+    for size in shape:
+        if size is not None:
+            if not hasattr(size, "__index__"):
+                raise ValueError(
+                    f"Cannot convert '{tuple(shape)}' to a shape. Found invalid dimension '{size}' of type '{type(size)}'."
+                )
+            size = int(size)
+            if size < 0:
+                raise ValueError(f"Cannot convert '{tuple(shape)}' to a shape. Negative dimensions are not allowed.")
+        sizes.append(size)
+    return tuple(sizes)
+
+
+def is_keras_tensor(x):
+    """Whether `x` is a symbolic value of a functional model."""
+    return isinstance(x, KerasTensor)
+
+
+def any_symbolic(args, kwargs=None):
+    """Whether a symbolic value is among some arguments (nested ones too)."""
+    return any(isinstance(leaf, graph.Symbolic) for leaf in arrays.leaves((args, kwargs)))
+
+
+class Operation:
+    """Something that can be a node of a functional model: it has a name, a `call`, and knows where it was used.
+
+    name: by default the class's name in snake case, numbered.
+    """
+
+    def __init__(self, name=None):
+        check_name(name, self)
+        self.name = name or naming.auto_name(type(self).__name__)
+        self._inbound_nodes = []
+
+    def __call__(self, *args, **kwargs):
+        if any_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def call(self, *args, **kwargs):
+        """The computation, on tensors."""
+        raise NotImplementedError(f"{type(self).__name__} has no `call` method.")
+
+    def quantized_call(self, *args, **kwargs):
+        """Not supported: operations are not quantised."""
+        raise Unsupported("Quantised calls are not supported yet.")
+
+    def symbolic_call(self, *args, **kwargs):
+        """Add a node to the graph of the arguments; returns its outputs."""
+        return add_node(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The shapes and dtypes of the results, as KerasTensors that belong to no graph."""
+        return as_specs(graph.infer(self.call, args, kwargs))
+
+    @property
+    def input(self):
+        """The symbolic input of the first use (a list where there are several)."""
+        return _first_use(self, "input")
+
+    @property
+    def output(self):
+        """The symbolic output of the first use (a list where there are several)."""
+        return _first_use(self, "output")
+
+    def get_config(self):
+        """The arguments that make an equal operation."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """The operation that `get_config` describes."""
+        return cls(**config)
+
+    def __repr__(self):
+        return f"<Operation name={self.name}>"
+
+
+def check_name(name, owner):
+    """Raise ValueError where `name` cannot be that of a layer or operation."""
+    if name is not None and (not isinstance(name, str) or "/" in name):
+        raise ValueError(
+            explain(
+                f"The name of {type(owner).__name__} is wrong",
+                expected="a string without the character `/`",
+                given=f"name={name!r} (of type {type(name).__name__})",
+            )
+        )
+
+
+def _first_use(operation, what):
+    nodes = operation._inbound_nodes
+    if not nodes:
+        raise AttributeError(
+            f"The layer {operation.name} has never been called and thus has no defined {what}; "
+            "call it on a `keras.Input` first."
+        )
+    if what == "input":
+        values = nodes[0].inputs
+    else:
+        values = nodes[0].outputs
+        if not isinstance(values, (list, tuple)):
+            return values
+        values = list(values)
+    return values[0] if len(values) == 1 else values
+
+
+def as_specs(tree):
+    """A tree with each symbolic value replaced by a KerasTensor of no graph."""
+
+    def convert(leaf):
+        if isinstance(leaf, graph.Symbolic) and not isinstance(leaf, KerasTensor):
+            return KerasTensor(leaf.shape, leaf.dtype, name=leaf.name or "spec")
+        return leaf
+
+    return arrays.map_tree(convert, tree)
+
+
+def add_node(operation, args, kwargs, spec):
+    """Add a node that applies `operation` (a layer or an `Operation`) and return its outputs, symbolic values.
+
+    They are of the kind that the arguments are of: KerasTensors, or another front end's.
+    """
+    inputs = graph.symbolics(args, kwargs)
+    kind = type(inputs[0]) if inputs else KerasTensor
+    if any(not getattr(value, "record_history", True) for value in inputs):
+        return arrays.map_tree(lambda leaf: KerasTensor(leaf.shape, leaf.dtype, record_history=False), spec)
+
+    def unnamed(leaf):
+        return graph.Symbolic(leaf.shape, leaf.dtype) if isinstance(leaf, graph.Symbolic) else leaf
+
+    outputs = graph.apply(operation, args, kwargs, kind, spec=arrays.map_tree(unnamed, spec))
+    values = graph.symbolics(outputs)
+    if values:
+        node = values[0].node
+        node.number = len(operation._inbound_nodes)
+        operation._inbound_nodes.append(node)
+    return outputs
+
+
+def lift(function, class_name, tensors, *, module="keras.src.ops.numpy"):
+    """A function of `keras.ops`: on tensors `function` itself, on symbolic values a node of class `class_name`.
+
+    tensors: how many leading parameters are operands (they stand in the node's arguments; the others are its config).
+    """
+    import inspect
+
+    names = list(inspect.signature(function).parameters)
+    options = names[tensors:]
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+
+    def __init__(self, *args, name=None, **kwargs):
+        Operation.__init__(self, name=name)
+        given = dict(zip(options, args), **kwargs)
+        self._config = {option: given.get(option, defaults.get(option)) for option in options}
+
+    def call(self, *args):
+        return function(*args, **self._config)
+
+    def get_config(self):
+        return {"name": self.name, **self._config}
+
+    cls = type(
+        class_name,
+        (Operation,),
+        {"__init__": __init__, "call": call, "get_config": get_config, "__module__": module, "function": None},
+    )
+
+    def entry(*args, **kwargs):
+        if len(args) == 1 and not kwargs and type(args[0]) is torch.Tensor:
+            return function(args[0])
+        if any_symbolic(args, kwargs):
+            operands = list(args[:tensors])
+            operands += [kwargs.pop(name) for name in names[len(operands) : tensors] if name in kwargs]
+            return cls(*args[tensors:], **kwargs).symbolic_call(*operands)
+        return function(*args, **kwargs)
+
+    entry.__name__ = entry.__qualname__ = function.__name__
+    entry.__doc__ = function.__doc__
+    entry.__wrapped__ = function
+    entry.operation = cls
+    return entry

@@ -1,0 +1,54 @@
+"""Outputs of batches, put together as NumPy arrays."""
+
+import torch
+
+from tandem.core import arrays
+from tandem.engine import feeding
+from tandem.keras.trainers.outputs import flatten
+
+
+class Collected:
+    """Outputs of batches, put together along the rows; where their number is known, into one piece of memory."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.at = 0
+        self.structure = None
+        self.parts = None
+
+    def add(self, outputs):
+        """Take a batch's outputs, which will not hold."""
+        leaves = [arrays.unwrap(leaf) for _, leaf in flatten(outputs)]
+        if self.parts is None:
+            self.structure = outputs
+            self.parts = [self._room(leaf) for leaf in leaves]
+        size = 0
+        for part, leaf in zip(self.parts, leaves):
+            if isinstance(part, list):
+                part.append(leaf.detach().to("cpu", copy=True))
+            else:
+                size = len(leaf)
+                part[self.at : self.at + size].copy_(leaf.detach())
+        self.at += size
+
+    def _room(self, leaf):
+        if self.rows is None or leaf.dim() == 0:
+            return []
+        return torch.empty((self.rows, *leaf.shape[1:]), dtype=leaf.dtype)
+
+    def result(self):
+        """All outputs as NumPy arrays, in the structure of one batch's."""
+        if self.parts is None:
+            raise ValueError("There were no batches to predict for.")
+        whole = iter([feeding.join(part) if isinstance(part, list) else part[: self.at] for part in self.parts])
+        return arrays.map_tree(lambda _: _as_numpy(next(whole)), self.structure)
+
+
+def _as_numpy(tensor):
+    tensor = tensor.detach().cpu()
+    return tensor.float().numpy() if tensor.dtype is torch.bfloat16 else tensor.numpy()
+
+
+def to_numpy(outputs):
+    """A tree of outputs as NumPy arrays of their own."""
+    return arrays.map_tree(lambda leaf: _as_numpy(arrays.unwrap(leaf).clone()), outputs)

@@ -1,0 +1,100 @@
+"""The batches of a source, epoch by epoch."""
+
+import warnings
+
+from tandem.keras import config
+from tandem.keras.trainers import sources
+
+_RAN_OUT = (
+    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
+    "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset."
+)
+
+
+class Epochs:
+    """The batches of a source, epoch by epoch.
+
+    With `steps` an epoch has so many batches and the next one goes on where it ended; a source that runs out ends the
+    epoch with a warning, and begins again with the next one.
+    """
+
+    def __init__(self, source, steps=None):
+        limit = config.max_steps_per_epoch()
+        if limit is not None:
+            steps = limit if steps is None else min(steps, limit)
+        self.source = source
+        self.steps = steps
+        self._current = None
+
+    @property
+    def num_batches(self):
+        """Batches to an epoch, or None where that is not known."""
+        return self.steps if self.steps is not None else self.source.num_batches
+
+    def first(self):
+        """The first batch, without losing it; None where there is none."""
+        iterator = iter(self.source)
+        data = next(iterator, None)
+        if data is not None:
+            self._current = Ahead(data, iterator)
+        return data
+
+    def restart(self):
+        """Let the next epoch begin with the source's first batch."""
+        self._current = None
+
+    def __iter__(self):
+        if self.steps is None:
+            current, self._current = self._current, None
+            current = iter(self.source) if current is None else current
+            return current if self.source.num_batches is not None else self._until_it_ends(current)
+        return self._so_many(self.steps)
+
+    def _until_it_ends(self, iterator):
+        yield from iterator
+        if isinstance(self.source, sources.GeneratorSource):
+            warnings.warn(_RAN_OUT, stacklevel=6)
+
+    def _so_many(self, steps):
+        for number in range(steps):
+            if self._current is None:
+                self._current = iter(self.source)
+            data = next(self._current, None)
+            if data is None and number == 0:
+                self._current = iter(self.source)
+                data = next(self._current, None)
+            if data is None:
+                self._current = None
+                warnings.warn(_RAN_OUT, stacklevel=6)
+                return
+            yield data
+
+
+class Ahead:
+    """An iterator whose first item was taken already."""
+
+    def __init__(self, item, iterator):
+        self._item = [item]
+        self._iterator = iterator
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self._item.pop() if self._item else next(self._iterator)
+
+
+class Counted:
+    """An iterator that counts what it gave."""
+
+    def __init__(self, items):
+        self._iterator = iter(items)
+        self.count = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        item = next(self._iterator)
+        self.count += 1
+        return item

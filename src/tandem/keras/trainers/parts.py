@@ -1,0 +1,121 @@
+"""Parts of a training step, and of the methods that take one batch."""
+
+from contextlib import contextmanager
+
+import torch
+
+from tandem.core.errors import explain
+from tandem.keras import tensors
+from tandem.keras.trainers import sources
+from tandem.keras.trainers.outputs import flatten
+
+
+def batch_size(x):
+    """The number of samples in a batch of inputs."""
+    for _, leaf in flatten(x):
+        if leaf is not None:
+            return len(leaf)
+    return 1
+
+
+def gradients(loss, variables):
+    """The gradients of a loss for some variables, None for those that it does not depend on.
+
+    Raises ValueError for a loss that depends on none of them, or is not a single number.
+    """
+    if loss.dim():
+        raise ValueError(
+            explain(
+                "The loss is not a single number",
+                expected="a scalar",
+                given=f"shape {tuple(loss.shape)}",
+                hint="A loss of reduction 'none' cannot train by itself.",
+            )
+        )
+    if not loss.requires_grad:
+        raise ValueError(
+            explain(
+                "The loss does not depend on the weights, so that there are no gradients",
+                hint="Is there an operation in between that has none (rounding, argmax, NumPy, `detach`)?",
+            )
+        )
+    return torch.autograd.grad(loss, [variable.tensor for variable in variables], allow_unused=True)
+
+
+class Phases:
+    """What an optimizer does in each step to come (see `Optimizer.phase`), counted in Python."""
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+        self.count = int(optimizer._iterations)
+
+    def next(self):
+        """The phase of the next step."""
+        phase = self.optimizer.phase(self.count)
+        self.count += 1
+        return phase
+
+    def settle(self):
+        """Count from what the optimizer says now: it may have been reset or loaded."""
+        self.count = int(self.optimizer._iterations)
+
+
+def repeated(step, times):
+    """A function of an iterator of batches that runs `times` steps and gives the logs of the last one."""
+    if times == 1:
+
+        def run(iterator):
+            return step(next(iterator))
+
+        return run
+
+    def run_several(iterator):
+        logs = step(next(iterator))
+        for _ in range(times - 1):
+            data = next(iterator, None)
+            if data is None:
+                break
+            logs = step(data)
+        return logs
+
+    return run_several
+
+
+@contextmanager
+def other_values(groups, given):
+    """Other values in some groups of variables inside the block; the result gives their present values."""
+    variables = [variable for group in groups for variable in group]
+    values = [value for group in given for value in group]
+    if len(variables) != len(values):
+        raise ValueError(
+            explain("The values do not fit the variables", expected=f"{len(variables)} values", given=len(values))
+        )
+    before = [variable.tensor for variable in variables]
+    for variable, value in zip(variables, values):
+        variable.tensor = tensors.convert(value).clone()
+    try:
+        yield lambda: tuple([variable.tensor for variable in group] for group in groups)
+    finally:
+        for variable, tensor in zip(variables, before):
+            variable.tensor = tensor
+
+
+def batch(x, y, sample_weight, device):
+    """What a method of one batch got, as a step takes it."""
+    parts = [sources.map_arrays(sources.tensor, part) for part in (x, y, sample_weight)]
+    if device is not None:
+        parts = [sources.map_arrays(lambda tensor: tensor.to(device), part) for part in parts]
+    return sources.pack(*parts)
+
+
+def validation_parts(data):
+    """(x, y, sample_weight) of `validation_data`: a tuple or list of two or three, or a dataset."""
+    if isinstance(data, (tuple, list)) and not sources.is_numbers(data):
+        if len(data) > 3:
+            raise ValueError(
+                explain(
+                    "`validation_data` has too many parts", expected="(x, y) or (x, y, sample_weight)", given=len(data)
+                )
+            )
+        return (*data, *(None,) * (3 - len(data)))
+    return data, None, None

@@ -1,0 +1,123 @@
+"""What happens before the first step: building, checks of the data, everything on one device."""
+
+import warnings
+
+from tandem.core.errors import explain
+from tandem.engine import feeding
+from tandem.keras.trainers import sources
+from tandem.keras.trainers.outputs import flatten, match
+
+
+def device_of(model):
+    """The device of a model's weights, or None where it has none yet."""
+    variable = next(iter(model.variables), None)
+    return None if variable is None else variable.device
+
+
+def suited(x, model):
+    """The data as they are; image files whose colours nobody chose are read with the model's number of channels."""
+    images = getattr(x, "sequence", x)
+    if hasattr(images, "match_channels"):
+        try:
+            shapes = [value.shape for value in model.inputs]
+        except (AttributeError, ValueError, TypeError):
+            return x  # a model whose inputs are not known before its first call
+        if len(shapes) == 1 and len(shapes[0]) == 4:
+            images.match_channels(shapes[0][1 if images.data_format == "channels_first" else -1])
+    return x
+
+
+def prepare(model, data, training=False):
+    """Build what is not built: the model, its losses and metrics for such batches, the optimizer's slots.
+
+    After it a step only changes values, so that it can be recorded from its first run.
+    """
+    state = model._training
+    x, y, _ = sources.unpack(data)
+    losses, metrics = state.compile_loss, state.compile_metrics
+    losses_wait = losses is not None and not losses.built and y is not None
+    metrics_wait = metrics is not None and not metrics.built and y is not None
+    if not model.built or _has_unbuilt(model) or losses_wait or metrics_wait:
+        y_pred = model._outputs_for(x)
+        if losses_wait and model._own("compute_loss"):
+            losses.build(y, y_pred)
+        if metrics_wait and model._own("compute_metrics"):
+            metrics.build(y, y_pred)
+        state.forget_functions()
+        state.classes = _classes(losses, y_pred)
+    if training and state.optimizer is not None and not state.optimizer.built and model.built:
+        state.optimizer.build(model.trainable_variables)
+    _bring_together(model)
+
+
+def _has_unbuilt(model):
+    return any(not getattr(layer, "built", True) for layer in model._flatten_layers(include_self=False))
+
+
+def _classes(losses, y_pred):
+    """[(output number, classes, ignored class)] for each loss on class numbers."""
+    from tandem.keras.losses import sparse_categorical_crossentropy
+
+    if losses is None or not losses.built:
+        return []
+    preds = [leaf for _, leaf in flatten(y_pred)]
+    found = []
+    for number, loss, _, _ in losses._terms:
+        if getattr(loss, "fn", None) is sparse_categorical_crossentropy:
+            arguments = loss._fn_kwargs
+            shape = preds[number].shape
+            found.append((number, shape[arguments.get("axis", -1)], arguments.get("ignore_class")))
+    return found
+
+
+def _bring_together(model):
+    """Put the states of metrics and optimizer where the weights are."""
+    device = device_of(model)
+    if device is None:
+        return
+    state = model._training
+    held = list(model.metrics_variables)
+    if state.optimizer is not None:
+        held += state.optimizer.variables
+    for variable in held:
+        if variable.device != device:
+            variable.bind(variable.tensor.to(device))
+
+
+def check_data(model, source, training):
+    """Warn of NaN in inputs, and raise ValueError for labels that are no class: once, on arrays in memory."""
+    if not source.in_memory:
+        return
+    x, y, _ = source.arrays
+    if training:
+        for path, leaf in flatten(x):
+            if leaf is not None and feeding.has_nan(leaf):
+                where = f" {'/'.join(map(str, path))!r}" if path else ""
+                warnings.warn(
+                    f"The input{where} contains NaN: the loss and with it all weights will become NaN. Remove or "
+                    "replace "
+                    "these values (for example numpy.nan_to_num, or a layer of Masking).",
+                    stacklevel=5,
+                )
+                break
+    losses = model._training.compile_loss
+    if losses is None or not losses.built or y is None:
+        return
+    targets = match(y, losses._outputs, "y", strict=True)
+    for number, classes, ignored in getattr(model._training, "classes", ()):
+        found = None if targets[number] is None else feeding.labels_range(targets[number], ignored)
+        if classes is not None and found is not None and (found[0] < 0 or found[1] > classes - 1):
+            wrong = found[0] if found[0] < 0 else found[1]
+            hint = (
+                "One unit in the last layer goes with 'binary_crossentropy'."
+                if classes == 1
+                else "Count classes from 0, and give the last layer one unit to a class."
+            )
+            raise ValueError(
+                explain(
+                    "A label is no class",
+                    expected=f"class numbers from 0 to {classes - 1} (the output has {classes} classes)",
+                    given=f"{wrong:g} in `y`",
+                    hint=hint,
+                )
+            )

@@ -1,0 +1,73 @@
+"""What `compile` and `fit` keep for a model."""
+
+from tandem.keras import losses as losses_room
+from tandem.keras.trainers.outputs import flatten
+
+
+class State:
+    """The attributes of a model that have to do with training.
+
+    They are one object beside the layer's own attributes, so that setting one does not look like a change of the model
+    to a step that was recorded.
+    """
+
+    def __init__(self):
+        self.optimizer = None
+        self.loss = None
+        self.compile_loss = None
+        self.compile_metrics = None
+        self.loss_tracker = None
+        self.arguments = {}
+        self.compiled = False
+        self.run_eagerly = False
+        self.steps_per_execution = 1
+        self.stop_training = False
+        self.validation_source = None
+        self.forget_functions()
+
+    def forget_functions(self):
+        """Let the next `fit` make its functions anew."""
+        self.train_function = self.test_function = self.predict_function = None
+        self.train_step = self.phases = None
+
+    def watched(self):
+        """The objects beside the model whose attributes steer a step."""
+        found = [item for item in (self.optimizer, self.loss_tracker, self.compile_metrics) if item is not None]
+        if self.compile_metrics is not None:
+            found += self.compile_metrics.metrics
+        if self.compile_loss is not None:
+            found += [self.compile_loss, *(loss for _, loss in self.compile_loss.terms)]
+        return found
+
+    @staticmethod
+    def check_identifiers(loss):
+        """Raise ValueError now, not in `fit`, for the name of no loss."""
+        for _, identifier in flatten(loss):
+            if isinstance(identifier, (str, dict)) or not callable(identifier):
+                losses_room.get(identifier)
+
+    def __getstate__(self):
+        # Recorded steps hold memory of this process.
+        kept = dict(self.__dict__)
+        for name in (
+            "train_function",
+            "test_function",
+            "predict_function",
+            "train_step",
+            "phases",
+            "validation_source",
+        ):
+            kept[name] = None
+        return kept
+
+
+def setting(name, doc):
+    """A property of a model that is kept in its `State`."""
+
+    def read(model):
+        return getattr(model._training, name)
+
+    def write(model, value):
+        setattr(model._training, name, value)
+
+    return property(read, write, doc=doc)

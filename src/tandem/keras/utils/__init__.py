@@ -1,0 +1,46 @@
+"""`keras.utils`: helpers by name, with the module that holds them."""
+
+import importlib
+
+from tandem.keras.missing import missing
+
+_INDEX = {
+    "tandem.keras.utils.numerical": ("clear_session", "normalize", "set_random_seed", "to_categorical"),
+    "tandem.keras.utils.image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
+    "tandem.keras.utils.progbar": ("Progbar",),
+    "tandem.keras.utils.py_dataset": ("PyDataset", "Sequence"),
+    "tandem.keras.utils.sequence_utils": ("pad_sequences",),
+    "tandem.keras.saving": (
+        "CustomObjectScope",
+        "custom_object_scope",
+        "deserialize_keras_object",
+        "get_custom_objects",
+        "get_registered_name",
+        "get_registered_object",
+        "register_keras_serializable",
+        "serialize_keras_object",
+    ),
+    "tandem.keras.config": (
+        "disable_interactive_logging",
+        "enable_interactive_logging",
+        "is_interactive_logging_enabled",
+    ),
+    "tandem.keras.symbolic": ("is_keras_tensor",),
+    "tandem.keras.backend": ("standardize_dtype",),
+    "tandem.keras.models.sources": ("get_source_inputs",),
+}
+_HOME = {name: module for module, names in _INDEX.items() for name in names}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise missing("keras.utils", name, _HOME)
+
+
+def __dir__():
+    return sorted(_HOME)

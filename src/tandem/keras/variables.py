@@ -1,0 +1,359 @@
+"""`Variable`: a named tensor that layers, optimizers and metrics own and change in place."""
+
+import contextlib
+import operator
+import threading
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+from tandem.core import arrays, devices, dtypes, graph
+from tandem.core.errors import Unsupported, explain
+from tandem.core.module import Holder
+from tandem.keras import config, naming, tensors
+from tandem.keras.symbolic import BINARY, COMPARISONS, UNARY, standardize_shape
+
+_AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
+_SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
+
+
+class _Autocast(threading.local):
+    dtype = None
+
+
+_autocast = _Autocast()
+
+
+@contextlib.contextmanager
+def autocast(dtype):
+    """Read floating point variables as `dtype` (a torch dtype, or None for their own) inside the block."""
+    before, _autocast.dtype = _autocast.dtype, dtype
+    try:
+        yield
+    finally:
+        _autocast.dtype = before
+
+
+class Variable(Holder):
+    """A tensor with a name, changed in place by `assign`.
+
+    initializer: a value (number, list, array, tensor), or a function of (shape, dtype) or the name of an initializer,
+    with `shape`; dtype: by default the value's own, or `floatx`; trainable: whether optimizers change it;
+    autocast: whether layers of mixed precision read it in their compute dtype; aggregation, synchronization: how
+    replicas combine it (there is one replica); name: without "/".
+    Raises ValueError where a function or a name comes without a shape.
+    """
+
+    def __init__(
+        self,
+        initializer,
+        shape=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        aggregation="none",
+        synchronization="auto",
+        name=None,
+        layout=None,
+        **kwargs,
+    ):
+        if kwargs:
+            raise TypeError(explain("Unknown arguments of Variable", given=", ".join(kwargs)))
+        if layout is not None:
+            raise Unsupported("Variables with a `layout` (sharded over devices) are not supported yet.")
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}")
+        if aggregation not in _AGGREGATIONS:
+            raise ValueError(
+                explain("Invalid value for argument `aggregation`", expected=f"one of {_AGGREGATIONS}", given=aggregation)
+            )
+        if synchronization not in _SYNCHRONIZATIONS:
+            raise ValueError(
+                explain(
+                    "Invalid value for argument `synchronization`",
+                    expected=f"one of {_SYNCHRONIZATIONS}",
+                    given=synchronization,
+                )
+            )
+        self._name = name or naming.auto_name(type(self).__name__)
+        parent = naming.current_path()
+        self._path = f"{parent}/{self._name}" if parent else self._name
+        self._trainable = bool(trainable)
+        self._autocast = bool(autocast)
+        self._aggregation = aggregation or "none"
+        self._synchronization = synchronization
+        self._initializer = None
+        self.regularizer = None
+        self.constraint = None
+        self.overwrite_with_gradient = False
+        self._create(initializer, shape, dtype)
+
+    def _create(self, initializer, shape, dtype):
+        if isinstance(initializer, str):
+            from tandem.keras import initializers
+
+            initializer = initializers.get(initializer)
+        # A variable made while shapes are inferred is a real one all the same.
+        with torch.no_grad(), _disable_current_modes() if graph.on_meta() else contextlib.nullcontext():
+            if callable(initializer) and not tensors.is_tensor(initializer):
+                if shape is None:
+                    raise ValueError(
+                        "When creating a Variable from an initializer, the `shape` argument should be specified. "
+                        f"Received: initializer={initializer} and shape={shape}"
+                    )
+                self._initializer = initializer
+                shape = standardize_shape(shape)
+                dtype = dtypes.dtype_name(dtype or config.floatx())
+                tensor = tensors.convert(initializer(shape, dtype=dtype), dtype)
+            else:
+                if shape is not None:
+                    tensor = tensors.convert(initializer, dtype).expand(standardize_shape(shape))
+                else:
+                    tensor = tensors.convert(initializer, dtype)
+                # The caller's memory is not ours.
+                tensor = tensor.detach().clone()
+            tensor = tensor.to(devices.default()).contiguous()
+        self.is_parameter = self._trainable and (tensor.is_floating_point() or tensor.is_complex())
+        self.bind(torch.nn.Parameter(tensor, requires_grad=True) if self.is_parameter else tensor)
+
+    def bind(self, tensor):
+        """Hold `tensor` (a `torch.nn.Parameter` or, for state that is not learned, a plain one) from now on."""
+        self._dtype = dtypes.dtype_name(tensor.dtype)
+        self._floating = tensor.is_floating_point()
+        super().bind(tensor)
+
+    @property
+    def value(self):
+        """The tensor; inside a layer of mixed precision, in the layer's compute dtype."""
+        dtype = _autocast.dtype
+        if dtype is not None and self._autocast and self._floating and self.tensor.dtype is not dtype:
+            return self.tensor.to(dtype)
+        return self.tensor
+
+    def numpy(self):
+        """The value as a NumPy array (a copy)."""
+        return np.array(self)
+
+    def assign(self, value):
+        """Copy `value` in; returns the variable's tensor. Raises ValueError where the shapes differ."""
+        tensor = self.tensor
+        value = tensors.convert(value, device=tensor.device)
+        self._check_shape(value.shape)
+        with torch.no_grad():
+            tensor.copy_(value)
+        return self.value
+
+    def _check_shape(self, shape):
+        if tuple(shape) != self.shape:
+            raise ValueError(
+                "The shape of the target variable and the shape of the target value in `variable.assign(value)` must "
+                f"match. variable.shape={self.shape}, Received: value.shape={tuple(shape)}. "
+                f"Target variable: <Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+            )
+
+    def assign_add(self, value):
+        """Add `value` in place; returns the variable's tensor."""
+        return self._change(operator.iadd, value)
+
+    def assign_sub(self, value):
+        """Subtract `value` in place; returns the variable's tensor."""
+        return self._change(operator.isub, value)
+
+    def _change(self, change, value):
+        tensor = self.tensor
+        value = tensors.convert(value, tensor.dtype, tensor.device)
+        if value.dim() and value.shape != tensor.shape:
+            self._check_shape(torch.broadcast_shapes(value.shape, tensor.shape))
+        with torch.no_grad():
+            change(tensor, value)
+        return self.value
+
+    @property
+    def shape(self):
+        """The shape, a tuple."""
+        return tuple(self.tensor.shape)
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return self.tensor.dim()
+
+    @property
+    def dtype(self):
+        """The name of the dtype: that of the storage, or inside a layer of mixed precision the one it is read in."""
+        dtype = _autocast.dtype
+        if dtype is not None and self._autocast and self._floating:
+            return dtypes.dtype_name(dtype)
+        return self._dtype
+
+    @property
+    def name(self):
+        """The name, without the path."""
+        return self._name
+
+    @property
+    def path(self):
+        """The name with those of the layers that were open when it was made in front: "model/dense/kernel"."""
+        return self._path
+
+    @property
+    def initializer(self):
+        """The function that the value came from, or None."""
+        return self._initializer
+
+    @property
+    def aggregation(self):
+        """How replicas combine the variable."""
+        return self._aggregation
+
+    @property
+    def synchronization(self):
+        """When replicas combine the variable."""
+        return self._synchronization
+
+    @property
+    def trainable(self):
+        """Whether optimizers change it; setting it also sets the tensor's `requires_grad`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        if self.is_parameter:
+            self.tensor.requires_grad_(self._trainable)
+
+    @property
+    def constraint(self):
+        """The function that an optimizer applies after each update, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value):
+        self._constraint = _callable_or_none(value, "constraint")
+
+    @property
+    def regularizer(self):
+        """The function that gives the penalty of the value, or None."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value):
+        self._regularizer = _callable_or_none(value, "regularizer")
+
+    # What code for plain tensors asks for.
+    @property
+    def device(self):
+        """The device of the tensor."""
+        return self.tensor.device
+
+    @property
+    def requires_grad(self):
+        """Whether torch records gradients for the tensor."""
+        return self.tensor.requires_grad
+
+    @property
+    def grad(self):
+        """The gradient that the last `backward` left, or None."""
+        return self.tensor.grad
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        args, kwargs = arrays.map_tree(lambda x: x.value if isinstance(x, Variable) else x, (args, kwargs or {}))
+        return function(*args, **kwargs)
+
+    def __array__(self, dtype=None, copy=None):
+        tensor = self.value.detach().cpu()
+        if tensor.dtype == torch.bfloat16:
+            tensor = tensor.to(torch.float32)
+        # NumPy arrays handed out are copies: the memory changes with the next update.
+        return np.array(tensor.numpy(), dtype=dtype)
+
+    def __bool__(self):
+        raise TypeError("A Keras Variable cannot be used as a boolean.")
+
+    def __float__(self):
+        return float(self.tensor)
+
+    def __int__(self):
+        return int(self.tensor)
+
+    def __getitem__(self, key):
+        return self.value[key]
+
+    def __round__(self, ndigits=None):
+        return round(self.value, ndigits) if ndigits else round(self.value)
+
+    def __pos__(self):
+        return self.value
+
+    def __eq__(self, other):
+        return operator.eq(self.value, _operand(other))
+
+    __hash__ = object.__hash__
+
+    def __getstate__(self):
+        # Owners find themselves again when they are copied or unpickled.
+        return {key: value for key, value in self.__dict__.items() if key != "_owners"}
+
+    def __repr__(self):
+        value = ""
+        if self.tensor.device.type != "meta":
+            value = f", value={np.array2string(np.asarray(self), threshold=1000)}"
+        return f"<{type(self).__name__} path={self.path}, shape={self.shape}, dtype={self.dtype}{value}>"
+
+
+def _callable_or_none(value, what):
+    if value is not None and not callable(value):
+        raise ValueError(explain(f"Invalid value for attribute `{what}`", expected="a callable or None", given=repr(value)))
+    return value
+
+
+def _operand(other):
+    if isinstance(other, Variable):
+        return other.value
+    if isinstance(other, np.ndarray):
+        return tensors.convert(other)
+    return other
+
+
+_PYTHON = {
+    "__and__": operator.and_,
+    "__or__": operator.or_,
+    "__neg__": operator.neg,
+    "__abs__": operator.abs,
+    "__invert__": operator.invert,
+}
+
+
+def _install_operators():
+    def function(special):
+        return _PYTHON.get(special) or getattr(operator, special.strip("_"))
+
+    def forward(function):
+        def method(self, other):
+            return function(self.value, _operand(other))
+
+        return method
+
+    def reverse(function):
+        def method(self, other):
+            return function(_operand(other), self.value)
+
+        return method
+
+    def unary(function):
+        def method(self):
+            return function(self.value)
+
+        return method
+
+    for special in [*BINARY, *COMPARISONS]:
+        setattr(Variable, special, forward(function(special)))
+    for special in BINARY:
+        setattr(Variable, f"__r{special[2:]}", reverse(function(special)))
+    for special in UNARY:
+        setattr(Variable, special, unary(function(special)))
+
+
+_install_operators()

@@ -1,0 +1,294 @@
+"""`mx.autograd`: recording, and gradients of what was recorded.
+
+Recording is torch's own: inside `record()` torch's grad mode is on and operators on arrays that have a gradient attached
+build torch's graph.
+"""
+
+import torch
+
+from tandem.core import scope
+from tandem.core.errors import Unsupported, explain
+from tandem.mxnet import gradients
+from tandem.mxnet.base import MXNetError
+from tandem.mxnet.ndarray.ndarray import NDArray
+
+__all__ = [
+    "Function",
+    "backward",
+    "get_symbol",
+    "grad",
+    "is_recording",
+    "is_training",
+    "mark_variables",
+    "pause",
+    "predict_mode",
+    "record",
+    "set_recording",
+    "set_training",
+    "train_mode",
+]
+
+_scope = scope._current
+
+
+def is_recording():
+    """Whether operators are being recorded in this thread."""
+    return bool(_scope.recording)
+
+
+def is_training():
+    """Whether Dropout, BatchNorm and the like behave as in training, in this thread."""
+    return bool(_scope.training)
+
+
+def set_recording(is_recording):
+    """Turn recording on or off; answers what was before."""
+    before, _scope.recording = bool(_scope.recording), bool(is_recording)
+    if is_recording:
+        torch.set_grad_enabled(True)
+    return before
+
+
+def set_training(train_mode):
+    """Turn training behaviour on or off; answers what was before."""
+    before, _scope.training = bool(_scope.training), bool(train_mode)
+    return before
+
+
+class _RecordingStateScope:
+    """Sets recording and training (None: leave it) for a block; both are as before afterwards."""
+
+    __slots__ = ("_before", "_recording", "_training")
+
+    def __init__(self, is_record, train_mode):
+        self._recording, self._training, self._before = is_record, train_mode, []
+
+    def __enter__(self):
+        self._before.append((_scope.recording, _scope.training, torch.is_grad_enabled()))
+        if self._recording is not None:
+            _scope.recording = self._recording
+            torch._C._set_grad_enabled(self._recording)
+        if self._training is not None:
+            _scope.training = self._training
+
+    def __exit__(self, *exception):
+        _scope.recording, _scope.training, grad_mode = self._before.pop()
+        torch._C._set_grad_enabled(grad_mode)
+
+
+def record(train_mode=True):
+    """`with record():` operators are recorded for `backward`, and behave as in training unless `train_mode` is False."""
+    return _RecordingStateScope(True, train_mode)
+
+
+def pause(train_mode=False):
+    """`with pause():` operators are not recorded."""
+    return _RecordingStateScope(False, train_mode)
+
+
+def train_mode():
+    """`with train_mode():` operators behave as in training; recording is not changed."""
+    return _RecordingStateScope(None, True)
+
+
+def predict_mode():
+    """`with predict_mode():` operators behave as in inference; recording is not changed."""
+    return _RecordingStateScope(None, False)
+
+
+def mark_variables(variables, gradients_, grad_reqs="write"):
+    """Make arrays variables whose gradients are put in given arrays.
+
+    variables, gradients: an array each or lists of equal length; grad_reqs: one request or a list of them.
+    """
+    variables, buffers = _as_list(variables), _as_list(gradients_)
+    requests = [grad_reqs] * len(variables) if isinstance(grad_reqs, str) else list(grad_reqs)
+    if not len(variables) == len(buffers) == len(requests):
+        raise ValueError(
+            explain(
+                "mark_variables() needs one gradient and one request to each variable",
+                given=f"{len(variables)} variables, {len(buffers)} gradients, {len(requests)} requests",
+            )
+        )
+    for variable, buffer, request in zip(variables, buffers, requests):
+        gradients.attach(variable, request, buffer)
+
+
+def _as_list(arrays):
+    return [arrays] if isinstance(arrays, NDArray) else list(arrays)
+
+
+def _heads(heads, head_grads):
+    """The heads' tensors and the gradients that come in at them (ones where none are given)."""
+    heads = _as_list(heads)
+    if head_grads is None:
+        head_grads = [None] * len(heads)
+    elif isinstance(head_grads, NDArray):
+        head_grads = [head_grads]
+    if len(heads) != len(head_grads):
+        raise ValueError(
+            explain("One head gradient to each head", given=f"{len(heads)} heads, {len(head_grads)} gradients")
+        )
+    tensors, incoming = [], []
+    for position, (head, given) in enumerate(zip(heads, head_grads)):
+        tensor = head._tensor
+        if not tensor.requires_grad:
+            raise MXNetError(
+                explain(
+                    f"Cannot differentiate head {position} because it is not in a computational graph",
+                    expected="the result of operators inside autograd.record(), from arrays with attach_grad()",
+                    given=f"an array of shape {head.shape} that was not recorded or already differentiated",
+                    hint="backward(retain_graph=True) keeps the graph for another pass.",
+                )
+            )
+        tensors.append(tensor)
+        if given is None:
+            incoming.append(torch.ones_like(tensor, memory_format=torch.contiguous_format))
+        elif given._tensor.shape != tensor.shape:
+            raise MXNetError(
+                explain("A head gradient has another shape than its head", expected=head.shape, given=given.shape)
+            )
+        else:
+            incoming.append(given._tensor)
+    return heads, tensors, incoming
+
+
+def backward(heads, head_grads=None, retain_graph=False, train_mode=True):
+    """Gradients of the heads (each weighted with its head gradient) into the arrays that have one attached.
+
+    heads, head_grads: arrays or lists of them (None: ones). The graph is gone afterwards unless `retain_graph`;
+    `train_mode`: the mode that the operators of the backward pass run in.
+    Raises MXNetError where a head was not recorded.
+    """
+    heads, tensors, incoming = _heads(heads, head_grads)
+    with gradients.during("backward"), _RecordingStateScope(False, train_mode):
+        try:
+            torch.autograd.backward(tensors, incoming, retain_graph=retain_graph)
+        except RuntimeError as error:
+            raise _backward_error(error) from error
+    if not retain_graph:
+        for head, tensor in zip(heads, tensors):
+            if not tensor.is_leaf:
+                head._tensor = tensor.detach()
+
+
+def _backward_error(error):
+    if isinstance(error, MXNetError):
+        return error
+    return MXNetError(explain("The backward pass failed: " + str(error).split("\n", 1)[0]))
+
+
+def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=False, train_mode=True):
+    """Gradients of the heads with respect to the variables, as new arrays; nothing is written into `.grad`.
+
+    variables: an array or a list; create_graph: record the gradients' own computation, for higher orders.
+    Raises MXNetError where a variable cannot be reached from the heads.
+    """
+    heads, tensors, incoming = _heads(heads, head_grads)
+    wanted = _as_list(variables)
+    for position, variable in enumerate(wanted):
+        if not (variable._tensor.requires_grad and variable._tensor.is_leaf):
+            raise MXNetError(
+                explain(
+                    f"Cannot differentiate with respect to variable {position} because it is not a variable",
+                    expected="an array with attach_grad()",
+                    given=f"an array of shape {variable.shape}",
+                )
+            )
+    retain = create_graph if retain_graph is None else retain_graph
+    with gradients.during("grad"), _RecordingStateScope(create_graph, train_mode):
+        try:
+            found = torch.autograd.grad(
+                tensors,
+                [variable._tensor for variable in wanted],
+                incoming,
+                retain_graph=retain or create_graph,
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+        except RuntimeError as error:
+            raise _backward_error(error) from error
+    for position, result in enumerate(found):
+        if result is None:
+            raise MXNetError(
+                explain(
+                    f"Cannot differentiate with respect to variable {position} because the heads do not depend on it"
+                )
+            )
+    if not retain:
+        for head, tensor in zip(heads, tensors):
+            if not tensor.is_leaf:
+                head._tensor = tensor.detach()
+    return [type(variable)._wrap(result, variable._ctx) for variable, result in zip(wanted, found)]
+
+
+def get_symbol(x):
+    """The recorded computation of an array as a Symbol.
+
+    Raises Unsupported: symbols are not there yet.
+    """
+    raise Unsupported(explain("autograd.get_symbol() needs symbols, which are not supported yet", given=repr(x.shape)))
+
+
+class _Bridge(torch.autograd.Function):
+    """A user's `Function` as a node of torch's graph."""
+
+    @staticmethod
+    def forward(ctx, function, inputs, *tensors):
+        ctx.function, ctx.contexts, ctx.kind = function, [array._ctx for array in inputs], type(inputs[0])
+        with pause(is_training()):
+            outputs = function.forward(*inputs)
+        function._single = isinstance(outputs, NDArray)
+        # Aliases: what the function saved must not hold the node that holds the function.
+        return tuple(array._tensor.detach() for array in ([outputs] if function._single else outputs))
+
+    @staticmethod
+    def backward(ctx, *incoming):
+        arrays = [ctx.kind._wrap(tensor, ctx.contexts[0]) for tensor in incoming]
+        with _RecordingStateScope(torch.is_grad_enabled(), None):
+            outputs = ctx.function.backward(*arrays)
+        outputs = [outputs] if isinstance(outputs, NDArray) else list(outputs)
+        if len(outputs) != len(ctx.contexts):
+            raise MXNetError(
+                explain(
+                    f"{type(ctx.function).__name__}.backward must answer one gradient to each input",
+                    expected=len(ctx.contexts),
+                    given=len(outputs),
+                )
+            )
+        return (None, None, *[None if array is None else array._tensor for array in outputs])
+
+
+class Function:
+    """A differentiable function of one's own: subclass it, write `forward` and `backward` on NDArrays, call an instance.
+
+    `forward(*inputs)` answers one array or several; it runs without recording. `backward(*output_gradients)` answers one
+    gradient to each input. `save_for_backward` keeps arrays for it, as `saved_tensors`. One instance, one call.
+    """
+
+    _used = False
+    saved_tensors = ()
+
+    def save_for_backward(self, *args):
+        """Keep arrays for `backward`."""
+        self.saved_tensors = args
+
+    def __call__(self, *inputs):
+        if self._used:
+            raise AssertionError("Each Function instance can only be called once. Please create another instance.")
+        self._used = True
+        if not (_scope.recording and any(array._tensor.requires_grad for array in inputs)):
+            with pause(is_training()):
+                return self.forward(*inputs)
+        plain = [type(array)._wrap(array._tensor.detach(), array._ctx) for array in inputs]
+        results = _Bridge.apply(self, plain, *[array._tensor for array in inputs])
+        arrays = [type(inputs[0])._wrap(tensor, inputs[0]._ctx) for tensor in results]
+        return arrays[0] if self._single else arrays
+
+    def forward(self, *inputs):
+        """The results for some inputs; to be written in the subclass."""
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def backward(self, *output_grads):
+        """The inputs' gradients from the outputs'; to be written in the subclass."""
+        raise NotImplementedError(f"{type(self).__name__}.backward")

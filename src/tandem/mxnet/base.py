@@ -1,0 +1,59 @@
+"""What MXNet's code base shares: its error type and the tuples of accepted Python types."""
+
+import numpy as np
+
+from tandem.core.errors import Unsupported, explain, suggest
+
+__all__ = ["MXNetError", "Unsupported", "integer_types", "mx_real_t", "numeric_types", "string_types"]
+
+__version__ = "1.9.1"
+
+
+class MXNetError(RuntimeError):
+    """What MXNet raises where an operator, an array or a graph cannot do what was asked."""
+
+
+class NotSupportedForSparseNDArray(Unsupported, MXNetError):
+    """Sparse storage ('row_sparse', 'csr'), which is not there yet."""
+
+
+string_types = (str,)
+numeric_types = (float, int, np.generic)
+integer_types = (int, np.int32, np.int64)
+mx_real_t = np.float32
+
+
+class _Null:
+    """The default of operator parameters in signatures: the operator's own default holds."""
+
+    def __repr__(self):
+        return "_Null"
+
+    def __bool__(self):
+        return False
+
+
+_Null = _Null()  # the one instance; MXNet's own code tests `is _Null`
+
+
+def sparse_unsupported(stype):
+    """The error for a storage type that is not there."""
+    return NotSupportedForSparseNDArray(
+        explain(
+            "Sparse arrays are not supported yet",
+            expected="stype='default'",
+            given=f"stype {stype}",
+            hint="Leave stype (or sparse_grad, grad_stype) at 'default': the numbers are the same.",
+        )
+    )
+
+
+def missing(module, name, names):
+    """The AttributeError for a public name that a module does not have."""
+    return AttributeError(
+        explain(
+            f"module {module!r} has no attribute {name!r}",
+            hint=suggest(name, names) or f"dir({module.replace('tandem.', '', 1)}) lists what is there.",
+        ),
+        name=name,
+    )

@@ -1,0 +1,279 @@
+"""`HybridBlock` and `SymbolBlock` (and, from here, `Block`)."""
+
+import torch
+
+from tandem.core import arrays, graph, scope
+from tandem.core.arrays import Array
+from tandem.core.errors import Unsupported, explain
+from tandem.engine.hybrid import Hybrid
+from tandem.mxnet import context as contexts
+from tandem.mxnet import ndarray
+from tandem.mxnet.gluon.base import Block, _BlockScope
+from tandem.mxnet.gluon.weights import DeferredInitializationError
+
+__all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]
+
+
+class HybridBlock(Block):
+    """A block whose computation can be recorded once and replayed (`hybridize`).
+
+    A subclass overrides `hybrid_forward(F, x, ..., **params)`, where F is `mx.nd` and the block's parameters come as
+    arrays under their attributes' names; or, as in MXNet 2, `forward(x, ...)` with `self.weight.data()`.
+    """
+
+    def __init__(self, prefix=None, params=None):
+        super().__init__(prefix=prefix, params=params)
+        self.__dict__["_active"] = False
+        self.__dict__["_flags"] = {}
+
+    def register_child(self, block, name=None):
+        """Add a child: a HybridBlock, or a plain torch.nn.Module or Keras layer.
+
+        Raises ValueError for a Block that is no HybridBlock.
+        """
+        if not isinstance(block, HybridBlock):
+            block = self._adopt(block)
+        super().register_child(block, name)
+
+    def _adopt(self, module):
+        from tandem.mxnet.gluon.foreign import adopt_hybrid
+
+        return adopt_hybrid(module, self)
+
+    # --- calls -----------------------------------------------------------------------------------------------------
+
+    def _run(self, args, kwargs):
+        for hook in self._forward_pre_hooks.values():
+            hook(self, args)
+        if self._active and not graph.on_meta():
+            outputs = self._call_hybrid(args, kwargs)
+        else:
+            outputs = self.forward(*args, **kwargs)
+        for hook in self._forward_hooks.values():
+            hook(self, args, outputs)
+        return outputs
+
+    def _call_hybrid(self, args, kwargs):
+        """The computation of a hybridized block: recorded, and replayed once it is known."""
+        replay = self.__dict__.get("_replay")
+        if replay is None:
+            outputs = self.forward(*args, **kwargs)
+            if not any(parameter._deferred_init for parameter in self.collect_params().values()):
+                # Not before: creating parameters is no part of the computation.
+                self.__dict__["_replay"] = Hybrid(
+                    self._on_tensors, self._learned_tensors, name=self.name, watch=(self,)
+                )
+            return outputs
+        first = _first_array((args, kwargs))
+        kind, ctx = type(first), first.context
+        recording = scope.is_recording()
+        before = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(before if recording is None else recording)
+        try:
+            outputs = replay(kind, ctx, *arrays.unwrap((args, kwargs)))
+        finally:
+            torch._C._set_grad_enabled(before)
+        return arrays.map_tree(lambda leaf: kind._wrap(leaf, ctx) if isinstance(leaf, torch.Tensor) else leaf, outputs)
+
+    def _on_tensors(self, kind, ctx, args, kwargs):
+        """The computation on plain tensors: what is recorded."""
+        args, kwargs = arrays.map_tree(
+            lambda leaf: kind._wrap(leaf, ctx) if isinstance(leaf, torch.Tensor) else leaf, (args, kwargs)
+        )
+        return arrays.unwrap(self.forward(*args, **kwargs))
+
+    def _learned_tensors(self):
+        return [tensor for tensor in self.parameters() if tensor.requires_grad]
+
+    def forward(self, x, *args):
+        """Calls `hybrid_forward` with the parameters as arrays on the context of the input.
+
+        Raises ValueError where no argument is an array.
+        """
+        first = x if isinstance(x, Array) else _first_array((x, *args))
+        ctx = first.context
+        try:
+            params = {key: parameter.data(ctx) for key, parameter in self._reg_params.items()}
+        except RuntimeError as error:
+            if graph.on_meta():
+                return self._trace(x, args)
+            if not isinstance(error, DeferredInitializationError):
+                raise
+            self._finish_from_data(x, *args)
+            params = {key: parameter.data(ctx) for key, parameter in self._reg_params.items()}
+        if ctx == contexts.current_context():
+            return self.hybrid_forward(ndarray, x, *args, **params)
+        with ctx:
+            return self.hybrid_forward(ndarray, x, *args, **params)
+
+    def _trace(self, x, args):
+        """The forward while shapes are being inferred and parameters have no values yet."""
+        from tandem.mxnet.gluon import tracing
+
+        self._infer_own_shapes(x, *args)
+        namespace, params = tracing.stand_ins(self)
+        return self.hybrid_forward(namespace, x, *args, **params)
+
+    def hybrid_forward(self, F, x, *args, **kwargs):
+        """Computes the outputs with the operators of `F`; a subclass overrides this or `forward`."""
+        raise NotImplementedError(
+            explain(
+                f"{type(self).__name__} does not say what it computes", hint="Override hybrid_forward(self, F, x, ...)."
+            )
+        )
+
+    # --- shapes of parameters ----------------------------------------------------------------------------------------
+
+    def _finish_from_data(self, *args):
+        """Find the shapes of the block's own parameters from inputs and create them.
+
+        Raises ValueError where they do not follow.
+        """
+        try:
+            self._infer_own_shapes(*args)
+            for parameter in [*self.params.values(), *self._reg_params.values()]:
+                parameter._finish_deferred_init()
+        except Exception as error:
+            raise ValueError(f"Deferred initialization failed because shape cannot be inferred. {error}") from error
+
+    def _infer_own_shapes(self, *args):
+        if type(self).infer_shape is not HybridBlock.infer_shape:
+            self.infer_shape(*args)
+            return
+        shapes = self._shapes_from_data(*args)
+        if shapes is None:
+            if graph.on_meta():
+                return  # the trace that is running fills them in on its way
+            self.infer_shape(*args)
+            return
+        for key, shape in shapes.items():
+            if key in self._reg_params:
+                self._reg_params[key].shape = shape
+
+    def _shapes_from_data(self, *args):
+        """Attribute -> shape of the parameters, for given inputs; None where only running the block tells."""
+        return
+
+    def infer_shape(self, *args):
+        """Set the shapes of this block's and its children's parameters from inputs.
+
+        Raises ValueError where they do not follow.
+        """
+        from tandem.mxnet.gluon import tracing
+
+        tracing.infer(self, args)
+
+    def infer_type(self, *args):
+        """Set the dtype of this block's and its children's parameters to that of the first input."""
+        self.cast(_first_array(args).dtype)
+
+    # --- recording -------------------------------------------------------------------------------------------------
+
+    def hybridize(
+        self,
+        active=True,
+        backend=None,
+        clear=True,
+        static_alloc=False,
+        static_shape=False,
+        inline_limit=2,
+        forward_bulk_size=None,
+        backward_bulk_size=None,
+        **kwargs,
+    ):
+        """Record the computation once for each kind of inputs and replay it (or, with active=False, no longer).
+
+        static_alloc, static_shape: a replay has fixed buffers and shapes in any case; inline_limit, forward_bulk_size and
+        backward_bulk_size: how MXNet cuts a graph into pieces; a recording has none.
+        Raises Unsupported for a backend or its options.
+        """
+        if backend is not None or kwargs:
+            raise Unsupported(
+                explain(
+                    "Backends of hybridize() are plug-ins to MXNet's C library, which is not there",
+                    expected="backend=None and no further options",
+                    given=f"backend={backend!r} {kwargs or ''}",
+                )
+            )
+        self.__dict__["_active"] = active
+        if clear or not active:
+            self.__dict__.pop("_replay", None)
+        self.__dict__["_flags"] = {"static_alloc": static_alloc, "static_shape": static_shape}
+        for child in self._children.values():
+            child.hybridize(
+                active,
+                static_alloc=static_alloc,
+                static_shape=static_shape,
+                inline_limit=inline_limit,
+                forward_bulk_size=forward_bulk_size,
+                backward_bulk_size=backward_bulk_size,
+            )
+
+    def optimize_for(self, x, *args, backend=None, clear=False, **kwargs):
+        """Hybridize the block and run it once.
+
+        Raises Unsupported for a backend.
+        """
+        self.hybridize(True, backend, clear, **kwargs)
+        self(x, *args)
+
+    def export(self, path, epoch=0, remove_amp_cast=True):
+        """Write the computation as `path-symbol.json` and the parameters as `path-0000.params`.
+
+        Raises Unsupported: there are no symbols yet.
+        """
+        raise Unsupported(
+            explain(
+                "export() needs mx.sym, which is not there yet",
+                hint="save_parameters() writes the parameters in MXNet's format.",
+            )
+        )
+
+    def register_op_hook(self, callback, monitor_all=False):
+        """Have `callback(name, operator, array)` called for the operators inside.
+
+        Raises Unsupported: operators have no names before there are symbols.
+        """
+        raise Unsupported(
+            explain(
+                "register_op_hook() needs mx.sym, which is not there yet",
+                hint="register_forward_hook() on the children shows their outputs.",
+            )
+        )
+
+
+class SymbolBlock(HybridBlock):
+    """A block made from a Symbol, which is not there yet: making one raises Unsupported."""
+
+    def __init__(self, outputs, inputs, params=None):
+        raise _no_symbols("SymbolBlock")
+
+    @staticmethod
+    def imports(symbol_file, input_names, param_file=None, ctx=None, allow_missing=False, ignore_extra=False):
+        """A block from `-symbol.json` and `.params` files.
+
+        Raises Unsupported: there are no symbols yet.
+        """
+        raise _no_symbols("SymbolBlock.imports")
+
+
+def _no_symbols(what):
+    return Unsupported(
+        explain(
+            f"{what} needs mx.sym, which is not there yet",
+            hint="A Gluon model of the same structure can load the .params file with load_parameters().",
+        )
+    )
+
+
+def _first_array(args):
+    for leaf in arrays.leaves(args):
+        if isinstance(leaf, Array):
+            return leaf
+    raise ValueError(
+        explain(
+            "In HybridBlock, there must be one NDArray or one Symbol in the input",
+            expected="an NDArray (mx.nd.array(...) makes one)",
+            given=", ".join(type(arg).__name__ for arg in args),
+        )
+    )

@@ -1,0 +1,91 @@
+"""Sequences as cells take them: one array or a list of steps, with or without lengths."""
+
+from tandem.core.arrays import Array
+from tandem.core.errors import explain
+from tandem.mxnet import ndarray
+
+
+def as_steps(length, inputs, layout):
+    """(list of (batch, features) arrays, time axis, batch size) of a sequence.
+
+    Raises AssertionError for another layout or number of steps.
+    """
+    if "T" not in layout or "N" not in layout:
+        raise AssertionError(explain("Unknown layout", expected="'NTC' or 'TNC'", given=repr(layout)))
+    axis = layout.find("T")
+    batch_axis = layout.find("N")
+    if isinstance(inputs, Array):
+        if length is not None and inputs.shape[axis] != length:
+            raise _wrong_length(length, inputs.shape[axis])
+        return take(inputs, inputs.shape[axis], axis), axis, inputs.shape[batch_axis]
+    inputs = list(inputs)
+    if length is not None and len(inputs) != length:
+        raise _wrong_length(length, len(inputs))
+    return inputs, axis, inputs[0].shape[0]
+
+
+def _wrong_length(length, given):
+    return AssertionError(
+        explain("The sequence has another number of steps", expected=f"length={length}", given=f"{given} steps")
+    )
+
+
+def take(merged, length, axis):
+    """The steps of an array, as a list."""
+    return [merged.slice_axis(axis=axis, begin=step, end=step + 1).squeeze(axis=axis) for step in range(length)]
+
+
+def as_merged(steps, axis):
+    """One array from a list of steps."""
+    return steps if isinstance(steps, Array) else ndarray.stack(*steps, axis=axis)
+
+
+def final_form(outputs, length, axis, merge):
+    """Outputs as one array where `merge` is True, as a list where it is False, else as they are."""
+    if merge:
+        return as_merged(outputs, axis)
+    if merge is False and isinstance(outputs, Array):
+        return take(outputs, length, axis)
+    return outputs
+
+
+def begin_states(cell, begin_state, first, batch_size):
+    """The states given, or zeros where the first step lives."""
+    if begin_state is not None:
+        return begin_state
+    return cell.begin_state(batch_size=batch_size, ctx=first.context, dtype=first.dtype)
+
+
+def mask(merged, valid_length, axis):
+    """An array with zeros after the end of each sequence."""
+    return ndarray.SequenceMask(merged, sequence_length=valid_length, use_sequence_length=True, axis=axis)
+
+
+def last_valid(all_states, valid_length):
+    """Each state as it was at the end of each sequence."""
+    return [
+        ndarray.SequenceLast(
+            ndarray.stack(*states, axis=0), sequence_length=valid_length, use_sequence_length=True, axis=0
+        )
+        for states in zip(*all_states)
+    ]
+
+
+def reverse(merged, valid_length, axis):
+    """Each sequence from its end to its beginning."""
+    if valid_length is None:
+        return merged.flip(axis=axis)
+    turned = merged.swapaxes(0, axis) if axis else merged
+    turned = ndarray.SequenceReverse(turned, sequence_length=valid_length, use_sequence_length=True)
+    return turned.swapaxes(0, axis) if axis else turned
+
+
+def activate(F, inputs, activation):
+    """An activation by name, or a function, of an array."""
+    if callable(activation):
+        return activation(inputs)
+    if activation == "tanh":
+        return F.tanh(inputs)
+    if activation == "sigmoid":
+        return F.sigmoid(inputs)
+    return F.Activation(inputs, act_type=activation)

@@ -1,0 +1,306 @@
+"""`Trainer`: an optimizer applied to a set of parameters."""
+
+from tandem.core.errors import explain
+from tandem.mxnet import kvstore as stores
+from tandem.mxnet import optimizer as optimizers
+from tandem.mxnet.gluon import extensions
+from tandem.mxnet.gluon.parameter import Parameter, ParameterDict
+from tandem.mxnet.gradients import hook_of
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Updates parameters from their gradients: `step(batch_size)` after each `backward()`.
+
+    params: what `collect_params()` answers, or a dict or list of parameters; optimizer: its name or an Optimizer;
+    optimizer_params: its arguments; kvstore: how replicas on several contexts are summed ('device', 'local', a KVStore, or
+    None: each replica goes its own way); compression_params: not there; update_on_kvstore: whether one copy is
+    updated and sent to all replicas (by default, with several contexts), or each replica by itself.
+    Parameters that come into being later (a Keras layer's, at its first call) are taken up when they are there.
+    Raises ValueError for what are no parameters or an unknown optimizer.
+    """
+
+    def __init__(
+        self,
+        params,
+        optimizer,
+        optimizer_params=None,
+        kvstore="device",
+        compression_params=None,
+        update_on_kvstore=None,
+    ):
+        self._block = getattr(params, "_block", None)
+        self._growing = list(getattr(params, "_growing", ()))
+        if isinstance(params, (dict, ParameterDict)):
+            params = [params[key] for key in sorted(params.keys())]
+        if not isinstance(params, (list, tuple)):
+            raise ValueError(
+                explain(
+                    "First argument must be a list or dict of Parameters",
+                    given=str(type(params)),
+                    hint="net.collect_params() gives one.",
+                )
+            )
+        if compression_params:
+            stores.KVStore("device").set_gradient_compression(compression_params)
+        self._params, self._param2idx = [], {}
+        for parameter in params:
+            self._take(parameter)
+        self._scale = 1.0
+        self._init_optimizer(optimizer, optimizer_params)
+        self._kvstore_params = {"kvstore": kvstore, "update_on_kvstore": update_on_kvstore}
+        self._kvstore, self._update_on_kvstore, self._contexts = None, None, None
+        self._kv_initialized = False
+
+    def _take(self, parameter):
+        if not isinstance(parameter, Parameter):
+            raise ValueError(
+                explain("First argument must be a list or dict of Parameters", given=f"list of {type(parameter)}")
+            )
+        self._param2idx[parameter.name] = len(self._params)
+        self._params.append(parameter)
+
+    def _init_optimizer(self, optimizer, optimizer_params):
+        param_dict = dict(enumerate(self._params))
+        if isinstance(optimizer, optimizers.Optimizer):
+            if optimizer_params:
+                raise AssertionError(
+                    explain("optimizer_params must be None if optimizer is an instance of Optimizer instead of str")
+                )
+            self._optimizer = optimizer
+            optimizer.param_dict = param_dict
+        else:
+            self._optimizer = optimizers.create(optimizer, param_dict=param_dict, **(optimizer_params or {}))
+        self._updaters = [optimizers.get_updater(self._optimizer)]
+
+    def _grow(self):
+        """Take up parameters that came into being since the last time."""
+        for block in list(self._growing):
+            for parameter in block.params.values():
+                if parameter.name not in self._param2idx:
+                    self._take(parameter)
+                    self._optimizer.param_dict[len(self._params) - 1] = parameter
+                    if self._kv_initialized:
+                        self._store(len(self._params) - 1, parameter)
+            if not block.params._growing:
+                self._growing.remove(block)
+
+    def _init_kvstore(self):
+        """Find the contexts and how replicas are brought together.
+
+        Raises AssertionError where parameters are on different contexts.
+        """
+        contexts, first = None, None
+        for parameter in self._params:
+            ctx = parameter.list_ctx()
+            if contexts is not None and contexts != ctx:
+                raise AssertionError(
+                    explain(
+                        "All Parameters must be initialized on the same set of contexts",
+                        expected=f"{contexts}, as {first}",
+                        given=f"{ctx}, for {parameter.name}",
+                    )
+                )
+            contexts, first = ctx, first or parameter.name
+        contexts = contexts or []
+        store, on_store = self._kvstore_params["kvstore"], self._kvstore_params["update_on_kvstore"]
+        if store is not None and not isinstance(store, (str, stores.KVStoreBase)):
+            raise TypeError(explain("kvstore must be KVStore, str or None", given=repr(store)))
+        if isinstance(store, str):
+            store = stores.create(store) if len(contexts) > 1 or store.startswith("dist") else None
+        if on_store and store is None:
+            raise ValueError(
+                explain(
+                    "update_on_kvstore=True needs a kvstore",
+                    expected="kvstore='device' and parameters on several contexts",
+                    given=f"kvstore={self._kvstore_params['kvstore']!r}, contexts {contexts}",
+                )
+            )
+        self._contexts, self._kvstore = contexts, store
+        self._update_on_kvstore = store is not None and on_store is not False
+        if self._update_on_kvstore:
+            store.set_optimizer(self._optimizer)
+            self._updaters = [store._updater]
+        while len(self._updaters) < len(contexts) and not self._update_on_kvstore:
+            self._updaters.append(optimizers.get_updater(self._optimizer))
+        self._kv_initialized = True
+        for index, parameter in enumerate(self._params):
+            self._store(index, parameter)
+
+    def _store(self, index, parameter):
+        """Give a parameter to the kvstore: all replicas are the first one from then on."""
+        if self._kvstore is not None:
+            data = parameter.list_data()
+            self._kvstore.broadcast(index, data[0], data)
+
+    # --- settings --------------------------------------------------------------------------------------------------
+
+    @property
+    def optimizer(self):
+        """The optimizer."""
+        return self._optimizer
+
+    @property
+    def learning_rate(self):
+        """The current learning rate."""
+        return self._optimizer.learning_rate
+
+    def set_learning_rate(self, lr):
+        """Set the learning rate.
+
+        Raises UserWarning where a scheduler sets it.
+        """
+        self._optimizer.set_learning_rate(lr)
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def step(self, batch_size, ignore_stale_grad=False):
+        """Sum the gradients of all replicas, divide them by `batch_size` and update the parameters.
+
+        ignore_stale_grad: leave out parameters that the last backward did not reach.
+        Raises UserWarning where there are such and ignore_stale_grad is False.
+        """
+        self._before_step(batch_size)
+        if self._update_on_kvstore:
+            self._check_fresh(ignore_stale_grad)
+            self._update_on_store(ignore_stale_grad)
+            return
+        if self._kvstore is not None:
+            self._allreduce()
+        self._update(ignore_stale_grad)
+
+    def allreduce_grads(self):
+        """Sum the gradients of all replicas into each of them.
+
+        Raises AssertionError where the kvstore updates.
+        """
+        if not self._kv_initialized:
+            self._init_kvstore()
+        self._refuse_on_store("allreduce_grads()")
+        if self._kvstore is not None:
+            self._allreduce()
+
+    def update(self, batch_size, ignore_stale_grad=False):
+        """Update the parameters from gradients that `allreduce_grads` has summed; else as `step`.
+
+        Raises AssertionError where the kvstore updates.
+        """
+        self._before_step(batch_size)
+        self._refuse_on_store("update()")
+        self._update(ignore_stale_grad)
+
+    def _before_step(self, batch_size):
+        extensions.tell()
+        if self._growing:
+            self._grow()
+        if not self._kv_initialized:
+            self._init_kvstore()
+        self._optimizer.rescale_grad = self._scale / batch_size
+
+    def _refuse_on_store(self, what):
+        if self._update_on_kvstore:
+            raise AssertionError(
+                explain(
+                    f"{what} when parameters are updated on kvstore is not supported",
+                    hint="Try setting `update_on_kvstore` to False when creating trainer.",
+                )
+            )
+
+    def _trained(self):
+        return [(index, parameter) for index, parameter in enumerate(self._params) if parameter.grad_req != "null"]
+
+    def _check_fresh(self, ignore_stale_grad):
+        if ignore_stale_grad:
+            return
+        for _, parameter in self._trained():
+            for data in parameter.list_data():
+                if not _is_fresh(data):
+                    raise UserWarning(
+                        f"Gradient of Parameter `{parameter.name}` on context {data.context} has not been updated by"
+                        " backward since last `step`. This could mean a bug in your model that made it only use a"
+                        " subset of the Parameters (Blocks) for this iteration. If you are intentionally only using a"
+                        " subset, call step with ignore_stale_grad=True to suppress this warning and skip updating of"
+                        " Parameters with stale gradient"
+                    )
+
+    def _allreduce(self):
+        for index, parameter in self._trained():
+            grads = parameter.list_grad()
+            self._kvstore.pushpull(index, grads, grads)
+
+    def _update_on_store(self, ignore_stale_grad):
+        indices, grads, targets = [], [], []
+        for index, parameter in self._trained():
+            data = parameter.list_data()
+            if ignore_stale_grad and not all(map(_is_fresh, data)):
+                continue
+            indices.append(index)
+            grads.append(parameter.list_grad())
+            targets.append(data)
+        if indices:
+            self._kvstore.push(indices, grads)
+            self._kvstore.pull(indices, targets)
+        for data in targets:
+            for array in data:
+                hook_of(array._tensor).fresh = False
+
+    def _update(self, ignore_stale_grad):
+        """One call to each replica's updater, with all parameters."""
+        self._check_fresh(ignore_stale_grad)
+        trained = self._trained()
+        for device, updater in enumerate(self._updaters):
+            if len(self._updaters) > 1:
+                self._optimizer._set_current_context(device)
+            indices, grads, weights = [], [], []
+            for index, parameter in trained:
+                weight = parameter.list_data()[device]
+                hook = hook_of(weight._tensor)
+                if hook is None or not hook.fresh:
+                    continue
+                hook.fresh = False
+                indices.append(index)
+                weights.append(weight)
+                grads.append(weight.grad)
+            if indices:
+                updater(indices, grads, weights)
+
+    # --- files -----------------------------------------------------------------------------------------------------
+
+    def save_states(self, fname):
+        """Write the optimizer's states, settings and counts to a file that holds numbers and names only."""
+        if not self._kv_initialized:
+            self._init_kvstore()
+        with open(fname, "wb") as file:
+            file.write(self._updaters[0].get_states(dump_optimizer=True))
+
+    def load_states(self, fname):
+        """Read what `save_states` wrote.
+
+        Raises ValueError for other files.
+        """
+        if not self._kv_initialized:
+            self._init_kvstore()
+        with open(fname, "rb") as file:
+            states = file.read()
+        for updater in self._updaters:
+            updater.set_states(states)
+            updater.optimizer = self._updaters[0].optimizer
+        self._optimizer = self._updaters[0].optimizer
+        self._optimizer.param_dict = dict(enumerate(self._params))
+
+    # --- what listings use beyond MXNet --------------------------------------------------------------------------------
+
+    def backward(self, loss):
+        """Not MXNet's: gradients of a loss (`loss.backward()`)."""
+        extensions.backward(loss)
+
+    def fit(self, x, y, batch_size=32, loss=None, shuffle=True):
+        """Not MXNet's: one epoch over arrays; answers the mean loss. See `gluon.extensions`."""
+        return extensions.fit(self, x, y, batch_size, loss, shuffle)
+
+
+def _is_fresh(data):
+    """Whether a backward pass has reached an array since the last step."""
+    hook = hook_of(data._tensor)
+    return hook is not None and hook.fresh

@@ -1,0 +1,146 @@
+"""How gradients reach arrays.
+
+An array's gradient is its tensor's own `.grad`, so `torch.optim` and `clip_grad_norm_` see what MXNet's code sees. Under
+MXNet's `backward` a gradient with `grad_req='write'` is overwritten; under plain torch's it accumulates, as torch has it.
+"""
+
+import torch
+from torch.utils.weak import TensorWeakRef
+
+from tandem.core.errors import explain
+from tandem.mxnet.base import MXNetError
+from tandem.mxnet.ndarray.ndarray import NDArray
+
+# What kind of pass runs: MXNet's `backward` passes, and `grad` calls, which touch no array's gradient. Not per thread:
+# torch calls the hooks of CUDA tensors from threads of its own.
+_passes = {"backward": 0, "grad": 0}
+
+_REQUESTS = ("write", "add", "null")
+
+
+class Gradient(NDArray):
+    """The gradient of an array: `_tensor` follows the owner's `.grad`, and is zeros while there is none."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner, ctx):
+        self._owner, self._ctx = owner, ctx
+
+    @classmethod
+    def _wrap(cls, tensor, ctx=None):
+        return NDArray._wrap(tensor, ctx)  # what is computed from a gradient is a plain array
+
+    @property
+    def _tensor(self):
+        owner = self._owner
+        grad = owner.grad
+        if grad is None:
+            # A real buffer, so that what is written into it before a backward pass stays and is accumulated to.
+            grad = torch.zeros_like(owner, memory_format=torch.contiguous_format, requires_grad=False)
+            owner.grad = grad
+        return grad
+
+    def __reduce__(self):
+        return NDArray._wrap(self._tensor, self._ctx).__reduce__()
+
+    def __repr__(self):
+        return NDArray._wrap(self._tensor, self._ctx).__repr__()
+
+
+class Hook:
+    """Called with a leaf's gradient before that is accumulated into `.grad`."""
+
+    __slots__ = ("fresh", "kept", "leaf", "request")
+    __torch_unserialize__ = True  # torch.save leaves it out without a warning
+
+    def __init__(self, leaf, request, kept):
+        # Weak: the tensor owns the hook, and a cycle would keep every array with a gradient until a collection.
+        self.leaf, self.request, self.kept, self.fresh = TensorWeakRef(leaf), request, kept, False
+
+    def __call__(self, grad):
+        if _passes["grad"]:
+            return
+        self.fresh = True
+        if self.request == "write" and _passes["backward"]:
+            leaf = self.leaf()
+            if leaf is None or leaf.grad is None:
+                return
+            if self.kept:
+                leaf.grad.zero_()  # the caller's own buffer receives the result
+            else:
+                leaf.grad = None
+
+
+class during:
+    """A context that says what kind of pass runs."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __enter__(self):
+        _passes[self.kind] += 1
+
+    def __exit__(self, *exception):
+        _passes[self.kind] -= 1
+
+
+def hook_of(tensor):
+    """The hook that `attach` put on a tensor, or None."""
+    for hook in (tensor._backward_hooks or {}).values():
+        if type(hook) is Hook:
+            return hook
+    return None
+
+
+def attach(array, request="write", buffer=None):
+    """Make an array a variable that gradients are computed for.
+
+    request: 'write', 'add' or 'null'; buffer: an array that the gradient is put in.
+    Raises KeyError for another request, MXNetError for an array of integers.
+    """
+    if request not in _REQUESTS:
+        raise KeyError(explain("Unknown grad_req", expected=", ".join(_REQUESTS), given=repr(request)))
+    if request == "null":
+        release(array)
+        return
+    tensor = array._tensor
+    if not tensor.is_floating_point():
+        raise MXNetError(
+            explain(
+                "Gradients need a floating point array",
+                expected="float16, float32 or float64",
+                given=f"dtype {tensor.dtype}",
+                hint="Use .astype('float32') first.",
+            )
+        )
+    if tensor.grad_fn is not None or tensor._is_view():
+        # A variable begins a new graph: what came before is cut off. The memory stays shared.
+        tensor = array._tensor = tensor.detach()
+    tensor.requires_grad_(True)
+    unhook(tensor)
+    tensor.grad = None if buffer is None else buffer._tensor
+    tensor.register_hook(Hook(tensor, request, buffer is not None))
+    array._grad = Gradient(tensor, array._ctx) if buffer is None else buffer
+
+
+def unhook(tensor):
+    """Take away the hook that an earlier `attach` put on a tensor."""
+    hooks = tensor._backward_hooks or {}
+    for key in [key for key, hook in hooks.items() if type(hook) is Hook]:
+        del hooks[key]
+
+
+def release(array):
+    """Make an array a constant again."""
+    tensor = array._tensor
+    unhook(tensor)
+    if tensor.requires_grad:
+        if tensor.is_leaf:
+            tensor.requires_grad_(False)
+            tensor.grad = None
+        else:
+            array._tensor = tensor.detach()
+    if hasattr(array, "_grad"):
+        del array._grad

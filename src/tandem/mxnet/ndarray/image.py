@@ -1,0 +1,14 @@
+"""`mx.nd.image`: operators on images (H, W, C) and batches of them."""
+
+from tandem.mxnet import operators, views
+from tandem.mxnet.ndarray.ndarray import NDArray
+
+_table = views.Namespace("mxnet.ndarray.image", lambda: NDArray, operators.names("_image_"))
+
+
+def __getattr__(name):
+    return _table.get(name, globals())
+
+
+def __dir__():
+    return _table.dir(globals())

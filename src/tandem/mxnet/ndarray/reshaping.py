@@ -1,0 +1,62 @@
+"""The methods that change an array's shape and share its memory, or broadcast it."""
+
+import torch
+
+from tandem.core import scope
+from tandem.core.errors import explain
+from tandem.mxnet import util
+from tandem.mxnet.operators.shapes import reshaped
+
+_scope = scope._current
+
+
+def reshape_array(array, shape, kwargs):
+    """`array.reshape(...)` as `NDArray.reshape` describes it."""
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list, torch.Size)):
+        shape = tuple(shape[0])
+    elif not shape:
+        shape = kwargs.get("shape")
+        if shape is None:
+            raise AssertionError("Shape must be provided.")
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    unknown = [name for name in kwargs if name not in ("shape", "reverse")]
+    if unknown:
+        raise TypeError(
+            explain(f"Got unknown keywords in reshape: {', '.join(unknown)}", expected="'shape' and 'reverse'")
+        )
+    for size in shape:
+        if not hasattr(size, "__index__"):
+            raise TypeError(explain("Sizes are integers", given=f"shape={shape!r}"))
+    tensor = array._tensor
+    target = tuple(size.__index__() for size in shape)
+    if target == () and tensor.numel() == 1 and util.is_np_shape():
+        sizes = ()
+    elif target == ():
+        raise ValueError(f"Cannot reshape array of size {tensor.numel()} into shape ()")
+    else:
+        sizes = reshaped(tuple(tensor.shape), target, kwargs.get("reverse", False))
+    if not tensor.is_contiguous():
+        tensor = array._tensor = tensor.contiguous()  # so that the result can share memory
+    if _scope.recording or not torch.is_grad_enabled():
+        return array._wrap(tensor.view(sizes), array._ctx)
+    with torch.no_grad():
+        return array._wrap(tensor.view(sizes), array._ctx)
+
+
+def broadcast_array(array, shape):
+    """`array.broadcast_to(shape)`: dimensions are added in front, zeros keep sizes.
+
+    Raises ValueError where a size is neither 1 nor the wanted one.
+    """
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    own = array.shape
+    padded = (1,) * (len(shape) - len(own)) + own
+    fits = len(padded) == len(shape) and all(have in (1, want) for have, want in zip(padded, shape))
+    if not fits:
+        raise ValueError(
+            f"operands could not be broadcast together with remapped shapes[original->remapped]: "
+            f"{own} and requested shape {shape}"
+        )
+    from tandem.mxnet.ndarray import broadcast_to
+
+    return broadcast_to(array if padded == own else array.reshape(padded), shape=shape)

@@ -1,0 +1,349 @@
+"""`Optimizer`: learning rates, weight decay and counts per weight, and updates of many weights at once."""
+
+import logging
+import warnings
+
+import torch
+
+from tandem.core.errors import explain, suggest
+from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.ops import updates
+
+__all__ = ["Optimizer", "create", "register"]
+
+
+class Group:
+    """Weights that are updated in one call: they share learning rate, weight decay, step, dtype and device.
+
+    params, grads: lists of tensors; states: for each of the optimizer's slots a list of tensors; lr, wd: numbers; step:
+    how many updates there were, this one included; number: the group's, within this step.
+    """
+
+    __slots__ = ("_optimizer", "grads", "lr", "number", "params", "rescale", "states", "step", "wd")
+
+    def __init__(self, optimizer, number, lr, wd, step):
+        self._optimizer, self.number = optimizer, number
+        self.lr, self.wd, self.step = lr, wd, step
+        self.params, self.grads, self.states = [], [], []
+        self.rescale = None
+
+    def scalar(self, name, value):
+        """A 0-d tensor with this value on the weights' device: the same tensor in every step."""
+        return self._optimizer._scalar((name, self.number, self.params[0].device), value)
+
+
+class Optimizer:
+    """Base of optimizers.
+
+    rescale_grad: factor on gradients; param_idx2name: index -> name; wd: weight decay; clip_gradient: gradients are cut to
+    ±this; learning_rate, or lr_scheduler; sym: not there yet; begin_num_update: updates that are counted already;
+    multi_precision: keep a float32 copy of float16 weights; param_dict: index -> Parameter, whose lr_mult and wd_mult hold.
+
+    A subclass of one's own overrides `create_state(index, weight)` and `update(index, weight, grad, state)`; it finds
+    its learning rate with `_update_count(index)` and `_get_lr(index)`.
+    """
+
+    opt_registry = {}
+
+    def __init__(
+        self,
+        rescale_grad=1.0,
+        param_idx2name=None,
+        wd=0.0,
+        clip_gradient=None,
+        learning_rate=None,
+        lr_scheduler=None,
+        sym=None,
+        begin_num_update=0,
+        multi_precision=False,
+        param_dict=None,
+    ):
+        self.rescale_grad = rescale_grad
+        self.lr_scheduler = lr_scheduler
+        if lr_scheduler is None:
+            learning_rate = 0.01 if learning_rate is None else learning_rate
+        elif learning_rate is not None:
+            if lr_scheduler.base_lr != learning_rate:
+                logging.warning(
+                    "learning rate from ``lr_scheduler`` has been overwritten by ``learning_rate`` in optimizer."
+                )
+            lr_scheduler.base_lr = learning_rate
+        self.lr = learning_rate
+        self.wd = wd
+        self.lr_mult = {}
+        self.wd_mult = {}
+        self.begin_num_update = begin_num_update
+        self.num_update = begin_num_update
+        # Contexts count by themselves: each has its replica of every weight.
+        self._all_index_update_counts = {0: {}}
+        self._index_update_count = self._all_index_update_counts[0]
+        self.clip_gradient = clip_gradient
+        self.multi_precision = multi_precision
+        self.aggregate_num = 0
+        if param_idx2name is None:
+            param_idx2name = {}
+        if not isinstance(param_idx2name, dict):
+            raise AssertionError(
+                explain("param_idx2name should be a dict of param indexes to names", given=repr(param_idx2name))
+            )
+        self.idx2name = dict(param_idx2name)
+        self.sym_info = () if sym is None else (sym.attr_dict(), sym.list_arguments())
+        self.param_dict = param_dict or {}
+        self._scalars = {}
+        self.set_lr_mult({})
+        self.set_wd_mult({})
+
+    @staticmethod
+    def register(klass):
+        """Register an optimizer under its lower-case name; usable as a decorator."""
+        name = klass.__name__.lower()
+        known = Optimizer.opt_registry.get(name)
+        if known is not None and known is not klass:
+            warnings.warn(
+                f"WARNING: New optimizer {klass.__module__}.{klass.__name__} is overriding existing optimizer"
+                f" {known.__module__}.{known.__name__}",
+                UserWarning,
+                stacklevel=2,
+            )
+        Optimizer.opt_registry[name] = klass
+        return klass
+
+    @staticmethod
+    def create_optimizer(name, **kwargs):
+        """An optimizer from its registered name and its arguments.
+
+        Raises ValueError for an unknown name.
+        """
+        from tandem.mxnet.optimizer import rules  # noqa: F401 (registers those that are there)
+
+        if isinstance(name, Optimizer):
+            return name
+        if str(name).lower() not in Optimizer.opt_registry:
+            raise ValueError(
+                explain(
+                    f"Cannot find optimizer {name}",
+                    expected=", ".join(sorted(Optimizer.opt_registry)),
+                    given=repr(name),
+                    hint=suggest(name, Optimizer.opt_registry),
+                )
+            )
+        return Optimizer.opt_registry[name.lower()](**kwargs)
+
+    # --- rates and counts ------------------------------------------------------------------------------------------
+
+    @property
+    def learning_rate(self):
+        """The current learning rate, without multipliers."""
+        return self.lr if self.lr_scheduler is None else self.lr_scheduler(self.num_update)
+
+    def set_learning_rate(self, lr):
+        """Set the learning rate.
+
+        Raises UserWarning where a scheduler sets it.
+        """
+        if self.lr_scheduler is not None:
+            raise UserWarning(
+                explain(
+                    "LRScheduler of the optimizer has already been defined: it sets the learning rate",
+                    hint="Set lr_scheduler.base_lr, or make the optimizer without a scheduler.",
+                )
+            )
+        self.lr = lr
+
+    def set_lr_scale(self, args_lrscale):
+        """The old name of `set_lr_mult`: raises DeprecationWarning, as MXNet does."""
+        raise DeprecationWarning(explain("set_lr_scale is gone", hint="Use set_lr_mult."))
+
+    def set_lr_mult(self, args_lr_mult):
+        """Factors on the learning rate: index or name -> number."""
+        self.lr_mult = {**self._from_symbol("__lr_mult__"), **args_lr_mult}
+
+    def set_wd_mult(self, args_wd_mult):
+        """Factors on the weight decay: index or name -> number; 0 for names that end in neither _weight nor _gamma."""
+        undecayed = {name: 0.0 for name in self.idx2name.values() if not name.endswith(("_weight", "_gamma"))}
+        self.wd_mult = {**undecayed, **self._from_symbol("__wd_mult__"), **args_wd_mult}
+
+    def _from_symbol(self, key):
+        if not self.sym_info:
+            return {}
+        attributes, names = self.sym_info
+        return {name: float(attributes[name][key]) for name in names if key in attributes.get(name, {})}
+
+    def _set_current_context(self, device_id):
+        """Count updates for one of several replicas from now on."""
+        self._index_update_count = self._all_index_update_counts.setdefault(device_id, {})
+
+    def _update_count(self, index):
+        """Count an update of a weight, or of each in a list."""
+        counts = self._index_update_count
+        for one in index if isinstance(index, (list, tuple)) else (index,):
+            counts[one] = count = counts.get(one, self.begin_num_update) + 1
+            if count > self.num_update:
+                self.num_update = count
+
+    def _multiplier(self, index, attribute, table):
+        if index in self.param_dict:
+            return getattr(self.param_dict[index], attribute)
+        if index in table:
+            return table[index]
+        if index in self.idx2name:
+            return table.get(self.idx2name[index], 1.0)
+        return 1.0
+
+    def _get_lrs(self, indices):
+        """The learning rates of some weights."""
+        lr = self.learning_rate
+        return [lr * self._multiplier(index, "lr_mult", self.lr_mult) for index in indices]
+
+    def _get_lr(self, index):
+        """The learning rate of a weight."""
+        return self._get_lrs([index])[0]
+
+    def _get_wds(self, indices):
+        """The weight decays of some weights."""
+        return [self.wd * self._multiplier(index, "wd_mult", self.wd_mult) for index in indices]
+
+    def _get_wd(self, index):
+        """The weight decay of a weight."""
+        return self._get_wds([index])[0]
+
+    # --- states and updates ------------------------------------------------------------------------------------------
+
+    def create_state(self, index, weight):
+        """What the rule keeps for a weight: None, an array or a tuple of them."""
+
+    def create_state_multi_precision(self, index, weight):
+        """`create_state`, for float16 weights under multi_precision with a float32 copy of the weight."""
+        if self._keeps_master(weight):
+            master = weight.astype("float32")
+            return (master, self.create_state(index, master))
+        if str(weight._tensor.dtype) == "torch.float16" and not self.multi_precision:
+            warnings.warn(
+                "Accumulating with float16 in optimizer can lead to poor accuracy or slow convergence. Consider using"
+                " multi_precision=True option of the optimizer",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self.create_state(index, weight)
+
+    def _keeps_master(self, weight):
+        return self.multi_precision and weight._tensor.dtype in (torch.float16, torch.bfloat16)
+
+    def _split_master(self, state):
+        """(float32 copy, the rule's own state) of a multi-precision state."""
+        return state
+
+    def update(self, index, weight, grad, state):
+        """Change a weight by its gradient, or each in lists of equal length.
+
+        index: its index, or a list; weight, grad: arrays; state: what `create_state` made.
+        """
+        if not isinstance(index, (list, tuple)):
+            index, weight, grad, state = [index], [weight], [grad], [state]
+        self._update_all(index, weight, grad, state, [None] * len(index))
+
+    def update_multi_precision(self, index, weight, grad, state):
+        """`update` with states that `create_state_multi_precision` made."""
+        if isinstance(index, (list, tuple)) and self._updates_lists():
+            masters, states = [], []
+            for one, own in zip(weight, state):
+                master, own = self._split_master(own) if self._keeps_master(one) else (None, own)
+                masters.append(master)
+                states.append(own)
+            self._update_all(index, weight, grad, states, masters)
+        elif isinstance(index, (list, tuple)):
+            for one in zip(index, weight, grad, state):
+                self.update_multi_precision(*one)
+        elif self._updates_lists():
+            self.update_multi_precision([index], [weight], [grad], [state])
+        elif self._keeps_master(weight):
+            master, state = self._split_master(state)
+            self.update(index, master, grad.astype("float32"), state)
+            weight._assign(master._tensor)
+        else:
+            self.update(index, weight, grad, state)
+
+    def _updates_lists(self):
+        """Whether the rule is one of those that are there, which take any number of weights at once."""
+        return type(self).update is Optimizer.update
+
+    def _update_all(self, indices, weights, grads, states, masters):
+        """Update weights, those with equal rates together.
+
+        masters: for each weight its float32 copy, or None.
+        """
+        if type(self)._rule is Optimizer._rule:
+            raise NotImplementedError(
+                explain(f"{type(self).__name__} does not say how weights change", hint="Override update(...).")
+            )
+        self._update_count(indices)
+        for group, halves, copies in self._groups(indices, weights, grads, states, masters):
+            with torch.no_grad():
+                self._rule(group)
+                if halves:
+                    updates.assign(halves, copies)
+
+    def _groups(self, indices, weights, grads, states, masters):
+        """(group, float16 weights, their float32 copies) for each set of weights that go together."""
+        counts, found = self._index_update_count, {}
+        for index, weight, grad, state, master, lr, wd in zip(
+            indices, weights, grads, states, masters, self._get_lrs(indices), self._get_wds(indices)
+        ):
+            tensor, slope = weight._tensor, grad._tensor
+            key = (lr, wd, counts[index], tensor.dtype, tensor.device, master is None, self._alone(index))
+            if key not in found:
+                group = Group(self, len(found), lr, wd, counts[index])
+                found[key] = group, [], []
+            group, halves, copies = found[key]
+            if master is not None:
+                halves.append(tensor)
+                copies.append(master._tensor)
+                tensor, slope = master._tensor, slope.to(torch.float32)
+            group.params.append(tensor)
+            group.grads.append(slope)
+            slots = state if isinstance(state, (list, tuple)) else () if state is None else (state,)
+            if not group.states:
+                group.states = [[] for _ in slots]
+            for tensors, slot in zip(group.states, slots):
+                tensors.append(slot._tensor)
+        for group, halves, copies in found.values():
+            # Always a tensor where there is anything to do: the last, smaller batch changes its value only.
+            if self.rescale_grad != 1.0:
+                group.rescale = group.scalar("rescale", self.rescale_grad)
+            yield group, halves, copies
+
+    def _alone(self, index):
+        """What, besides its rates, keeps a weight from being updated together with others."""
+        return
+
+    def _rule(self, group):
+        """Change the weights of a group in place, with one of `ops.updates`."""
+
+    def _clip(self):
+        return self.clip_gradient or None
+
+    def _scalar(self, key, value):
+        known = self._scalars.get(key)
+        if known is None:
+            known = self._scalars[key] = [torch.empty((), dtype=torch.float32, device=key[-1]), None]
+        if known[1] != value:
+            known[0].fill_(value)
+            known[1] = value
+        return known[0]
+
+    def __getstate__(self):
+        return {key: value for key, value in self.__dict__.items() if key not in ("param_dict", "_scalars")}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.param_dict, self._scalars = {}, {}
+        self._index_update_count = self._all_index_update_counts[0]
+
+
+def zeros_like(weight):
+    """A new array of zeros for a state."""
+    return NDArray._wrap(torch.zeros_like(weight._tensor.detach()), weight._ctx)
+
+
+register = Optimizer.register
+create = Optimizer.create_optimizer

@@ -1,0 +1,171 @@
+"""The switches between MXNet's classic semantics and NumPy's: np_shape and np_array, per thread.
+
+With np_shape on, arrays may have no dimensions and sizes of zero; with np_array on, Gluon and creation functions answer
+`mx.np.ndarray`.
+"""
+
+import functools
+import inspect
+import os
+import threading
+
+from tandem.core import devices
+from tandem.core.errors import explain
+
+__all__ = [
+    "get_cuda_compute_capability",
+    "get_gpu_count",
+    "get_gpu_memory",
+    "getenv",
+    "is_np_array",
+    "is_np_shape",
+    "np_array",
+    "np_shape",
+    "reset_np",
+    "set_np",
+    "set_np_shape",
+    "setenv",
+    "use_np",
+    "use_np_array",
+    "use_np_shape",
+]
+
+
+class _Switches(threading.local):
+    shape = False
+    array = False
+
+
+_switches = _Switches()
+
+
+def is_np_shape():
+    """Whether NumPy's shape semantics are on in this thread."""
+    return _switches.shape
+
+
+def is_np_array():
+    """Whether NumPy's array semantics are on in this thread."""
+    return _switches.array
+
+
+def set_np_shape(active):
+    """Turn NumPy's shape semantics on or off in this thread; answers what was before."""
+    before, _switches.shape = _switches.shape, bool(active)
+    return before
+
+
+def set_np(shape=True, array=True):
+    """Turn NumPy's semantics on in this thread.
+
+    Raises ValueError for array semantics without shape semantics.
+    """
+    if not shape and array:
+        raise ValueError(
+            explain("NumPy arrays need NumPy shapes", expected="shape=True", given="shape=False, array=True")
+        )
+    _switches.shape, _switches.array = bool(shape), bool(array)
+
+
+def reset_np():
+    """Back to MXNet's classic semantics in this thread."""
+    set_np(shape=False, array=False)
+
+
+class _Scope:
+    """`with np_shape(True):` and the like; one object can be entered again and again."""
+
+    def __init__(self, name, active):
+        self._name, self._active, self._before = name, bool(active), []
+
+    def __enter__(self):
+        self._before.append(getattr(_switches, self._name))
+        setattr(_switches, self._name, self._active)
+        return self
+
+    def __exit__(self, *exception):
+        setattr(_switches, self._name, self._before.pop())
+
+
+def np_shape(active=True):
+    """A context in which NumPy's shape semantics are on (or off)."""
+    return _Scope("shape", active)
+
+
+def np_array(active=True):
+    """A context in which NumPy's array semantics are on (or off)."""
+    return _Scope("array", active)
+
+
+def _decorate(target, scope):
+    """Wrap a function, or the functions and properties that a class defines, so that they run inside `scope()`."""
+    if inspect.isclass(target):
+        for name, member in list(vars(target).items()):
+            if inspect.isfunction(member):
+                setattr(target, name, _decorate(member, scope))
+            elif isinstance(member, property):
+                parts = [part and _decorate(part, scope) for part in (member.fget, member.fset, member.fdel)]
+                setattr(target, name, property(*parts, doc=member.__doc__))
+        return target
+    if not callable(target):
+        raise TypeError(explain("use_np and its like decorate functions and classes", given=type(target).__name__))
+
+    @functools.wraps(target)
+    def wrapped(*args, **kwargs):
+        with scope():
+            return target(*args, **kwargs)
+
+    return wrapped
+
+
+def use_np_shape(func):
+    """Decorate a function or class so that it runs with NumPy's shape semantics."""
+    return _decorate(func, np_shape)
+
+
+def use_np_array(func):
+    """Decorate a function or class so that it runs with NumPy's array semantics."""
+    return _decorate(func, np_array)
+
+
+def use_np(func):
+    """Decorate a function or class so that it runs with NumPy's shape and array semantics."""
+    return use_np_shape(use_np_array(func))
+
+
+def getenv(name):
+    """The value of an environment variable, or None."""
+    return os.environ.get(name)
+
+
+def setenv(name, value):
+    """Set an environment variable; None removes it."""
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = str(value)
+
+
+def get_gpu_count():
+    """The number of GPUs that can be used."""
+    return devices.count()
+
+
+def get_gpu_memory(gpu_dev_id):
+    """Free and total memory of a GPU in bytes."""
+    from tandem.mxnet import context
+
+    return context.gpu_memory_info(gpu_dev_id)
+
+
+def get_cuda_compute_capability(ctx):
+    """The compute capability of a GPU as an integer (90 for 9.0).
+
+    Raises ValueError where the context is not a GPU.
+    """
+    import torch
+
+    if ctx.device_type != "gpu":
+        raise ValueError(explain("A compute capability belongs to a GPU", expected="gpu(i)", given=str(ctx)))
+    major, minor = torch.cuda.get_device_capability(ctx.torch_device())
+    return 10 * major + minor

@@ -1,0 +1,358 @@
+"""`mx.autograd` against the real MXNet: what gradients come out, and what raises."""
+
+import pytest
+
+from mxnet_parity import same_code, same_expressions
+
+pytestmark = pytest.mark.oracle
+
+SETUP = """
+def var(*shape, req="write"):
+    x = nd.array(np.arange(1, 1 + int(np.prod(shape))).reshape(shape))
+    x.attach_grad(req)
+    return x
+
+def block_grad():
+    x = var(3); x.grad[:] = 7
+    with autograd.record():
+        y = nd.BlockGrad(x) * 2
+    y.backward(); return x.grad
+
+def block_grad_beside():
+    x = var(3); x.grad[:] = 7; w = var(3)
+    with autograd.record():
+        y = nd.BlockGrad(x) * 2 + w
+    y.backward(); return x.grad, w.grad
+
+def detached():
+    x = var(3); x.grad[:] = 7; w = var(3)
+    with autograd.record():
+        y = x.detach() * w
+    y.backward(); return x.grad, w.grad
+
+def twice(retain):
+    x = var(3)
+    with autograd.record():
+        y = x * 2
+    y.backward(retain_graph=retain); y.backward(); return x.grad
+
+def not_recorded():
+    x = var(3); y = x * 2; y.backward()
+
+def null():
+    x = var(3, req="null")
+    with autograd.record():
+        y = x * 2
+    y.backward(); return x.grad
+
+def write_to_variable():
+    x = var(3)
+    with autograd.record():
+        x[:] = 5
+
+def add_to_result():
+    x = var(3)
+    with autograd.record():
+        y = x * 2; y += 1
+
+def write_into_result():
+    x = var(3)
+    with autograd.record():
+        y = x * 2; y[0] = 1
+
+def copied_in():
+    x = var(3)
+    with autograd.record():
+        z = nd.zeros(3); z[:] = x; y = z * 2
+    y.backward(); return x.grad
+
+def element_in():
+    x = var(3)
+    with autograd.record():
+        z = nd.zeros(3); z[0] = x[1]
+
+def added_in():
+    x = var(3)
+    with autograd.record():
+        z = nd.zeros(3); z += x
+
+def changed_after():
+    x = var(3)
+    with autograd.record():
+        y = x * x
+    x[:] = 10; y.backward(); return x.grad
+
+def result_changed_after():
+    x = var(3)
+    with autograd.record():
+        y = x * 2
+    y[:] = 10; y.backward(); return y, x.grad
+
+def intermediate():
+    x = var(3)
+    with autograd.record():
+        y = x * 2
+    y.attach_grad()
+    with autograd.record():
+        z = y * 3
+    z.backward(); return x.grad, y.grad
+
+def grad_unreached():
+    x = var(3); w = var(3)
+    with autograd.record():
+        y = x * 2
+    return autograd.grad(y, [w])
+
+def grad_of():
+    x = var(3)
+    with autograd.record():
+        y = x * 2
+    return autograd.grad(y, x), x.grad
+
+def grad_intermediate():
+    x = var(3)
+    with autograd.record():
+        z = x * 2; y = z * z
+    return autograd.grad(y, [z])
+
+def second_order(f):
+    x = var(3) / 5; x.attach_grad()
+    with autograd.record():
+        g = autograd.grad(getattr(nd, f)(x), [x], create_graph=True, retain_graph=True)[0]
+    g.backward(); return g, x.grad
+
+def third_order():
+    x = var(3); x.attach_grad()
+    with autograd.record():
+        g = autograd.grad(nd.sin(x), [x], create_graph=True, retain_graph=True)[0]
+        h = autograd.grad(g, [x], create_graph=True, retain_graph=True)[0]
+    h.backward(); return x.grad
+
+def two_heads():
+    x = var(2, 2)
+    with autograd.record():
+        y = x * 2; z = x * 3
+    autograd.backward([y, z], [nd.ones((2, 2)) * 5, None]); return x.grad
+
+def accumulated():
+    x = var(3, req="add")
+    for _ in range(3):
+        with autograd.record():
+            y = x * 2
+        y.backward()
+    return x.grad
+
+def overwritten():
+    x = var(3)
+    for factor in (2, 5):
+        with autograd.record():
+            y = x * factor
+        y.backward()
+    return x.grad
+
+def grad_zeroed():
+    x = var(3, req="add")
+    for _ in range(2):
+        with autograd.record():
+            y = x * 2
+        y.backward()
+    x.grad[:] = 0
+    return x.grad
+
+def marked(req):
+    g = nd.ones(3) * 7; x = nd.ones(3); autograd.mark_variables([x], [g], req)
+    with autograd.record():
+        y = x * 2
+    y.backward(); return g, x.grad
+
+def paused():
+    x = var(3)
+    with autograd.record():
+        y = x * 2
+        with autograd.pause():
+            z = y * 3
+    z.backward()
+
+def constant():
+    with autograd.record():
+        y = nd.zeros(3) + 1
+    y.backward()
+
+def out_given():
+    x = var(3)
+    with autograd.record():
+        y = x * 2; o = nd.zeros(3); nd.exp(y, out=o); z = o * 1
+    z.backward(); return x.grad
+
+def out_itself():
+    x = var(3)
+    with autograd.record():
+        y = x * 2; nd.exp(y, out=y)
+
+def used_afterwards():
+    x = var(3)
+    with autograd.record():
+        y = x * 2
+    y.backward(); y[:] = 3; y += 1; return y, x.grad
+
+def inside_record():
+    x = var(3)
+    with autograd.record():
+        y = x * 2; y.backward()
+    return x.grad, autograd.is_recording(), autograd.is_training()
+
+def sliced():
+    x = var(4)
+    with autograd.record():
+        y = x[1:3] * 2
+    y.backward(); return x.grad
+
+def indexed():
+    x = var(4)
+    with autograd.record():
+        y = x[nd.array([0, 0, 2])] * nd.array([1, 2, 3])
+    y.backward(); return x.grad
+
+def reshaped():
+    x = var(4)
+    with autograd.record():
+        z = x.reshape((2, 2))[0] * 3
+    z.backward(); return x.grad
+
+class Sigmoid(autograd.Function):
+    def forward(self, x):
+        y = 1 / (1 + nd.exp(-x)); self.save_for_backward(y); return y
+    def backward(self, dy):
+        y, = self.saved_tensors; return dy * y * (1 - y)
+
+class Two(autograd.Function):
+    def forward(self, x, y):
+        return x * 2, y * x
+    def backward(self, dx, dy):
+        return dx * 10, dy * 100
+
+def function():
+    x = var(3)
+    with autograd.record():
+        m = Sigmoid()(x)
+    m.backward(); return x.grad, m
+
+def function_of_two():
+    x = var(3); y = var(3)
+    with autograd.record():
+        a, b = Two()(x, y); c = a + b * 2
+    c.backward(); return x.grad, y.grad, a, b
+
+def function_twice():
+    f = Sigmoid(); f(nd.ones(2)); f(nd.ones(2))
+
+def scopes():
+    seen = []
+    def look():
+        seen.append((autograd.is_recording(), autograd.is_training()))
+    look()
+    with autograd.record():
+        look()
+        with autograd.pause():
+            look()
+        with autograd.pause(train_mode=True):
+            look()
+        with autograd.predict_mode():
+            look()
+        look()
+    with autograd.record(train_mode=False):
+        look()
+        with autograd.train_mode():
+            look()
+    with autograd.train_mode():
+        look()
+    look()
+    seen.append((autograd.set_recording(True), autograd.set_training(True)))
+    look()
+    seen.append((autograd.set_training(False), autograd.set_recording(False)))
+    look()
+    return seen
+
+def decorated():
+    @autograd.record()
+    def f(x):
+        return x * 2
+    return f
+"""
+
+CALLS = """
+block_grad()
+block_grad_beside()
+detached()
+twice(True)
+twice(False)
+not_recorded()
+null()
+write_to_variable()
+add_to_result()
+write_into_result()
+copied_in()
+element_in()
+added_in()
+changed_after()
+result_changed_after()
+intermediate()
+grad_unreached()
+grad_of()
+grad_intermediate()
+second_order('sin')
+second_order('exp')
+second_order('log')
+second_order('sigmoid')
+second_order('tanh')
+second_order('square')
+third_order()
+two_heads()
+accumulated()
+overwritten()
+grad_zeroed()
+marked('write')
+marked('add')
+marked('null')
+paused()
+constant()
+out_given()
+out_itself()
+used_afterwards()
+inside_record()
+sliced()
+indexed()
+reshaped()
+function()
+function_of_two()
+function_twice()
+scopes()
+nd.ones(3).attach_grad('foo')
+nd.ones(3).grad
+var(2).astype('float64').grad
+var(2).copy().grad
+var(2).grad
+"""
+
+
+def test_gradients_and_errors():
+    same_expressions(CALLS, SETUP)
+
+
+def test_threads_record_on_their_own():
+    same_code(
+        """
+        import threading
+        seen = []
+        def look():
+            seen.append((autograd.is_recording(), autograd.is_training()))
+            with autograd.record():
+                seen.append((autograd.is_recording(), autograd.is_training()))
+        with autograd.record():
+            thread = threading.Thread(target=look)
+            thread.start()
+            thread.join()
+            seen.append(autograd.is_recording())
+        """,
+        "seen",
+    )
