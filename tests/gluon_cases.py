@@ -4,7 +4,9 @@ import textwrap
 
 # name -> [(expression, inputs), ...]. An input is a shape (uniform numbers in (-1, 1)) or a numpy expression of `rng`.
 LAYERS = {
-    "Activation": [(f"nn.Activation({name!r})", [(2, 5)]) for name in ("relu", "sigmoid", "tanh", "softrelu", "softsign")],
+    "Activation": [
+        (f"nn.Activation({name!r})", [(2, 5)]) for name in ("relu", "sigmoid", "tanh", "softrelu", "softsign")
+    ],
     "AvgPool1D": [
         ("nn.AvgPool1D()", [(2, 3, 9)]),
         ("nn.AvgPool1D(3, 2, 1, ceil_mode=True, count_include_pad=False)", [(2, 3, 8)]),
@@ -98,7 +100,10 @@ RECURRENT = {
         ("rnn.GRU(5, 2, layout='NTC', bidirectional=True)", [(2, 3, 4)]),
         ("with_states(rnn.GRU(5, bidirectional=True), (2, 2, 5))", [(3, 2, 4)]),
     ],
-    "RNNCell": [("unrolled(rnn.RNNCell(5))", [(2, 3, 4)]), ("unrolled(rnn.RNNCell(5, 'relu'), layout='TNC')", [(3, 2, 4)])],
+    "RNNCell": [
+        ("unrolled(rnn.RNNCell(5))", [(2, 3, 4)]),
+        ("unrolled(rnn.RNNCell(5, 'relu'), layout='TNC')", [(3, 2, 4)]),
+    ],
     "LSTMCell": [
         ("unrolled(rnn.LSTMCell(5))", [(2, 3, 4)]),
         ("unrolled(rnn.LSTMCell(5, activation='relu', recurrent_activation='tanh'), merge_outputs=True)", [(2, 3, 4)]),
@@ -117,7 +122,10 @@ RECURRENT = {
     ],
     "BidirectionalCell": [
         ("unrolled(rnn.BidirectionalCell(rnn.LSTMCell(5), rnn.GRUCell(3)))", [(2, 3, 4)]),
-        ("unrolled(rnn.BidirectionalCell(rnn.GRUCell(5), rnn.GRUCell(3)), layout='TNC', valid_length=[1, 3])", [(3, 2, 4)]),
+        (
+            "unrolled(rnn.BidirectionalCell(rnn.GRUCell(5), rnn.GRUCell(3)), layout='TNC', valid_length=[1, 3])",
+            [(3, 2, 4)],
+        ),
     ],
     "DropoutCell": [("unrolled(rnn.DropoutCell(0.0))", [(2, 3, 4)])],
     "ResidualCell": [
@@ -202,7 +210,11 @@ LOSSES = {
     ],
     "CosineEmbeddingLoss": [
         ("loss.CosineEmbeddingLoss()", [(4, 3), (4, 3), "np.array([1, -1, 1, -1])"], [0, 1]),
-        ("loss.CosineEmbeddingLoss(margin=0.1, weight=2.0)", [(4, 3), (4, 3), "np.array([1, -1, 1, -1])", _WEIGHTS], [0]),
+        (
+            "loss.CosineEmbeddingLoss(margin=0.1, weight=2.0)",
+            [(4, 3), (4, 3), "np.array([1, -1, 1, -1])", _WEIGHTS],
+            [0],
+        ),
     ],
     "SDMLLoss": [("loss.SDMLLoss(smoothing_parameter=0.2)", [(4, 3), (4, 3)], [0, 1])],
 }
@@ -264,7 +276,7 @@ HELPERS = textwrap.dedent("""
         inputs = made(inputs, rng)
         net(*inputs)
         params = net.collect_params()
-        for name in sorted(params.keys()):
+        for name in params.keys():
             if name.endswith("gamma") and params[name].grad_req == "null":
                 continue  # MXNet's kernel sets it to 1
             low = 0.2 if name.endswith("var") else -0.8

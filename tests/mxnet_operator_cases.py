@@ -1,8 +1,8 @@
 """Inputs and attributes for each operator of the MXNet table: what the contract test runs it on.
 
-`case(name, *inputs, **attributes)`: an input is a shape (random numbers), or one of the makers below. Options of the case
-itself begin with an underscore: `_grad=False` (no gradients asked for), `_dtypes`, `_rtol`, `_atol`, `_outputs` (how many
-outputs the oracle is asked for), `_meta=False` (the shape of the result depends on values), `_train=False` (not in training).
+`case(name, *inputs, **attributes)`: an input is a shape (random numbers), or one of the makers below. Options of the
+case itself begin with an underscore: `_grad=False` (no gradients asked for), `_oracle=False` (the oracle cannot do it),
+`_dtypes`, `_rtol`, `_atol`, `_meta=False` (the result's shape depends on values), `_train=False` (not in training).
 """
 
 from dataclasses import dataclass, field
@@ -94,9 +94,45 @@ def case(name, *inputs, **given):
 
 # --- element by element ----------------------------------------------------------------------------------------------
 
-for _name in """cbrt cos cosh degrees erf exp expm1 negative radians sigmoid sin sinh softsign square tan tanh relu abs sign
-    ceil floor trunc fix rint round identity BlockGrad make_loss arctan arcsinh gamma gammaln rcbrt reciprocal
-    _contrib_round_ste _contrib_sign_ste _contrib_div_sqrt_dim""".split():
+for _name in [
+    "cbrt",
+    "cos",
+    "cosh",
+    "degrees",
+    "erf",
+    "exp",
+    "expm1",
+    "negative",
+    "radians",
+    "sigmoid",
+    "sin",
+    "sinh",
+    "softsign",
+    "square",
+    "tan",
+    "tanh",
+    "relu",
+    "abs",
+    "sign",
+    "ceil",
+    "floor",
+    "trunc",
+    "fix",
+    "rint",
+    "round",
+    "identity",
+    "BlockGrad",
+    "make_loss",
+    "arctan",
+    "arcsinh",
+    "gamma",
+    "gammaln",
+    "rcbrt",
+    "reciprocal",
+    "_contrib_round_ste",
+    "_contrib_sign_ste",
+    "_contrib_div_sqrt_dim",
+]:
     case(_name, apart(3, 4))
 for _name in ("log", "log10", "log1p", "log2", "rsqrt", "sqrt"):
     case(_name, uniform(3, 4, low=0.2, high=3))
@@ -118,7 +154,7 @@ case("_copyto", (3, 4), _oracle=False)
 case("_contrib_gradientmultiplier", (3, 4), scalar=-2.0)
 case("_contrib_quadratic", (3, 4), a=2.0, b=-1.0, c=0.5)
 
-for _name in "broadcast_add broadcast_sub broadcast_mul broadcast_maximum broadcast_minimum".split():
+for _name in ["broadcast_add", "broadcast_sub", "broadcast_mul", "broadcast_maximum", "broadcast_minimum"]:
     case(_name, distinct(2, 3, 4), distinct(3, 1))
 for _name in ("broadcast_div", "broadcast_hypot"):
     case(_name, apart(2, 3, 4), apart(3, 1))
@@ -142,9 +178,9 @@ case("_identity_with_attr_like_rhs", (3, 4), (3, 4), _grad=False)
 case("add_n", (3, 4), (3, 4), (3, 4))
 case("_contrib_allclose", fixed([1.0, 2.0]), fixed([1.0, 2.0000001]), _oracle=False)
 case("_contrib_allclose", fixed([1.0, 2.0]), fixed([1.0, 2.1]), _oracle=False)
-for _kind in "plus minus rminus mul maximum minimum hypot".split():
+for _kind in ["plus", "minus", "rminus", "mul", "maximum", "minimum", "hypot"]:
     case(f"_{_kind}_scalar", apart(3, 4), scalar=1.5)
-for _kind in "div rdiv mod rmod".split():
+for _kind in ["div", "rdiv", "mod", "rmod"]:
     case(f"_{_kind}_scalar", uniform(3, 4, low=0.4, high=1.4), scalar=1.7)
 for _kind in ("power", "rpower"):
     case(f"_{_kind}_scalar", uniform(3, 4, low=0.5, high=2), scalar=1.7)
@@ -167,14 +203,35 @@ case("FullyConnected", (4, 5), (3, 5), (3,), num_hidden=3)
 case("FullyConnected", (4, 2, 3), (3, 6), num_hidden=3, no_bias=True)
 case("FullyConnected", (4, 2, 3), (5, 3), (5,), num_hidden=5, flatten=False)
 case("Convolution", (2, 3, 9), (4, 3, 3), (4,), kernel=(3,), num_filter=4, stride=(2,), pad=(1,))
-case("Convolution", (2, 4, 7, 6), (6, 2, 3, 2), (6,), kernel=(3, 2), num_filter=6, num_group=2, dilate=(2, 1), pad=(1, 0))
+case(
+    "Convolution", (2, 4, 7, 6), (6, 2, 3, 2), (6,), kernel=(3, 2), num_filter=6, num_group=2, dilate=(2, 1), pad=(1, 0)
+)
 case("Convolution", (2, 3, 5, 5), (4, 3, 3, 3), kernel=(3, 3), num_filter=4, no_bias=True)
 case("Convolution", (1, 2, 4, 5, 5), (3, 2, 2, 3, 3), (3,), kernel=(2, 3, 3), num_filter=3, stride=(1, 2, 1))
 case("Convolution", (2, 6, 6, 3), (4, 3, 3, 3), (4,), kernel=(3, 3), num_filter=4, layout="NHWC", _oracle=False)
 case("Convolution_v1", (2, 3, 5, 5), (4, 3, 3, 3), (4,), kernel=(3, 3), num_filter=4, _oracle=False)
 case("Deconvolution", (2, 3, 5), (3, 4, 3), kernel=(3,), num_filter=4, stride=(2,), pad=(1,), adj=(1,))
-case("Deconvolution", (2, 4, 5, 4), (4, 3, 3, 3), (6,), kernel=(3, 3), num_filter=6, num_group=2, no_bias=False, stride=(2, 2))
-case("Deconvolution", (2, 3, 4, 4), (3, 2, 4, 4), kernel=(4, 4), num_filter=2, stride=(2, 2), target_shape=(8, 8), _dtypes=("float64",))
+case(
+    "Deconvolution",
+    (2, 4, 5, 4),
+    (4, 3, 3, 3),
+    (6,),
+    kernel=(3, 3),
+    num_filter=6,
+    num_group=2,
+    no_bias=False,
+    stride=(2, 2),
+)
+case(
+    "Deconvolution",
+    (2, 3, 4, 4),
+    (3, 2, 4, 4),
+    kernel=(4, 4),
+    num_filter=2,
+    stride=(2, 2),
+    target_shape=(8, 8),
+    _dtypes=("float64",),
+)
 case("Pooling", distinct(2, 3, 7), kernel=(3,), stride=(2,), pad=(1,))
 case("Pooling", distinct(2, 3, 7, 6), kernel=(3, 2), stride=(2, 2), pad=(1, 1), pooling_convention="full")
 for _kind in ("avg", "sum"):
@@ -223,7 +280,9 @@ case("SoftmaxOutput", (4, 3), whole(4))
 case("SoftmaxOutput", (4, 3), whole(4), grad_scale=2.0, use_ignore=True, ignore_label=1.0, normalization="valid")
 case("SoftmaxOutput", (4, 3), whole(4), smooth_alpha=0.1, normalization="batch")
 case("SoftmaxOutput", (2, 3, 4), whole(2, 4), multi_output=True)
-case("SoftmaxOutput", (2, 3, 4), whole(2, 4), multi_output=True, use_ignore=True, ignore_label=1.0, normalization="valid")
+case(
+    "SoftmaxOutput", (2, 3, 4), whole(2, 4), multi_output=True, use_ignore=True, ignore_label=1.0, normalization="valid"
+)
 case("SoftmaxOutput", (2, 3, 4), whole(2, 3, high=4), preserve_shape=True)
 case("SoftmaxOutput", (2, 3), uniform(2, 3, grad=False), grad_scale=3.0)
 for _name in ("LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput"):
@@ -259,8 +318,8 @@ case("_linalg_potrf", definite(2, 3, 3), _rtol=1e-3)
 case("_linalg_potri", lower(2, 3, 3), _rtol=1e-3)
 for _more in ({}, {"transpose": True}, {"lower": False, "alpha": 2.0}, {"rightside": True}):
     case("_linalg_trmm", lower(2, 3, 3), (2, 3, 3), **_more)
-    case("_linalg_trsm", lower(2, 3, 3) if _more.get("lower", True) else fixed(np.triu(np.ones((2, 3, 3))) + np.eye(3), grad=True),
-         (2, 3, 3), **_more)  # fmt: skip
+    _upper = fixed(np.triu(np.ones((2, 3, 3))) + np.eye(3), grad=True)
+    case("_linalg_trsm", lower(2, 3, 3) if _more.get("lower", True) else _upper, (2, 3, 3), **_more)
 case("_linalg_gelqf", (2, 3, 5), _rtol=1e-3, _atol=1e-4)
 case("_linalg_syevd", definite(3, 3), _oracle=False)  # the vectors' signs are free
 case("_linalg_sumlogdiag", definite(2, 3, 3))
@@ -298,21 +357,29 @@ case("slice_axis", (3, 4), axis=1, begin=1, end=None)
 case("slice_axis", (3, 4), axis=-2, begin=-3, end=-1)
 case("slice_like", (3, 4), (2, 3), _grad=False)
 case("slice_like", (3, 4), (2, 3), axes=(1,), _grad=False)
-case("SliceChannel", (2, 6), num_outputs=3, axis=1, _outputs=3)
-case("SliceChannel", (2, 3, 2), num_outputs=3, axis=1, squeeze_axis=True, _outputs=3)
-case("_split_v2", (2, 6), indices=(0, 1, 4), axis=1, _outputs=3)
-case("_split_v2", (2, 6), indices=(), sections=3, axis=1, _outputs=3)
+case("SliceChannel", (2, 6), num_outputs=3, axis=1)
+case("SliceChannel", (2, 3, 2), num_outputs=3, axis=1, squeeze_axis=True)
+case("_split_v2", (2, 6), indices=(0, 1, 4), axis=1)
+case("_split_v2", (2, 6), indices=(), sections=3, axis=1)
 case("Concat", (2, 3), (2, 1), dim=1)
 case("_rnn_param_concat", (3,), (2,), dim=0)
 case("stack", (2, 3), (2, 3), axis=1)
 
 # --- random numbers: their distributions are tested in tests/mxnet/test_random.py -------------------------------------
 
-for _kind in "uniform normal gamma exponential poisson negative_binomial generalized_negative_binomial".split():
+for _kind in [
+    "uniform",
+    "normal",
+    "gamma",
+    "exponential",
+    "poisson",
+    "negative_binomial",
+    "generalized_negative_binomial",
+]:
     case(f"_random_{_kind}", shape=(2, 3), **({"p": 0.5} if _kind == "negative_binomial" else {}), _oracle=False)
     case(f"_random_{_kind}_like", (2, 3), **({"p": 0.5} if _kind == "negative_binomial" else {}), _oracle=False)
 case("_random_randint", low=2, high=5, shape=(2, 3), _oracle=False)
-for _kind in "uniform normal gamma negative_binomial generalized_negative_binomial".split():
+for _kind in ["uniform", "normal", "gamma", "negative_binomial", "generalized_negative_binomial"]:
     case(f"_sample_{_kind}", uniform(2, low=0.3, high=0.5), uniform(2, low=0.6, high=0.9), shape=(3,), _oracle=False)
 for _kind in ("exponential", "poisson"):
     case(f"_sample_{_kind}", uniform(2, low=0.3, high=0.5), shape=(3,), _oracle=False)
@@ -397,8 +464,8 @@ case("argsort", whole(3, 4), axis=0, is_ascend=False, dtype="int32")
 
 _STEP = {"lr": 0.1, "wd": 0.01, "rescale_grad": 0.5, "clip_gradient": 0.3}
 _STATE = uniform(3, low=0.1, high=1)
-for _name, _states in (("sgd", 0), ("sgd_mom", 1), ("nag_mom", 1), ("adam", 2), ("rmsprop", 1), ("ftrl", 2), ("signsgd", 0),
-                       ("signum", 1)):  # fmt: skip
+_RULES = {"sgd": 0, "sgd_mom": 1, "nag_mom": 1, "adam": 2, "rmsprop": 1, "ftrl": 2, "signsgd": 0, "signum": 1}
+for _name, _states in _RULES.items():
     _more = {"momentum": 0.9} if "mom" in _name or _name == "signum" else {}
     # Without `out=weight` the oracle's nag_mom_update decays the velocity by the old weight, with it by the new one.
     case(f"{_name}_update", (3,), (3,), *[_STATE] * _states, **_STEP, **_more, _meta=False, _oracle=_name != "nag_mom")
@@ -411,7 +478,13 @@ _FULLS = Maker((3,), lambda rng, shape: rng.uniform(0.1, 1, shape), False, "floa
 case("mp_sgd_update", _HALF, _HALF, _FULL, **_STEP, _dtypes=("float32",), _meta=False)
 case("mp_sgd_mom_update", _HALF, _HALF, _FULLS, _FULL, **_STEP, momentum=0.9, _dtypes=("float32",), _meta=False)
 case("mp_nag_mom_update", _HALF, _HALF, _FULLS, _FULL, **_STEP, momentum=0.9, _dtypes=("float32",), _meta=False)
-_MULTI = {"lrs": (0.1, 0.2), "wds": (0.0, 0.1), "num_weights": 2, "_oracle": False, "_meta": False}  # there it needs `out=`
+_MULTI = {
+    "lrs": (0.1, 0.2),
+    "wds": (0.0, 0.1),
+    "num_weights": 2,
+    "_oracle": False,
+    "_meta": False,
+}  # there it needs `out=`
 case("multi_sgd_update", (3,), (3,), (2,), (2,), **_MULTI)
 case("multi_sgd_mom_update", (3,), (3,), (3,), (2,), (2,), (2,), **_MULTI, momentum=0.9)
 case("multi_mp_sgd_update", _HALF, _HALF, _FULL, _HALF, _HALF, _FULL, **_MULTI)
@@ -450,5 +523,4 @@ case("_slice_assign", (3, 4), (2, 2), begin=(0, 1), end=(2, 3), step=(), _grad=F
 case("_slice_assign", (3, 4), (2, 2), begin=(None, 3), end=(2, 0), step=(1, -2), _grad=False)
 case("_slice_assign_scalar", (3, 4), scalar=2.5, begin=(0, 1), end=(2, None), step=(), _grad=False)
 case("cast_storage", (3, 4), stype="default", _oracle=False)
-case("amp_multicast", normal(3), Maker((3,), lambda rng, shape: rng.standard_normal(shape), False, "float16"), num_outputs=2,
-     _oracle=False)  # fmt: skip
+case("amp_multicast", normal(3), _HALF, num_outputs=2, _oracle=False)

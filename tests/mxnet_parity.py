@@ -27,13 +27,17 @@ def outcome(value):
     return ("value", value if isinstance(value, (int, float, bool, str, type(None))) else repr(value))
 
 outcomes = []
+if numpy:
+    mx.npx.set_np()
 for setup, expression in table:
-    scope = {"mx": mx, "nd": nd, "np": np, "autograd": autograd}
+    scope = {"mx": mx, "nd": nd, "onp": np, "np": mx.np if numpy else np, "autograd": autograd}
     try:
         exec(setup, scope)
         outcomes.append(outcome(eval(expression, scope)))
     except Exception as error:
         outcomes.append(("error", type(error).__name__))
+if numpy:
+    mx.npx.reset_np()
 """
 
 
@@ -90,17 +94,17 @@ def same_code(code, returns, *, rtol=1e-5, atol=1e-6, **inputs):
         assert_same(plain(here[name]), there[name], name, rtol, atol)
 
 
-def same_expressions(expressions, setup="", *, rtol=1e-5, atol=1e-6):
+def same_expressions(expressions, setup="", *, numpy=False, rtol=1e-5, atol=1e-6):
     """Assert that each expression has the same outcome in both: value, dtype, shape, context, or type of exception.
 
-    expressions: a list, or a text with one to a line.
+    expressions: a list, or a text with one to a line; numpy: with NumPy's semantics, `np` being `mx.np`.
     """
     if isinstance(expressions, str):
         expressions = expressions.split("\n")
     expressions = [expression.strip() for expression in expressions if expression.strip()]
     table = [(setup, expression) for expression in expressions]
-    there = oracle.run(_EVALUATE, ["outcomes"], table=table)["outcomes"]
-    here = run_here(_EVALUATE, table=table)["outcomes"]
+    there = oracle.run(_EVALUATE, ["outcomes"], table=table, numpy=numpy)["outcomes"]
+    here = run_here(_EVALUATE, table=table, numpy=numpy)["outcomes"]
     wrong = []
     for expression, a, b in zip(expressions, here, there):
         try:

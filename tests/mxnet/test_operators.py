@@ -54,7 +54,7 @@ def test_methods_are_the_operators():
     [
         (lambda: nd.softmax(X, axs=1), mx.MXNetError, "no parameter 'axs'.*Did you mean 'axis'"),
         (lambda: nd.FullyConnected(X, W, no_bias=True), mx.MXNetError, "needs the parameter 'num_hidden'"),
-        (lambda: nd.FullyConnected(X, num_hidden=4), mx.MXNetError, r"Expected: 3 \(data, weight, bias\)\. Given: 1 arr"),
+        (lambda: nd.FullyConnected(X, num_hidden=4), mx.MXNetError, r"Expected: 3 \(data, weight, bias\)\. Given: 1"),
         (lambda: nd.sum(X, axis="x"), mx.MXNetError, "'axis' of operator sum.*Expected: .*Given: axis='x'"),
         (lambda: nd.Activation(X, act_type="rely"), mx.MXNetError, "one of 'relu'"),
         (lambda: nd.relu(5), AssertionError, "Argument data of relu must have NDArray type"),

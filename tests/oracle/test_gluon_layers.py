@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gluon_cases import HELPERS, LAYERS, LOSSES, RECURRENT
 from mxnet_parity import assert_same, run_here
 from oracles import mxnet as oracle

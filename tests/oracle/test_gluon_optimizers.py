@@ -1,6 +1,7 @@
 """Optimizers, schedules and Trainer against the real MXNet: weights and states after several updates."""
 
 import pytest
+
 from mxnet_parity import assert_same, run_here
 from oracles import mxnet as oracle
 

@@ -16,6 +16,15 @@ class Holder:
     tensor = None
     is_parameter = True
 
+    @property
+    def learns(self):
+        """Whether gradients are computed for the tensor, so that optimizers change it. Each front end has its word."""
+        return self.tensor is not None and self.tensor.requires_grad
+
+    @learns.setter
+    def learns(self, flag):
+        self.tensor.requires_grad_(flag)
+
     def bind(self, tensor):
         """Hold `tensor` from now on, in every module that owns this holder."""
         Module.mutations += 1
@@ -71,13 +80,13 @@ class Module(torch.nn.Module):
         self._register_tensor(name, holder)
 
     def _register_tensor(self, name, holder):
-        self._parameters.pop(name, None)
-        self._buffers.pop(name, None)
-        if holder.tensor is not None:
-            if holder.is_parameter and isinstance(holder.tensor, torch.nn.Parameter):
-                self._parameters[name] = holder.tensor
-            else:
-                self._buffers[name] = holder.tensor
+        # A tensor that is still to come keeps its place: the order is that of the attributes, whenever they are filled.
+        learned = holder.is_parameter if holder.tensor is None else isinstance(holder.tensor, torch.nn.Parameter)
+        registry, other = self._parameters, self._buffers
+        if not (learned and holder.is_parameter):
+            registry, other = other, registry
+        other.pop(name, None)
+        registry[name] = holder.tensor
 
     def _apply(self, fn, recurse=True):
         # `.to(device)` may put new tensors into the registries: the holders must follow.
@@ -145,7 +154,20 @@ def call_with_arrays(function, args, kwargs):
 
 
 def call_plain(module, training, args, kwargs):
-    """Call a plain `torch.nn.Module` inside a model, in the mode that the model is called in."""
-    if module.training != training:
-        module.train(training)
-    return module(*args, **kwargs)
+    """Call a plain `torch.nn.Module` inside a model, in the mode that the model is called in.
+
+    Its own mode is afterwards what it was. What is in inference mode inside a module that trains stays so: somebody
+    froze it. Modules of ours inside take their mode from the scope.
+    """
+    changed = []
+    if module.training != training and not isinstance(module, Module):
+        changed = [m for m in module.modules() if m.training != training and not isinstance(m, Module)]
+    before = scope.set_training(training)
+    for one in changed:
+        one.training = training
+    try:
+        return module(*args, **kwargs)
+    finally:
+        for one in changed:
+            one.training = not training
+        scope.set_training(before)

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from tandem.core.errors import explain
+from tandem.formats.limits import broken, named
 
 _SIZE = 32
 
@@ -15,18 +15,13 @@ _SIZE = 32
 def read(path, labels=1):
     """The images (n, 32, 32, 3) and labels (n, labels) of a file, uint8; labels: how many to a record.
 
-    Raises ValueError where the file does not consist of whole records, OSError where it cannot be opened.
+    Raises FormatError where the file does not consist of whole records, OSError where it cannot be opened.
     """
     length = labels + 3 * _SIZE * _SIZE
-    found = os.path.getsize(path)
-    if found % length or not found:
-        raise ValueError(
-            explain(
-                f"{os.fspath(path)!r} is no whole CIFAR file",
-                expected=f"records of {length} bytes",
-                given=f"{found} bytes",
-            )
-        )
-    records = np.fromfile(path, np.uint8).reshape(-1, length)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size % length or not size:
+            raise broken(named(path), "it does not consist of whole records", f"{length} bytes each", f"{size} bytes")
+        records = np.fromfile(file, np.uint8, size).reshape(-1, length)
     images = records[:, labels:].reshape(-1, 3, _SIZE, _SIZE).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), records[:, :labels]
+    return np.ascontiguousarray(images), np.ascontiguousarray(records[:, :labels])

@@ -1,218 +1,296 @@
-"""MXNet's `.params` files: a list of arrays, with names or without.
+"""MXNet's `.params` files (`nd.save`): a list of arrays, with names or without.
 
 All numbers are little-endian. The file: uint64 0x112, uint64 0, the arrays (uint64 count, then each), the names (uint64
-count, then each as uint64 length and UTF-8). An array: uint32 magic, int32 storage type, its shape (int32 number of
-axes, int64 sizes), int32 device type, int32 device number, int32 dtype, the values in C order. Files of older releases
-have arrays without a storage type (magic 0xF993FAC8) or without a magic (uint32 number of axes, uint32 sizes); files
-written with NumPy's shape semantics have the magic 0xF993FACA and may hold arrays without axes or values.
+count, then each as uint64 length and UTF-8). An array:
+
+    uint32  magic: 0xF993FAC9, or 0xF993FACA where shapes mean what they mean to NumPy ((), sizes of 0)
+    int32   storage: 0 dense, 1 row_sparse, 2 csr
+    shape   of the stored values; sparse only
+    shape   int32 number of axes, int64 sizes
+    int32   device type (1 CPU), int32 device number
+    int32   dtype
+    ...     for each index array (row_sparse: rows; csr: row starts, columns): int32 dtype, shape
+    ...     the values in C order, then the index arrays
+
+An array that was never filled ends after the shape, which has no axes. Older releases wrote arrays without storage
+(magic 0xF993FAC8) and, before that, without a magic (uint32 number of axes, uint32 sizes).
 """
 
 import math
-import os
 import struct
-import tempfile
-from pathlib import Path
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import torch
+import numpy as np
 
-from tandem.core.dtypes import dtype_name
 from tandem.core.errors import explain
+from tandem.formats.limits import FormatError, Reader, named, whole
+from tandem.formats.saving import atomic_write
 
-LIST_MAGIC = 0x112
-_V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+__all__ = ["CSR", "ArrayFile", "FormatError", "RowSparse", "load", "read", "save", "write"]
+
+_LIST = 0x112
+_PLAIN, _WITH_STORAGE, _NUMPY = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _DTYPES = {
-    0: torch.float32,
-    1: torch.float64,
-    2: torch.float16,
-    3: torch.uint8,
-    4: torch.int32,
-    5: torch.int8,
-    6: torch.int64,
-    7: torch.bool,
-    12: torch.bfloat16,
+    0: np.dtype("<f4"),
+    1: np.dtype("<f8"),
+    2: np.dtype("<f2"),
+    3: np.dtype("u1"),
+    4: np.dtype("<i4"),
+    5: np.dtype("i1"),
+    6: np.dtype("<i8"),
+    7: np.dtype("?"),
 }
 _FLAGS = {dtype: flag for flag, dtype in _DTYPES.items()}
-_MOST_AXES = 32
-_LONGEST_NAME = 1 << 16
+_BFLOAT16 = 12
+_SPARSE = {1: "row_sparse", 2: "csr"}
 
 
-class FormatError(ValueError):
-    """A file that is not what it claims to be: cut off, damaged, or of another kind."""
+@dataclass
+class RowSparse:
+    """An array of which only some rows are stored: ``dense[indices] = values``, all else zero.
 
-
-class SparseArray(FormatError):
-    """An array in sparse storage, which is not read yet."""
-
-
-def _broken(what, expected, given):
-    return FormatError(explain(f"The file is damaged: {what}", expected=expected, given=given))
-
-
-class _Reader:
-    """Bytes with a position; every read is checked against what is left."""
-
-    def __init__(self, data):
-        self.data, self.at = memoryview(data), 0
-
-    @property
-    def left(self):
-        return len(self.data) - self.at
-
-    def take(self, count, what):
-        if count > self.left:
-            raise _broken(f"{what} is cut off", f"{count} bytes", f"{self.left} bytes at position {self.at}")
-        part = self.data[self.at : self.at + count]
-        self.at += count
-        return part
-
-    def numbers(self, form, what):
-        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form), what))
-
-    def count(self, least, what):
-        """A uint64 that says how many things follow, of `least` bytes each."""
-        (count,) = self.numbers("Q", f"the number of {what}")
-        if count * least > self.left:
-            raise _broken(f"it claims {count} {what}", f"at most {self.left // least}", count)
-        return count
-
-
-def read(data):
-    """(tensors, names) of a file's bytes; names is [] where the arrays have none.
-
-    The tensors are copies. Raises FormatError for anything else than a whole file.
+    shape: of the dense array; indices: (n,) of int64; values: (n, *shape[1:]).
     """
-    reader = _Reader(data)
+
+    shape: tuple
+    indices: np.ndarray
+    values: object
+
+
+@dataclass
+class CSR:
+    """A matrix in compressed rows: row i has values[indptr[i]:indptr[i + 1]] in the columns indices[...].
+
+    shape: (rows, columns); indptr: (rows + 1,) and indices: (n,) of int64; values: (n,).
+    """
+
+    shape: tuple
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: object
+
+
+class ArrayFile(NamedTuple):
+    """What a file holds.
+
+    arrays: numpy arrays (bfloat16: torch tensors), `RowSparse`, `CSR`, or None for an array that was never filled;
+    names: as many, or none; numpy_shapes: whether the file was written with NumPy's meaning of shapes (`mx.np`).
+    """
+
+    arrays: list
+    names: list
+    numpy_shapes: bool
+
+    def by_name(self):
+        """Name -> array. Of arrays with one name the last stays, as in MXNet."""
+        return dict(zip(self.names, self.arrays, strict=True))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def load(path):
+    """The `ArrayFile` at a path.
+
+    Raises FormatError for a file that is damaged or of another kind, OSError where it cannot be opened.
+    """
+    with whole(path) as file:
+        return read(file, named(path))
+
+
+def read(data, name=None):
+    """The `ArrayFile` in some bytes or in a binary file; name: the file's, for messages.
+
+    Raises FormatError for what is damaged or of another kind.
+    """
+    reader = Reader(data, name)
     magic, _ = reader.numbers("QQ", "the header")
-    if magic != LIST_MAGIC:
+    if magic != _LIST:
+        given = f"{magic:#x}"
         raise FormatError(
-            explain("This is no file of MXNet arrays", expected=f"it begins with {LIST_MAGIC:#x}", given=f"{magic:#x}")
-        )
-    tensors = [_array(reader) for _ in range(reader.count(4, "arrays"))]
-    names = []
-    for _ in range(reader.count(8, "names")):
-        (length,) = reader.numbers("Q", "a name")
-        if length > _LONGEST_NAME:
-            raise _broken("it claims a very long name", f"at most {_LONGEST_NAME} bytes", f"{length} bytes")
-        try:
-            names.append(bytes(reader.take(length, "a name")).decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise _broken("a name is no text", "UTF-8", error) from None
-    if names and len(names) != len(tensors):
-        raise _broken("names and arrays do not match", f"{len(tensors)} names", len(names))
-    return tensors, names
-
-
-def _array(reader):
-    (magic,) = reader.numbers("I", "an array")
-    if magic in (_V2, _V3):
-        (storage,) = reader.numbers("i", "a storage type")
-        if storage in (1, 2):
-            kind = {1: "row_sparse", 2: "csr"}[storage]
-            raise SparseArray(explain(f"The file holds an array in {kind} storage, which is not read yet"))
-        if storage != 0:
-            raise _broken("unknown storage type", "0, 1 or 2", storage)
-        shape = _shape(reader, signed=True)
-    elif magic == _V1:
-        shape = _shape(reader, signed=True)
-    else:
-        shape = _old_shape(reader, magic)
-    empty = shape is None or (shape == () and magic != _V3)
-    if empty:  # an array that was never filled: nothing but its shape is written
-        return torch.zeros(0)
-    reader.numbers("ii", "a device")
-    (flag,) = reader.numbers("i", "a dtype")
-    if flag not in _DTYPES:
-        raise _broken("unknown dtype", f"one of {sorted(_DTYPES)}", flag)
-    dtype = _DTYPES[flag]
-    count = math.prod(shape)
-    if count == 0:
-        return torch.zeros(shape, dtype=dtype)
-    raw = reader.take(count * torch.empty((), dtype=dtype).element_size(), f"an array of shape {shape}")
-    return torch.frombuffer(bytearray(raw), dtype=dtype).reshape(shape)
-
-
-def _checked(shape):
-    total = 1
-    for size in shape:
-        if size < 0:
-            raise _broken("a size is negative", "0 or more", shape)
-        total *= size
-    if total > 1 << 62:
-        raise _broken("an array is too large", "less than 2^62 elements", shape)
-    return shape
-
-
-def _shape(reader, signed):
-    (axes,) = reader.numbers("i", "a shape")
-    if axes == -1:
-        return None
-    if not 0 <= axes <= _MOST_AXES:
-        raise _broken("an array has impossible axes", f"0 to {_MOST_AXES}", axes)
-    return _checked(reader.numbers("q" * axes, "a shape"))
-
-
-def _old_shape(reader, axes):
-    if axes > _MOST_AXES:
-        raise _broken("an array begins with something unknown", "a magic number, or few axes", f"{axes:#x}")
-    return _checked(reader.numbers("I" * axes, "a shape"))
-
-
-def write(file, tensors, names=(), devices=None):
-    """Write tensors to a binary file object.
-
-    names: as many as there are tensors, or none; devices: (type, number) as MXNet numbers them, to each tensor.
-    Raises ValueError for a dtype that MXNet does not have.
-    """
-    file.write(struct.pack("<QQQ", LIST_MAGIC, 0, len(tensors)))
-    for index, tensor in enumerate(tensors):
-        if tensor.dtype not in _FLAGS:
-            raise ValueError(
-                explain(
-                    "MXNet's files have no such dtype",
-                    expected=", ".join(dtype_name(dtype) for dtype in _FLAGS),
-                    given=dtype_name(tensor.dtype),
-                )
+            explain(
+                "This is no file of MXNet arrays" if name is None else f"{name!r} is no file of MXNet arrays",
+                expected=f"one that begins with {_LIST:#x}",
+                given=given,
             )
-        plain = tensor.dim() > 0 and tensor.numel() > 0
-        file.write(struct.pack("<Iii", _V2 if plain else _V3, 0, tensor.dim()))
-        file.write(struct.pack("<" + "q" * tensor.dim(), *tensor.shape))
-        kind, number = devices[index] if devices else (1, 0)
-        file.write(struct.pack("<iii", kind, number, _FLAGS[tensor.dtype]))
-        if tensor.numel():
-            values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            file.write(memoryview(values.numpy()))
+        )
+    arrays, numpy_shapes = [], False
+    for index in range(reader.count("Q", 8, "arrays")):
+        array, numpy = _array(reader, f"array {index}")
+        arrays.append(array)
+        numpy_shapes |= numpy
+    names = [reader.name_text("Q", f"name {index}") for index in range(reader.count("Q", 8, "names"))]
+    if names and len(names) != len(arrays):
+        raise reader.broken("names and arrays do not match", f"{len(arrays)} names", len(names))
+    return ArrayFile(arrays, names, numpy_shapes)
+
+
+def _array(reader, what):
+    """(an array, whether it was written with NumPy's shapes)."""
+    magic = reader.number("I", what)
+    storage = 0
+    if magic in (_WITH_STORAGE, _NUMPY):
+        storage = reader.number("i", f"the storage of {what}")
+        if storage not in (0, *_SPARSE):
+            raise reader.broken(f"{what} has an unknown storage", "0, 1 or 2", storage)
+    stored = _shape(reader, what) if storage else None
+    if magic in (_PLAIN, _WITH_STORAGE, _NUMPY):
+        shape = _shape(reader, what, unknown=magic == _NUMPY)
+    else:
+        shape = reader.sizes("I", _axes_without_magic(reader, magic, what), what)
+    if shape is None or (not shape and magic == _WITH_STORAGE):
+        return None, magic == _NUMPY
+    if not shape and magic != _NUMPY:
+        raise reader.broken(f"{what} has no axes", "1 or more", 0)
+    reader.numbers("ii", f"the device of {what}")
+    flag = reader.number("i", f"the dtype of {what}")
+    if storage:
+        return _sparse(reader, _SPARSE[storage], stored, shape, flag, what), magic == _NUMPY
+    return _values(reader, shape, flag, what), magic == _NUMPY
+
+
+def _axes_without_magic(reader, axes, what):
+    if not 1 <= axes <= 32:
+        raise reader.broken(f"{what} begins with something unknown", "a magic number, or few axes", f"{axes:#x}")
+    return axes
+
+
+def _shape(reader, what, unknown=False):
+    axes = reader.number("i", f"the shape of {what}")
+    return None if axes == -1 and unknown else reader.sizes("q", axes, what)
+
+
+def _values(reader, shape, flag, what):
+    if flag != _BFLOAT16 and flag not in _DTYPES:
+        raise reader.broken(f"{what} has an unknown dtype", f"one of {sorted([*_DTYPES, _BFLOAT16])}", flag)
+    dtype = np.dtype("<i2") if flag == _BFLOAT16 else _DTYPES[flag]
+    reader.need(math.prod(shape) * dtype.itemsize, f"{what}, of shape {shape},")
+    # Truth values are read as bytes: one that is neither 0 nor 1 would be no valid bool in memory.
+    array = np.empty(shape, np.uint8 if dtype == np.bool_ else dtype)
+    reader.fill(array, what)
+    if dtype == np.bool_:
+        return array != 0
+    if flag == _BFLOAT16:
+        import torch
+
+        return torch.from_numpy(array.astype(np.int16, copy=False)).view(torch.bfloat16)
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _sparse(reader, kind, stored, shape, flag, what):
+    rows = shape[0] if shape else 0
+    if kind == "csr" and (len(shape) != 2 or len(stored) != 1):
+        raise reader.broken(f"{what} is no csr matrix", "2 axes, and 1 of its values", f"{shape} and {stored}")
+    if kind == "row_sparse" and (not shape or len(stored) != len(shape) or stored[1:] != shape[1:]):
+        raise reader.broken(f"the rows of {what} do not fit its shape", f"(n, *{shape[1:]})", stored)
+    headers = []
+    for part in ("row starts", "columns") if kind == "csr" else ("row numbers",):
+        index = reader.number("i", f"the dtype of the {part} of {what}")
+        if index not in (4, 6):
+            raise reader.broken(f"the {part} of {what} are no whole numbers", "dtype 4 or 6", index)
+        size = _shape(reader, f"the {part} of {what}")
+        if len(size) != 1:
+            raise reader.broken(f"the {part} of {what} have a wrong shape", "1 axis", size)
+        headers.append((size, index, f"the {part} of {what}"))
+    count, expected = headers[-1][0][0], stored[0]
+    if count != expected:
+        raise reader.broken(f"{headers[-1][2]} do not match its values", expected, count)
+    values = _values(reader, stored, flag, f"the values of {what}")
+    parts = [_values(reader, *header).astype(np.int64, copy=False) for header in headers]
+    indices, limit = parts[-1], rows if kind == "row_sparse" else shape[1]
+    if count and (indices.min() < 0 or indices.max() >= limit):
+        raise reader.broken(f"{headers[-1][2]} are out of range", f"0 to {limit - 1}", indices.tolist()[:8])
+    if kind == "row_sparse":
+        return RowSparse(shape, indices, values)
+    starts = parts[0]
+    if len(starts) == 0 and count == 0:  # how MXNet writes a matrix of zeros; it may claim any number of rows
+        return CSR(shape, np.broadcast_to(np.int64(0), (rows + 1,)), indices, values)
+    if len(starts) != rows + 1 or starts[0] != 0 or starts[-1] != count or (np.diff(starts) < 0).any():
+        expected = f"{rows + 1} numbers that rise from 0 to {count}"
+        raise reader.broken(f"{headers[0][2]} make no sense", expected, starts.tolist()[:8])
+    return CSR(shape, starts, indices, values)
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def save(path, arrays, names=(), devices=None, numpy_shapes=False):
+    """Write a file as a whole, see `write`; a file that was there stays if something goes wrong."""
+    with atomic_write(path) as file:
+        write(file, arrays, names, devices, numpy_shapes)
+
+
+def write(file, arrays, names=(), devices=None, numpy_shapes=False):
+    """Write arrays to a binary file object, byte for byte as MXNet 1.9.1 does.
+
+    arrays: numpy arrays, torch tensors, `RowSparse`, `CSR` or None; names: as many, or none; devices: (type, number) to
+    each array as MXNet numbers them, CPU 0 where it is not given; numpy_shapes: whether these are arrays of `mx.np`.
+    Raises ValueError for a dtype that MXNet does not have, names that do not match, and an array without axes unless
+    numpy_shapes.
+    """
+    arrays, names = list(arrays), list(names)
+    if names and len(names) != len(arrays):
+        raise ValueError(explain("Names and arrays do not match", expected=f"{len(arrays)} names", given=len(names)))
+    file.write(struct.pack("<QQQ", _LIST, 0, len(arrays)))
+    for index, array in enumerate(arrays):
+        device = devices[index] if devices else (1, 0)
+        _write_array(file, array, device, numpy_shapes)
     file.write(struct.pack("<Q", len(names)))
     for name in names:
         encoded = name.encode("utf-8")
         file.write(struct.pack("<Q", len(encoded)) + encoded)
 
 
-def save(path, tensors, names=(), devices=None):
-    """Write a file: into a temporary one beside it, which then takes its place, so that no half-written file stays."""
-    path = Path(os.path.realpath(path))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file, tensors, names, devices)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+def _write_array(file, array, device, numpy_shapes):
+    magic = _NUMPY if numpy_shapes else _WITH_STORAGE
+    if array is None:
+        file.write(struct.pack("<Iii", magic, 0, -1 if numpy_shapes else 0))
+        return
+    if isinstance(array, (RowSparse, CSR)):
+        _write_sparse(file, array, device, magic)
+        return
+    shape = tuple(array.shape)
+    if not shape and not numpy_shapes:
+        raise ValueError(explain("MXNet's arrays have an axis or more", expected="(1,), …", given="shape ()"))
+    flag, raw = _raw(array)
+    file.write(struct.pack("<Ii", magic, 0) + _packed_shape(shape))
+    file.write(struct.pack("<iii", *device, flag))
+    file.write(raw)
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _write_sparse(file, array, device, magic):
+    rows = isinstance(array, RowSparse)
+    parts = (array.indices,) if rows else (array.indptr, array.indices)
+    parts = [np.ascontiguousarray(part, "<i8") for part in parts]
+    if not rows and len(parts[1]) == 0:
+        parts[0] = parts[0][:0]
+    flag, raw = _raw(array.values)
+    file.write(struct.pack("<Ii", magic, 1 if rows else 2))
+    file.write(_packed_shape(tuple(array.values.shape)) + _packed_shape(array.shape))
+    file.write(struct.pack("<iii", *device, flag))
+    for part in parts:
+        file.write(struct.pack("<i", 6) + _packed_shape(part.shape))
+    file.write(raw)
+    for part in parts:
+        file.write(part.data)
 
 
-def load(path):
-    """(tensors, names) of a file.
+def _packed_shape(shape):
+    return struct.pack(f"<i{len(shape)}q", len(shape), *shape)
 
-    Raises FormatError for a damaged file, OSError where it cannot be opened.
-    """
-    return read(Path(path).read_bytes())
+
+def _raw(array):
+    """(MXNet's number of the dtype, the values as bytes)."""
+    if not isinstance(array, np.ndarray):
+        array = array.detach().cpu().contiguous()
+        if str(array.dtype) == "torch.bfloat16":
+            import torch
+
+            return _BFLOAT16, array.view(torch.int16).numpy().astype("<i2", copy=False).reshape(-1).data
+        array = array.numpy()
+    dtype = array.dtype.newbyteorder("<")
+    if dtype not in _FLAGS:
+        known = ", ".join([*(known.name for known in _FLAGS), "bfloat16"])
+        raise ValueError(explain("MXNet's files have no such dtype", expected=known, given=array.dtype.name))
+    return _FLAGS[dtype], np.ascontiguousarray(array, dtype).reshape(-1).data

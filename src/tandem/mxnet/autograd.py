@@ -1,7 +1,7 @@
 """`mx.autograd`: recording, and gradients of what was recorded.
 
-Recording is torch's own: inside `record()` torch's grad mode is on and operators on arrays that have a gradient attached
-build torch's graph.
+Recording is torch's own: inside `record()` torch's grad mode is on, and operators on arrays that have a gradient
+attached build torch's graph.
 """
 
 import torch
@@ -77,7 +77,7 @@ class _RecordingStateScope:
 
 
 def record(train_mode=True):
-    """`with record():` operators are recorded for `backward`, and behave as in training unless `train_mode` is False."""
+    """`with record():` operators are recorded for `backward`; they behave as in training unless told otherwise."""
     return _RecordingStateScope(True, train_mode)
 
 
@@ -260,10 +260,10 @@ class _Bridge(torch.autograd.Function):
 
 
 class Function:
-    """A differentiable function of one's own: subclass it, write `forward` and `backward` on NDArrays, call an instance.
+    """A differentiable function of one's own: subclass it, write `forward` and `backward`, call an instance.
 
-    `forward(*inputs)` answers one array or several; it runs without recording. `backward(*output_gradients)` answers one
-    gradient to each input. `save_for_backward` keeps arrays for it, as `saved_tensors`. One instance, one call.
+    `forward(*inputs)` answers one array or several; it runs without recording. `backward(*output_gradients)` answers
+    one gradient to each input. `save_for_backward` keeps arrays for it, as `saved_tensors`. One instance, one call.
     """
 
     _used = False

@@ -23,7 +23,7 @@ integer_types = (int, np.int32, np.int64)
 mx_real_t = np.float32
 
 
-class _Null:
+class _NullType:
     """The default of operator parameters in signatures: the operator's own default holds."""
 
     def __repr__(self):
@@ -33,7 +33,7 @@ class _Null:
         return False
 
 
-_Null = _Null()  # the one instance; MXNet's own code tests `is _Null`
+_Null = _NullType()  # the one instance; MXNet's own code tests `is _Null`
 
 
 def sparse_unsupported(stype):

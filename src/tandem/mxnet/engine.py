@@ -1,4 +1,4 @@
-"""`mx.engine`: how many operators MXNet's engine puts together. torch runs them as they come, so the size is only kept."""
+"""`mx.engine`: how many operators MXNet's engine puts together; torch runs them as they come, the size is only kept."""
 
 import threading
 

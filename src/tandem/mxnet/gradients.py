@@ -1,8 +1,11 @@
 """How gradients reach arrays.
 
-An array's gradient is its tensor's own `.grad`, so `torch.optim` and `clip_grad_norm_` see what MXNet's code sees. Under
-MXNet's `backward` a gradient with `grad_req='write'` is overwritten; under plain torch's it accumulates, as torch has it.
+An array's gradient is its tensor's own `.grad`, so `torch.optim` and `clip_grad_norm_` see what MXNet's code sees.
+Under MXNet's `backward` a gradient with `grad_req='write'` is overwritten; under plain torch's it accumulates, as torch
+has it.
 """
+
+import functools
 
 import torch
 from torch.utils.weak import TensorWeakRef
@@ -18,17 +21,13 @@ _passes = {"backward": 0, "grad": 0}
 _REQUESTS = ("write", "add", "null")
 
 
-class Gradient(NDArray):
+class _Follows:
     """The gradient of an array: `_tensor` follows the owner's `.grad`, and is zeros while there is none."""
 
-    __slots__ = ("_owner",)
+    __slots__ = ()
 
     def __init__(self, owner, ctx):
         self._owner, self._ctx = owner, ctx
-
-    @classmethod
-    def _wrap(cls, tensor, ctx=None):
-        return NDArray._wrap(tensor, ctx)  # what is computed from a gradient is a plain array
 
     @property
     def _tensor(self):
@@ -40,11 +39,24 @@ class Gradient(NDArray):
             owner.grad = grad
         return grad
 
+    @classmethod
+    def _wrap(cls, tensor, ctx=None):
+        return cls._plain._wrap(tensor, ctx)  # what is computed from a gradient is a plain array
+
     def __reduce__(self):
-        return NDArray._wrap(self._tensor, self._ctx).__reduce__()
+        return self._plain._wrap(self._tensor, self._ctx).__reduce__()
 
     def __repr__(self):
-        return NDArray._wrap(self._tensor, self._ctx).__repr__()
+        return self._plain._wrap(self._tensor, self._ctx).__repr__()
+
+
+@functools.cache
+def gradient_type(kind):
+    """The type of gradients of arrays of type `kind`, a subclass of it."""
+    return type("Gradient", (_Follows, kind), {"__slots__": ("_owner",), "_plain": kind})
+
+
+Gradient = gradient_type(NDArray)
 
 
 class Hook:
@@ -122,7 +134,8 @@ def attach(array, request="write", buffer=None):
     unhook(tensor)
     tensor.grad = None if buffer is None else buffer._tensor
     tensor.register_hook(Hook(tensor, request, buffer is not None))
-    array._grad = Gradient(tensor, array._ctx) if buffer is None else buffer
+    kind = getattr(type(array), "_plain", type(array))
+    array._grad = gradient_type(kind)(tensor, array._ctx) if buffer is None else buffer
 
 
 def unhook(tensor):

@@ -8,8 +8,10 @@ import warnings
 
 import numpy as np
 
+from tandem.core.dtypes import dtype_name
 from tandem.core.errors import explain
 from tandem.mxnet import registry
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import init as formulas
 from tandem.ops import random
@@ -513,8 +515,25 @@ class FusedRNN(Initializer):
 
 
 def _uniform(arr, scale):
-    arr._assign(random.uniform(arr.shape, -scale, scale, dtype=arr._tensor.dtype, device=arr._tensor.device))
+    arr._assign(random.uniform(arr.shape, -scale, scale, **_floating(arr)))
 
 
 def _normal(arr, sigma):
-    arr._assign(random.normal(arr.shape, 0.0, sigma, dtype=arr._tensor.dtype, device=arr._tensor.device))
+    arr._assign(random.normal(arr.shape, 0.0, sigma, **_floating(arr)))
+
+
+def _floating(arr):
+    """The dtype and device of an array for random numbers.
+
+    Raises MXNetError for an array of integers.
+    """
+    tensor = arr._tensor
+    if not tensor.is_floating_point():
+        raise MXNetError(
+            explain(
+                "Random initial values are no integers",
+                expected="a floating point dtype, or an initializer such as Zero or Constant",
+                given=f"dtype {dtype_name(tensor.dtype)}",
+            )
+        )
+    return {"dtype": tensor.dtype, "device": tensor.device}

@@ -162,10 +162,10 @@ def function_of(row, kind, name=None):
 def _writable(row, arrays, tensors, out):
     """Replace the tensors that the operator writes: autograd does not learn of it, as in MXNet."""
     count = len(tensors)
-    for position in row.mutates(count) if callable(row.mutates) else row.mutates:
+    for position in row.positions("mutates", count):
         tensors[position] = tensors[position].data
     targets = out if isinstance(out, (list, tuple)) else (out,)
-    for position in row.updates(count) if callable(row.updates) else row.updates:
+    for position in row.positions("updates", count):
         here = any(target is arrays[position] for target in targets)
         tensors[position] = tensors[position].data if here else tensors[position].detach().clone()
 

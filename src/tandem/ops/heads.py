@@ -218,7 +218,7 @@ def selu_as_1_9(x):
 
 
 def rrelu_with_slopes(x, lower=0.125, upper=0.334, *, training=False):
-    """`elementwise.rrelu` and the slopes it drew: 1 where x is positive; without training no slopes are drawn: zeros."""
+    """`elementwise.rrelu` and the slopes it drew (1 where x is positive); without training there are none: zeros."""
     slopes = torch.zeros_like(x)
     if not training:
         return torch.nn.functional.leaky_relu(x, (lower + upper) / 2), slopes

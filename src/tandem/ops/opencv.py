@@ -158,13 +158,14 @@ def resize(x, size, interpolation="linear"):
             "This image cannot be resized. Expected: (H, W, C) or (N, H, W, C), and sizes greater than 0. "
             f"Given: shape {tuple(x.shape)}, size {tuple(size)}."
         )
-    if interpolation != "nearest" and x.dtype not in (torch.uint8, torch.float32, torch.float64):
+    same = tuple(x.shape[-3:-1]) == tuple(size)
+    if interpolation != "nearest" and not same and x.dtype not in (torch.uint8, torch.float32, torch.float64):
         raise ValueError(f"This dtype cannot be resized. Expected: uint8, float32 or float64. Given: {x.dtype}.")
+    if same:
+        return x.clone()
     if x.ndim == 3:
         return resize(x.unsqueeze(0), size, interpolation).squeeze(0)
     old, size = tuple(x.shape[1:3]), tuple(size)
-    if old == size:
-        return x.clone()
     if interpolation == "nearest":
         for axis in (1, 2):
             index, _ = _taps(x.shape[axis], size[axis - 1], "nearest", False)

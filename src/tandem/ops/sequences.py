@@ -8,8 +8,8 @@ import torch
 def steps(start, stop, step=1.0, *, repeat=1, dtype=torch.float32, device=None):
     """``start, start + step, ...`` below stop (above it for a negative step), each `repeat` times.
 
-    How many there are follows from the numbers as they are given; the values of an integer dtype have start and step cut
-    to whole numbers, as MXNet has it.
+    How many there are follows from the numbers as they are given; the values of an integer dtype have start and step
+    cut to whole numbers, as MXNet has it.
     """
     count = max(math.ceil((stop - start) / step), 0)
     if not dtype.is_floating_point:

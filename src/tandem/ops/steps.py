@@ -177,3 +177,13 @@ def add(a, b):
 def total(value):
     """The sum of all elements, a scalar."""
     return value.sum() if value.dim() else value
+
+
+def number(steps, dtype):
+    """The number of the step that comes after ``steps`` steps, as a floating point tensor."""
+    return steps.to(dtype) + 1.0
+
+
+def inverse(value):
+    """``1 / value``."""
+    return 1.0 / value

@@ -67,7 +67,7 @@ def put_(x, key, value):
 
     key: as in `get`. Raises RuntimeError or IndexError where the shapes do not fit.
     """
-    items, source, flipped = _forward(x, key)
+    items, _, flipped = _forward(x, key)
     if not flipped or not isinstance(value, torch.Tensor):
         x[items] = value
         return x

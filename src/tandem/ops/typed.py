@@ -10,7 +10,7 @@ from tandem.ops import elementwise
 
 
 def _number(value, like):
-    """A Python number in the dtype of an array: whole for integers; a bool array and a number give the number's type."""
+    """A Python number in the dtype of an array: whole for integers, as it is for bools."""
     return value if like.dtype.is_floating_point or like.dtype is torch.bool else int(value)
 
 

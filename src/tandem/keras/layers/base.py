@@ -185,9 +185,9 @@ class Layer(Weights, Configurable, Module, Operation):
 
     def _as_layer(self, module):
         """A plain torch module as a layer, so that Keras sees its weights."""
-        from tandem.keras.layers.torch_module import TorchModuleWrapper
+        from tandem.keras.layers.torch_module import layer_for
 
-        return TorchModuleWrapper(module)
+        return layer_for(module)
 
     def _track(self, name, value):
         """Own `value` if it is a layer, variable, metric or random generator; `name` is its name in `state_dict`."""

@@ -392,7 +392,7 @@ class InputLayer(Layer):
         node.number = 0
         node.outputs = input_tensor
         if input_tensor is None:
-            node.outputs = KerasTensor(self.batch_shape, self._dtype, name=self.name, node=node)
+            node.outputs = KerasTensor(self.batch_shape, self._dtype, name=name, node=node)
         self._inbound_nodes.append(node)
 
     def call(self):

@@ -3,7 +3,7 @@
 import json
 
 from tandem.core import arrays
-from tandem.keras import saving
+from tandem.keras import saving, tree
 from tandem.keras.layers.core import Input, InputLayer
 from tandem.keras.models.functional import Functional
 from tandem.keras.models.sequential import Sequential
@@ -55,10 +55,12 @@ def _copy(layer):
 
 def _clone_functional(model, input_tensors, clone, call_function):
     if input_tensors is None:
-        inputs = arrays.map_tree(lambda value: _copy(value.node.operation).output, model._inputs_struct)
+        inputs = arrays.map_tree(
+            lambda value: Input(batch_shape=value.shape, dtype=value.dtype, name=value.name), model._inputs_struct
+        )
     else:
-        leaves = iter(arrays.leaves(input_tensors))
-        inputs = arrays.map_tree(lambda value: next(leaves), model._inputs_struct)
+        leaves = iter(tree.flatten(input_tensors))
+        inputs = tree.map_structure(lambda value: next(leaves), model._inputs_struct)
     copies = {}
 
     def call(node, args, kwargs):
@@ -68,7 +70,7 @@ def _clone_functional(model, input_tensors, clone, call_function):
         new = copies[id(operation)]
         return call_function(new, *args, **kwargs) if call_function else new(*args, **kwargs)
 
-    outputs = model._graph.run(arrays.leaves(inputs), call)
+    outputs = model._graph.run(tree.flatten(inputs), call)
     return type(model)(inputs, outputs, name=model.name)
 
 

@@ -4,7 +4,7 @@ import torch
 
 from tandem.core import arrays, dtypes, graph, scope
 from tandem.core.errors import explain
-from tandem.keras import tensors
+from tandem.keras import tensors, tree
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.input_spec import InputSpec
@@ -39,7 +39,7 @@ class Functional(Model):
             inputs, outputs = _cut(inputs, outputs)
         own = self.__dict__
         own["_inputs_struct"], own["_outputs_struct"] = inputs, outputs
-        own["_inputs"], own["_outputs"] = arrays.leaves(inputs), arrays.leaves(outputs)
+        own["_inputs"], own["_outputs"] = tree.flatten(inputs), tree.flatten(outputs)
         self._wrap_foreign()
         try:
             own["_graph"] = graph.Graph(own["_inputs"], outputs)
@@ -48,7 +48,7 @@ class Functional(Model):
             raise
         _check_connected(own["_inputs"], own["_outputs"])
         own["_overrides_training"] = any("training" in node.kwargs for node in own["_graph"].nodes)
-        own["_nodes"] = _ordered_nodes(own["_inputs"], own["_outputs"])
+        own["_nodes"], own["_depths"] = _ordered_nodes(own["_inputs"], own["_outputs"])
         own["_operations"] = _operations(own["_nodes"])
         names = [operation.name for operation in own["_operations"]]
         for operation_name in names:
@@ -190,7 +190,7 @@ class Functional(Model):
         structure = self._inputs_struct
         if isinstance(inputs, dict):
             if isinstance(structure, dict):
-                keys = list(structure)
+                keys = sorted(structure)
             else:
                 keys = self.input_names
             optional = [getattr(_maker(value), "optional", False) for value in self._inputs]
@@ -331,7 +331,10 @@ def _check_connected(inputs, outputs):
 
 
 def _ordered_nodes(inputs, outputs):
-    """The nodes by depth: those farthest from the outputs first, each depth in the order of a walk from the outputs."""
+    """The nodes by depth, those farthest from the outputs first, each depth in the order of a walk from the outputs.
+
+    Returns (nodes, depth of each by its id).
+    """
     boundary = {id(value) for value in inputs}
     finished, number = [], {}
     done, stack = set(), [(value.node, False) for value in reversed(outputs)]
@@ -363,7 +366,7 @@ def _ordered_nodes(inputs, outputs):
             operation_depths.setdefault(id(value.node.operation), 0)
             finished.append(value.node)
     order = sorted(finished, key=lambda node: (-operation_depths[id(node.operation)], number[id(node.operation)]))
-    return order
+    return order, depths
 
 
 def _operations(nodes):

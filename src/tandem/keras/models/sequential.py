@@ -4,7 +4,7 @@ import torch
 
 from tandem.core import arrays
 from tandem.core.errors import explain
-from tandem.keras import saving
+from tandem.keras import naming, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.signature import known_shape
@@ -74,6 +74,7 @@ class Sequential(Model):
     def pop(self, rebuild=True):
         """Take the last layer off and return it. Raises IndexError where there is none."""
         layer = self._layers.pop()
+        self.__dict__.pop("_chain", None)
         self._modules.pop(layer.name.replace(".", "_"), None)
         self._changed()
         if rebuild:
@@ -118,13 +119,17 @@ class Sequential(Model):
             first = InputLayer(batch_shape=tuple(input_shape), dtype=dtype)
             self._layers.insert(0, first)
         inputs = first.output
-        x = inputs
+        # A layer that was added at the end goes on from what the others gave.
+        x, done = self.__dict__.get("_chain") or (inputs, 1)
         try:
-            for layer in self._layers[1:]:
+            for layer in self._layers[done:]:
                 x = layer(x)
         except NotImplementedError:  # a layer that only runs on values: the first call builds it
             return
         own = self.__dict__
+        own["_chain"] = (x, len(self._layers))
+        # Keras's inner model takes an automatic name: those of models made later count on from it.
+        naming.auto_name("Functional")
         own["_functional"] = Functional(inputs, x, name=self.name)
         own["_plain_stack"] = [layer for layer in self._layers if not isinstance(layer, InputLayer)]
 

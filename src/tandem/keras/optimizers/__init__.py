@@ -3,14 +3,32 @@
 from tandem.keras.families import Family
 from tandem.keras.optimizers import schedules
 from tandem.keras.optimizers.gradient import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
+from tandem.keras.optimizers.loss_scale import LossScaleOptimizer
 from tandem.keras.optimizers.moments import Adam, Adamax, AdamW, Lamb, Nadam
 from tandem.keras.optimizers.optimizer import Optimizer
+from tandem.keras.optimizers.whole import Adafactor, Muon, ScheduleFreeAdamW
 
 _FAMILY = Family(
     "keras.optimizers",
     "optimizer",
     Optimizer,
-    (SGD, RMSprop, Adagrad, Adadelta, Ftrl, Lion, Adam, AdamW, Adamax, Nadam, Lamb),
+    (
+        SGD,
+        RMSprop,
+        Adagrad,
+        Adadelta,
+        Ftrl,
+        Lion,
+        Adam,
+        AdamW,
+        Adamax,
+        Nadam,
+        Lamb,
+        Adafactor,
+        Muon,
+        ScheduleFreeAdamW,
+        LossScaleOptimizer,
+    ),
 )
 
 
@@ -34,6 +52,7 @@ def get(identifier):
 __all__ = [
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -41,9 +60,12 @@ __all__ = [
     "Ftrl",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "schedules",

@@ -83,11 +83,12 @@ def _serialize_instance(obj):
         "config": serialize_dict(obj.get_config()),
         "registered_name": registered,
     }
-    for key, method in (("build_config", "get_build_config"), ("compile_config", "get_compile_config")):
-        if hasattr(obj, method):
-            value = getattr(obj, method)()
-            if value is not None:
-                result[key] = serialize_dict(value)
+    if hasattr(obj, "get_build_config"):
+        build_config = obj.get_build_config()
+        if build_config is not None:
+            result["build_config"] = serialize_dict(build_config)
+    if hasattr(obj, "get_compile_config"):
+        result["compile_config"] = serialize_dict(obj.get_compile_config() or {})
     return result
 
 

@@ -8,6 +8,7 @@ from tandem.core.errors import Unsupported, explain
 from tandem.engine.hybrid import Hybrid
 from tandem.mxnet import context as contexts
 from tandem.mxnet import ndarray
+from tandem.mxnet.gluon import probabilities
 from tandem.mxnet.gluon.base import Block, _BlockScope
 from tandem.mxnet.gluon.weights import DeferredInitializationError
 
@@ -47,6 +48,7 @@ class HybridBlock(Block):
             hook(self, args)
         if self._active and not graph.on_meta():
             outputs = self._call_hybrid(args, kwargs)
+            probabilities.mark_replayed(self, outputs)
         else:
             outputs = self.forward(*args, **kwargs)
         for hook in self._forward_hooks.values():

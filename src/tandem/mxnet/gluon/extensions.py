@@ -4,6 +4,7 @@
 this is used is told in one warning, at the first step of training or the first inference.
 """
 
+import sys
 import warnings
 from functools import partial
 
@@ -12,6 +13,7 @@ import numpy as np
 from tandem.core import scope
 from tandem.core.errors import Unsupported, explain
 from tandem.mxnet import autograd
+from tandem.mxnet.gluon import probabilities
 from tandem.mxnet.gluon.rnn import rnn_layer
 from tandem.mxnet.gluon.utils import apply_op, to_numpy
 from tandem.mxnet.ndarray.ndarray import NDArray
@@ -38,8 +40,16 @@ def tell():
     warnings.warn(
         "This script uses what MXNet does not have; it runs as Keras would have it: " + "; ".join(texts) + ".",
         UserWarning,
-        stacklevel=3,
+        stacklevel=_users_frame(),
     )
+
+
+def _users_frame():
+    """How many frames above `tell` the caller's own code is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("tandem.", "contextlib")):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 # --- input_shape -----------------------------------------------------------------------------------------------------
@@ -146,14 +156,8 @@ def activate(name, x, axis=-1):
         return apply_op(_ACTIVATIONS[name], x)
     y = apply_op(partial(_ALONG_AXIS[name], axis=axis), x)
     if name == "softmax":
-        mark(y)
+        probabilities.mark(y)
     return y
-
-
-def mark(outputs):
-    """Remember that an array holds the probabilities of a layer with activation='softmax'."""
-    if isinstance(outputs, NDArray):
-        outputs._tensor._tandem_probabilities = True
 
 
 def are_probabilities(array):
@@ -161,7 +165,7 @@ def are_probabilities(array):
 
     SoftmaxCrossEntropyLoss would take the softmax of it once more; it takes the logarithm alone.
     """
-    if not getattr(array._tensor, "_tandem_probabilities", False):
+    if not probabilities.are(array):
         return False
     note(
         "SoftmaxCrossEntropyLoss takes the output of activation='softmax' as probabilities, not once more softmax of it"
@@ -288,18 +292,11 @@ def _context_of(trainer):
     return None
 
 
-def _last_activation(net):
-    """The name of the activation that ends a net, '' where there is none."""
-    while len(net._children):
-        net = net._children[next(reversed(net._children))]
-    return getattr(net, "_act_type", "")
-
-
 def _loss_for(net, outputs, labels):
     """The loss that goes with a net's last activation and the labels' form."""
     from tandem.mxnet.gluon import loss as losses
 
-    name = _last_activation(net)
+    name = probabilities.last_activation(net)
     numbered = labels.size * outputs.shape[-1] == outputs.size and outputs.shape[-1] > 1
     if name == "softmax":
         chosen = losses.SoftmaxCrossEntropyLoss(sparse_label=numbered)

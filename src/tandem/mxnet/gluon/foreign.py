@@ -26,7 +26,7 @@ class ForeignParameter(Parameter):
     """
 
     def __init__(self, name, module, key):
-        self._module, self._key, self._arrays = module, key, None
+        self._module, self._key, self._arrays, self._source = module, key, None, None
         tensor = self._read()
         learned = isinstance(tensor, torch.nn.Parameter)
         super().__init__(
@@ -53,9 +53,13 @@ class ForeignParameter(Parameter):
         if tensor is None:
             return None
         known = self._arrays
-        if known is None or known[0]._tensor is not tensor or known[0].context.torch_device() != tensor.device:
-            self._shape, self._dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
-            self._arrays = [array_class()._wrap(tensor, contexts.of_device(tensor.device))]
+        if known is None or self._source is not tensor or known[0].context.torch_device() != tensor.device:
+            self._source = tensor
+            self._shape, self._dtype = tuple(tensor.shape) or (1,), dtype_name(tensor.dtype)
+            # A single number has no axis here as in MXNet, so that the array is the tensor itself.
+            array = array_class()._wrap(tensor.reshape(-1) if tensor.dim() else tensor)
+            array._tensor, array._ctx = tensor, contexts.of_device(tensor.device)
+            self._arrays = [array]
             if self._grad_req is not None:
                 self._attach()
         return self._arrays

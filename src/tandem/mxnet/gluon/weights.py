@@ -392,7 +392,7 @@ class Parameter(Holder):
         return [self._gradient(data) for data in self._check_and_get(self._data, list)]
 
     def _gradient(self, data):
-        if self._grad_req == "null":
+        if self.grad_req == "null":
             raise RuntimeError(
                 explain(f"Cannot get gradient array for Parameter '{self.name}' because grad_req='null'")
             )
@@ -433,7 +433,7 @@ class Parameter(Holder):
 
     def zero_grad(self):
         """Set the gradients on all contexts to 0."""
-        if self._grad_req != "null":
+        if self.grad_req != "null":
             for data in self._data or ():
                 data._tensor.grad = None  # reads as zeros
 

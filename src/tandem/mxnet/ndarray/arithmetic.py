@@ -8,7 +8,6 @@ import torch
 from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import util
-from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, in_place_error
 from tandem.mxnet.views import dtype_error, operator_error
 from tandem.ops import typed

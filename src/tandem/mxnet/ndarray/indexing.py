@@ -185,4 +185,3 @@ def set_item(array, key, value):
                 given=f"a value of shape {tuple(value.shape)}",
             )
         ) from error
-

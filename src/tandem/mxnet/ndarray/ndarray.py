@@ -292,7 +292,7 @@ class NDArray(Array):
     # --- gradients -------------------------------------------------------------------------------------------------
 
     def attach_grad(self, grad_req="write", stype=None):
-        """Give the array a gradient: 'write' overwrites it in each backward pass, 'add' accumulates, 'null' has none."""
+        """Give the array a gradient: 'write' overwrites it in each backward pass, 'add' adds to it, 'null': none."""
         from tandem.mxnet import gradients
 
         if stype not in (None, "default"):
@@ -324,7 +324,7 @@ class NDArray(Array):
             hook.fresh = bool(fresh)
 
     def backward(self, out_grad=None, retain_graph=False, train_mode=True):
-        """Gradients of this array (weighted with `out_grad`; ones where it is None) with respect to what it came from."""
+        """Gradients of this array, weighted with `out_grad` (None: ones), with respect to what it came from."""
         from tandem.mxnet import autograd
 
         autograd.backward([self], [out_grad], retain_graph, train_mode)

@@ -42,7 +42,7 @@ class Attribute:
             ) from None
 
 
-def _literal(value):
+def _literal(value) -> Any:
     return ast.literal_eval(value) if isinstance(value, str) else value
 
 

@@ -180,7 +180,12 @@ def _color_jitter(data, *, brightness, contrast, saturation, hue):
     _check_image(data)
     steps = [
         (adjust, strength)
-        for adjust, strength in ((_brightness, brightness), (_contrast, contrast), (_saturation, saturation), (_hue, hue))
+        for adjust, strength in (
+            (_brightness, brightness),
+            (_contrast, contrast),
+            (_saturation, saturation),
+            (_hue, hue),
+        )
         if strength
     ]
     for index in random.permutation(len(steps)).tolist():

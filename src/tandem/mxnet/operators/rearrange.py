@@ -21,9 +21,7 @@ def _repeat(data, *, repeats, axis):
     return shape.repeat(data, repeats, axis if axis is None else shapes.checked_axis(axis, data.dim()))
 
 
-register(
-    "repeat", _repeat, attributes={"repeats": a.integer(), "axis": a.optional_integer()}, aliases_input=True
-)
+register("repeat", _repeat, attributes={"repeats": a.integer(), "axis": a.optional_integer()}, aliases_input=True)
 
 
 def _pad(data, *, mode, pad_width, constant_value):
@@ -129,9 +127,7 @@ _WINDOW = {"kernel": a.sizes(), "stride": a.sizes(()), "dilate": a.sizes(()), "p
 
 def _im2col(data, *, kernel, stride, dilate, pad):
     """Windows of images as columns: (N, C, H, W) to (N, C * kernel, places)."""
-    return columns.from_image(
-        data, kernel, stride=stride or (1, 1), dilation=dilate or (1, 1), padding=pad or (0, 0)
-    )
+    return columns.from_image(data, kernel, stride=stride or (1, 1), dilation=dilate or (1, 1), padding=pad or (0, 0))
 
 
 def _col2im(data, *, output_size, kernel, stride, dilate, pad):

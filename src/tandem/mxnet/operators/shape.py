@@ -1,5 +1,7 @@
 """Operators that change shapes, and that join, cut, repeat and reorder."""
 
+import itertools
+
 import torch
 
 from tandem.core.errors import explain
@@ -322,7 +324,7 @@ def _split_v2(data, *, indices, axis, squeeze_axis, sections):
     bounds = [*indices, data.shape[axis]]
     parts = tuple(
         subscript.get(data, (*[slice(None)] * axis, slice(first, last), *[slice(None)] * (data.dim() - axis - 1)))
-        for first, last in zip(bounds, bounds[1:])
+        for first, last in itertools.pairwise(bounds)
     )
     return tuple(_squeezed(part, axis) for part in parts) if squeeze_axis else parts
 

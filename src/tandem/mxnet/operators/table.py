@@ -85,6 +85,11 @@ class Operator:
                 parsed[name] = attribute.default
         return parsed
 
+    def positions(self, which, count):
+        """The positions that `mutates` or `updates` names, of `count` inputs."""
+        found: Any = getattr(self, which)
+        return found(count) if callable(found) else found
+
     def taken(self, attributes):
         """Names of the inputs that are taken with these attributes."""
         return self.inputs if self.present is None else self.present(attributes)

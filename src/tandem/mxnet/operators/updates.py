@@ -56,9 +56,7 @@ def _sgd(weight, grad, *, lr, wd, rescale_grad, clip_gradient, lazy_update=True)
 def _sgd_mom(weight, grad, mom, *, lr, momentum, wd, rescale_grad, clip_gradient, lazy_update=True):
     """``m = momentum m - lr (clip(rescale g) + wd w); w += m``. lazy_update concerns sparse gradients."""
     options = _shared(weight, rescale_grad, clip_gradient)
-    updates.sgd(
-        [weight], [grad], [mom], lr=_number(lr, weight), momentum=momentum, weight_decay=wd, **options
-    )
+    updates.sgd([weight], [grad], [mom], lr=_number(lr, weight), momentum=momentum, weight_decay=wd, **options)
 
 
 def _in_float32(rule):
@@ -90,14 +88,21 @@ _update("nag_mom_update", _nag, ("mom",), {**_MOMENTUM, **_PREPARE})
 _update("mp_nag_mom_update", _in_float32(_nag), ("mom", "weight32"), {**_MOMENTUM, **_PREPARE})
 
 
-def _adam(
-    weight, grad, mean, var, *, lr, beta1, beta2, epsilon, wd, rescale_grad, clip_gradient, lazy_update
-):
+def _adam(weight, grad, mean, var, *, lr, beta1, beta2, epsilon, wd, rescale_grad, clip_gradient, lazy_update):
     """Adam without bias correction (it belongs into lr): ``w -= lr m / (sqrt(v) + epsilon)``."""
     options = _shared(weight, rescale_grad, clip_gradient)
     rate = _number(lr, weight)
     updates.adam(
-        [weight], [grad], [mean], [var], rate=rate, beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=wd, **options
+        [weight],
+        [grad],
+        [mean],
+        [var],
+        rate=rate,
+        beta1=beta1,
+        beta2=beta2,
+        epsilon=epsilon,
+        weight_decay=wd,
+        **options,
     )
 
 
@@ -160,9 +165,7 @@ _update(
 def _ftrl(weight, grad, z, n, *, lr, lamda1, beta, wd, rescale_grad, clip_gradient):
     """Follow the regularized leader with l1 penalty lamda1 and l2 penalty wd."""
     options = _shared(weight, rescale_grad, clip_gradient)
-    updates.ftrl(
-        [weight], [grad], [n], [z], lr=_number(lr, weight), l1=lamda1, l2=wd / 2, beta=beta, **options
-    )
+    updates.ftrl([weight], [grad], [n], [z], lr=_number(lr, weight), l1=lamda1, l2=wd / 2, beta=beta, **options)
 
 
 _update("ftrl_update", _ftrl, ("z", "n"), {**_RATE, "lamda1": a.real(0.01), "beta": a.real(1.0), **_PREPARE})

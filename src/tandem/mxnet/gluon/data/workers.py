@@ -1,6 +1,7 @@
 """Worker processes that read batches: torch's, which watch over each other, with MXNet's arrays and errors on top."""
 
 import pickle
+import signal
 import traceback
 import warnings
 
@@ -15,7 +16,7 @@ from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 # An array up to this many bytes goes through the pipe; a larger one through shared memory, which costs a file handle.
-_THROUGH_PIPE = 1 << 16
+_THROUGH_PIPE = 1 << 19
 # Up to here it is copied out of shared memory on arrival, so that a list of many batches does not run out of handles.
 _COPIED_OUT = 1 << 22
 
@@ -154,7 +155,7 @@ class Crew:
                 except StopIteration:
                     break
                 except RuntimeError as error:
-                    raise self._lost(error) from error
+                    raise self._lost(error, iterator) from error
                 if isinstance(batch, _Failed):
                     raise batch.error()
                 yield _swap(batch, _Sent, _Sent.arrive)
@@ -163,7 +164,7 @@ class Crew:
             raise
         self._idle = loader
 
-    def _lost(self, error):
+    def _lost(self, error, iterator):
         """What torch says of its workers, for whom the loader is MXNet's."""
         if "timed out" in str(error):
             import multiprocessing
@@ -175,10 +176,23 @@ class Crew:
                     hint="timeout= allows more; with num_workers=0 one sees what takes so long.",
                 )
             )
+        ends = [_end(process) for process in getattr(iterator, "_workers", ())]
         return MXNetError(
             explain(
                 "A worker process of the DataLoader ended before its work was done",
-                given=error,
+                given="; ".join(filter(None, ends)) or error,
                 hint="With num_workers=0 the data set runs in this process, where the reason shows.",
             )
         )
+
+
+def _end(process):
+    """How a worker process ended, None while it runs."""
+    process.join(0.1)
+    code = process.exitcode
+    if not code:
+        return None
+    if code > 0:
+        return f"process {process.pid} with exit status {code}"
+    killed = f"process {process.pid} by {signal.Signals(-code).name}"
+    return killed + (" (the system does so where memory runs out)" if -code == signal.SIGKILL else "")

@@ -259,7 +259,7 @@ class RandomRotation(Block):
 
     def forward(self, x):
         """The turned image, or the image itself."""
-        if random.random() > self._probability:
+        if np.random.random() > self._probability:
             return x
         return image.random_rotate(_float32(x), *self._args)
 

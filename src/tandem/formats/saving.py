@@ -1,0 +1,60 @@
+"""Writing a file so that either all of it is there or the old one stays."""
+
+import contextlib
+import os
+import secrets
+import stat
+
+from tandem.core.errors import explain
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode="wb", encoding=None):
+    """A file object; what is written to it appears under `path` at the end of the block, or not at all if it raises.
+
+    The bytes go to a temporary file in the same folder, are synced to the disk, and the file is renamed. A file that is
+    replaced leaves its permissions to the new one; a symbolic link stays, and what it points to is replaced. What is no
+    regular file (a pipe, /dev/null) is written to directly.
+    mode: "wb" or "w"; encoding: of text, UTF-8 where it is not given.
+    Raises OSError where the folder or the file cannot be written to, ValueError for another mode.
+    """
+    if mode not in ("wb", "w"):
+        raise ValueError(explain("A file is written as a whole", expected="mode 'wb' or 'w'", given=repr(mode)))
+    encoding = encoding or ("utf-8" if mode == "w" else None)
+    path = os.path.realpath(path)
+    old = os.stat(path) if os.path.exists(path) else None
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        with open(path, mode, encoding=encoding) as file:  # a folder raises here
+            yield file
+        return
+    if old is not None and not os.access(path, os.W_OK):
+        raise PermissionError(13, "The file is not writable", path)
+    temporary = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.tmp")
+    # Opened like this, not by the module tempfile, the file has the permissions that the user's umask gives new ones.
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, path) from None
+    try:
+        with open(handle, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            if old is not None:
+                os.chmod(temporary, stat.S_IMODE(old.st_mode))
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(os.path.dirname(path))
+
+
+def _sync_folder(folder):
+    """Make the new name last too, where the system lets a folder be synced."""
+    with contextlib.suppress(OSError, AttributeError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

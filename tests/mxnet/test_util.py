@@ -1,0 +1,104 @@
+"""The switches to NumPy's semantics, scopes of attributes, and what the package lists."""
+
+import importlib
+import threading
+
+import pytest
+
+import tandem.mxnet as mx
+from tandem.mxnet import nd, npx, util
+
+
+@pytest.fixture(autouse=True)
+def classic():
+    yield
+    npx.reset_np()
+
+
+def test_scalars_have_no_dimensions_with_np_shape():
+    x = nd.array([1, 2])
+    assert x.sum().shape == (1,)
+    with util.np_shape():
+        assert x.sum().shape == ()
+        assert x[0].shape == ()
+    assert x[0].shape == (1,)
+
+
+def test_the_switches_belong_to_a_thread():
+    npx.set_np()
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append((util.is_np_shape(), util.is_np_array())))
+    thread.start()
+    thread.join()
+    assert seen == [(False, False)]
+    assert util.is_np_array()
+    with pytest.raises(ValueError, match="NumPy shapes"):
+        npx.set_np(shape=False)
+
+
+def test_decorators_switch_functions_and_classes():
+    @util.use_np
+    def look():
+        return util.is_np_shape(), util.is_np_array()
+
+    @util.use_np
+    class Looker:
+        def look(self):
+            return util.is_np_array()
+
+        @property
+        def seen(self):
+            return util.is_np_shape()
+
+    assert look() == (True, True)
+    assert Looker().look()
+    assert Looker().seen
+    assert not util.is_np_array()
+
+
+def test_both_kinds_of_arrays_share_memory():
+    x = nd.ones((2, 2))
+    y = x.as_np_ndarray()
+    y[y > 0] = 3
+    assert x.asnumpy().tolist() == [[3, 3], [3, 3]]
+    y.attach_grad()
+    with mx.autograd.record():
+        z = (y * y).sum()
+    z.backward()
+    assert isinstance(y.grad, mx.np.ndarray)
+    assert repr(y.grad) == "array([[6., 6.],\n       [6., 6.]])"
+
+
+def test_functions_that_are_not_there_say_so():
+    with pytest.raises(NotImplementedError, match=r"mx\.np\.exp is not supported yet"):
+        mx.np.exp(1)
+    with pytest.raises(AttributeError, match="nosuch"):
+        mx.np.nosuch  # noqa: B018
+
+
+def test_attribute_scopes_nest():
+    with mx.AttrScope(a="1", b="2"), mx.AttrScope(b="3"):
+        assert mx.attribute.current().get({"c": "4"}) == {"a": "1", "b": "3", "c": "4"}
+    assert mx.attribute.current().get(None) == {}
+    with pytest.raises(ValueError, match="string"):
+        mx.AttrScope(a=1)
+
+
+def test_every_name_in_the_index_is_there_or_says_that_it_is_not():
+    for name in dir(mx):
+        try:
+            getattr(mx, name)
+        except AttributeError as error:
+            assert "has no attribute" in str(error)
+
+
+def test_importing_is_quick_and_loads_little():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, torch; before = set(sys.modules); import tandem.mxnet as mx; mx.nd.ones(2);"
+        "print([m for m in ('pandas', 'PIL', 'h5py', 'matplotlib', 'scipy', 'rich') if m in set(sys.modules) - before])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert importlib.import_module("tandem.mxnet.libinfo").__version__ == "1.9.1"
