@@ -76,8 +76,10 @@ LAYERS = {
     "SELU": [("nn.SELU()", [(3, 4)])],
     "Sequential": [
         (
-            "row(nn.Sequential(), nn.Conv2D(3, 3, activation='relu'), nn.BatchNorm(), nn.MaxPool2D(), nn.Flatten(), "
-            "nn.Dense(4, activation='tanh'), nn.LayerNorm(), nn.Dense(2))",
+            (
+                "row(nn.Sequential(), nn.Conv2D(3, 3, activation='relu'), nn.BatchNorm(), nn.MaxPool2D(), "
+                "nn.Flatten(), nn.Dense(4, activation='tanh'), nn.LayerNorm(), nn.Dense(2))"
+            ),
             [(2, 3, 8, 8)],
         )
     ],

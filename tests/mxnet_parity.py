@@ -36,6 +36,10 @@ for setup, expression in table:
         outcomes.append(outcome(eval(expression, scope)))
     except Exception as error:
         outcomes.append(("error", type(error).__name__))
+    try:
+        nd.waitall()
+    except Exception:  # what this expression left under way must not fall on the next one
+        pass
 if numpy:
     mx.npx.reset_np()
 """

@@ -45,7 +45,7 @@ ALLOWED = set(
     nn.UninitializedParameter nn.Buffer nn.parameter nn.modules.module
     autograd.Function autograd.grad autograd.backward autograd.graph autograd.set_detect_anomaly
     cuda backends mps distributed random utils testing multiprocessing profiler jit.ScriptModule fx _C overrides
-    optim.Optimizer
+    optim.Optimizer func.functional_call
     OutOfMemoryError
     """.split()  # noqa: SIM905 (one name to a line would be a page)
 )
@@ -126,6 +126,7 @@ class _Arithmetic(ast.NodeVisitor):
     def __init__(self):
         self.found = []
         self.aliases = {}  # local name -> dotted path in torch, "" for torch itself
+        self.modules = {"self", "cls"}  # what a method of whose name ends in "_" is no tensor's
 
     def visit_Import(self, node):
         for alias in node.names:
@@ -133,6 +134,8 @@ class _Arithmetic(ast.NodeVisitor):
                 self.aliases[alias.asname or "torch"] = alias.name.partition(".")[2] if alias.asname else ""
 
     def visit_ImportFrom(self, node):
+        if node.module and node.module.split(".")[0] == "tandem":
+            self.modules.update(alias.asname or alias.name for alias in node.names)
         if node.module and node.module.split(".")[0] == "torch":
             inside = node.module.partition(".")[2]
             for alias in node.names:
@@ -181,9 +184,8 @@ class _Arithmetic(ast.NodeVisitor):
                 self._add(node, f".{name}(…)")
         self.generic_visit(node)
 
-    @staticmethod
-    def _on_self_or_module(node):
-        return isinstance(node, ast.Name) and (node.id in ("self", "cls", "ops") or node.id[0].isupper())
+    def _on_self_or_module(self, node):
+        return isinstance(node, ast.Name) and (node.id in self.modules or node.id[0].isupper())
 
     def visit_BinOp(self, node):
         if isinstance(node.op, ast.MatMult):
@@ -250,6 +252,7 @@ def test_front_ends_do_no_arithmetic():
         ("a._tensor is None or a._tensor.shape[0] + 1", 0),
         ("from tandem.ops import linalg\nlinalg.dense(x, w) * 2", 0),
         ("net.initialize_(); self.apply_(x)", 1),
+        ("from tandem.ops import scores\nscores.sum_(total, x)", 0),
     ],
 )
 def test_what_counts_as_arithmetic(code, count):

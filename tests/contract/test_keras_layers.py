@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem import keras
 from tandem.engine.replay import Step
 
@@ -253,7 +253,9 @@ def _call(layer, arrays, mask, options, training):
     leaves = _flat(outputs)
     for weight in layer.trainable_weights:
         weight.value.grad = None
-    total = sum((leaf.float() * torch.arange(1, leaf.numel() + 1).reshape(leaf.shape) / leaf.numel()).sum() for leaf in leaves)
+    total = sum(
+        (leaf.float() * torch.arange(1, leaf.numel() + 1).reshape(leaf.shape) / leaf.numel()).sum() for leaf in leaves
+    )
     total = total + sum(layer.losses)
     # Keras's torch backend cannot differentiate through a stateful layer: it changes the state that autograd kept.
     if total.requires_grad and not getattr(layer, "stateful", False):
@@ -359,7 +361,9 @@ def _shape_leaves(tree):
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case.high is None and not case.loose and not case.random], ids=lambda case: case.name
+    "case",
+    [case for case in CASES if case.high is None and not case.loose and not case.random],
+    ids=lambda case: case.name,
 )
 def test_gradients_are_right(case):
     """Automatic against numerical gradients, in float64."""

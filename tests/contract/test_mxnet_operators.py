@@ -8,7 +8,7 @@ from mxnet_operator_cases import CASES
 from mxnet_parity import assert_same
 from oracles import OracleError
 from oracles import mxnet as oracle
-from tandem.mxnet import autograd, nd, views
+from tandem.mxnet import autograd, context, nd, views
 from tandem.mxnet.operators import OPERATORS
 
 # Operators that are not run here: those on images have their own tests, tests/oracle/test_mxnet_image.py.
@@ -196,3 +196,25 @@ def test_meta_shapes_equal_real_ones(case, dtype, arrays):
         return [(tuple(item.shape), item.dtype) for item in results[: binding.visible]]
 
     assert shapes("meta") == shapes("cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("case", "dtype", "arrays"), SMALL, ids=SMALL_IDS)
+def test_a_gpu_gives_what_the_cpu_gives(case, dtype, arrays):
+    if OPERATORS[case.name].random:
+        pytest.skip("its results are random")
+    results = []
+    for ctx in (context.cpu(), context.gpu(0)):
+        inputs = [nd.array(value, dtype=value.dtype, ctx=ctx) for value in arrays]
+        for maker, array in zip(case.inputs, inputs):
+            if maker.grad and array._tensor.is_floating_point():
+                array.attach_grad()
+        with ctx, autograd.record(train_mode=case.options.get("train", True)):
+            out = function_of(case)(*inputs, **case.attributes)
+        outs = out if isinstance(out, list) else [out]
+        if differentiates(case):
+            autograd.backward(outs)
+        found = [array.grad.asnumpy() for array in inputs if array.grad is not None]
+        assert all(o.context == ctx for o in outs)
+        results.append([*(o.asnumpy() for o in outs), *found])
+    assert_same(results[1], results[0], case.id, 1e-3, 1e-4)

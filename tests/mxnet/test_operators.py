@@ -151,3 +151,46 @@ def test_update_operators_write_where_out_says():
 def test_symbols_say_that_they_are_not_there():
     with pytest.raises(NotImplementedError, match=r"mx\.sym\.Variable"):
         mx.sym.Variable("x")
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_arrays_without_rows(rows):
+    """Operators that work row by row keep the number of rows, be it 0."""
+    x = nd.ones((rows, 3))
+    x.attach_grad()
+    calls = [
+        getattr(nd, name) for name in ("exp", "relu", "sigmoid", "square", "softmax", "flatten", "zeros_like", "sign")
+    ]
+    calls += [
+        lambda x: x + x,
+        lambda x: x * 2 > 1,
+        lambda x: nd.concat(x, x, dim=1),
+        lambda x: nd.FullyConnected(x, W, num_hidden=4, no_bias=True),
+        lambda x: nd.sum(x, axis=1, keepdims=True),
+        lambda x: nd.max(x, axis=1, keepdims=True),
+        lambda x: nd.take(x, nd.array([0, 2]), axis=1),
+        lambda x: nd.topk(x, k=2, axis=1),
+        lambda x: nd.one_hot(nd.argmax(x, axis=1), depth=5),
+        lambda x: nd.dot(x, W, transpose_b=True),
+        lambda x: x[:, 1:],
+        lambda x: nd.Embedding(x, nd.ones((2, 4)), input_dim=2, output_dim=4),
+    ]
+    for call in calls:
+        with autograd.record():
+            y = call(x)
+        assert y.shape[0] == rows
+        assert y.asnumpy().shape == y.shape
+    with autograd.record():
+        y = nd.exp(x) * 2
+    y.backward()
+    assert x.grad.shape == (rows, 3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_results_keep_the_dtype(dtype):
+    x = nd.array([[1, 2, 3], [4, 5, 6]], dtype=dtype)
+    w = nd.ones((4, 3), dtype=dtype)
+    for y in (x + 1, x * x, x / 3, x**2, x > 2, nd.exp(x), x.sum(), x.mean(axis=1), nd.softmax(x), nd.relu(x), x.max(),
+              nd.FullyConnected(x, w, num_hidden=4, no_bias=True), nd.argmax(x, axis=1), x.norm(), nd.clip(x, 0, 2),
+              nd.LayerNorm(x, nd.ones(3, dtype=dtype), nd.zeros(3, dtype=dtype))):  # fmt: skip
+        assert y.dtype == x.dtype

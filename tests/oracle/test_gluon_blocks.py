@@ -75,12 +75,15 @@ def test_printing_of_layers():
     same_log(
         """
 for layer in [nn.Dense(3), nn.Dense(3, activation='relu', in_units=4, use_bias=False), nn.Dropout(0.5, axes=(1,)),
-              nn.Embedding(3, 4), nn.Flatten(), nn.LeakyReLU(.1), nn.PReLU(), nn.ELU(), nn.SELU(), nn.GELU(), nn.Swish(),
+              nn.Embedding(3, 4), nn.Flatten(), nn.LeakyReLU(.1), nn.PReLU(), nn.ELU(), nn.SELU(), nn.GELU(),
+              nn.Swish(),
               nn.Activation('relu'), nn.MaxPool2D(), nn.MaxPool1D(3, 2, 1, ceil_mode=True), nn.GlobalAvgPool2D(),
               nn.AvgPool3D((1, 2, 3), count_include_pad=False), nn.LayerNorm(), nn.GroupNorm(), nn.InstanceNorm(),
               nn.Lambda(lambda x: x), nn.HybridLambda('relu'), nn.Conv2DTranspose(2, 3), nn.Conv1D(2, 3, in_channels=4),
-              nn.Conv3D(4, (1, 2, 3), padding=1, dilation=2, groups=2, use_bias=False, activation='tanh', in_channels=4),
-              nn.Conv2D(3, 3, layout='NHWC', in_channels=5), nn.Conv2DTranspose(4, 3, in_channels=6, groups=2, strides=2),
+              nn.Conv3D(4, (1, 2, 3), padding=1, dilation=2, groups=2, use_bias=False, activation='tanh',
+                        in_channels=4),
+              nn.Conv2D(3, 3, layout='NHWC', in_channels=5),
+              nn.Conv2DTranspose(4, 3, in_channels=6, groups=2, strides=2),
               nn.BatchNorm(scale=False, axis=-1), nn.ReflectionPad2D(1), nn.BatchNormReLU(), nn.Lambda('tanh'),
               rnn.LSTM(3), rnn.GRU(4, 2, bidirectional=True, layout='NTC', input_size=3, dropout=0.5), rnn.RNN(4),
               rnn.RNNCell(3), rnn.LSTMCell(4, input_size=2), rnn.GRUCell(2), rnn.DropoutCell(.3),
@@ -128,7 +131,8 @@ for name in ['a_gamma', 'a_beta', 'a_bias', 'foo', 'a_weight']:
 c = gluon.Constant('c', [[1, 2], [3, 4]])
 tell(c, c.grad_req, c.shape)
 c.initialize()
-attempt(lambda: c.data()); attempt(lambda: setattr(c, 'grad_req', 'write')); attempt(lambda: c.grad()); tell(c.grad_req)
+attempt(lambda: c.data()); attempt(lambda: setattr(c, 'grad_req', 'write')); attempt(lambda: c.grad())
+tell(c.grad_req)
 
 d = gluon.ParameterDict('net_')
 w = d.get('w', shape=(2, 3))
@@ -175,12 +179,14 @@ attempt(lambda: net(x)); net.initialize(); attempt(lambda: net(x))
 attempt(lambda: Extra()(x, 3, None)); attempt(lambda: Extra()(3)); attempt(lambda: Extra()([x]))
 attempt(lambda: gluon.Block()(3)); attempt(lambda: gluon.HybridBlock()(x))
 attempt(lambda: nn.HybridSequential().add(nn.Lambda('relu'))); attempt(lambda: nn.HybridSequential().add(3))
-attempt(lambda: nn.Sequential()[5]); attempt(lambda: nn.Conv2D(3, (3,))); attempt(lambda: nn.Conv2D(3, 3, layout='NCW'))
+attempt(lambda: nn.Sequential()[5]); attempt(lambda: nn.Conv2D(3, (3,)))
+attempt(lambda: nn.Conv2D(3, 3, layout='NCW'))
 attempt(lambda: nn.LeakyReLU(-1)); attempt(lambda: nn.Conv2D(3, 3, foo=1)); attempt(lambda: nn.Dense(3, foo=1))
 attempt(lambda: nn.MaxPool2D((2,))); attempt(lambda: nn.Conv2D(3, 3, groups=2)); attempt(lambda: nn.Lambda('foo'))
 attempt(lambda: nn.HybridLambda('foo')); attempt(lambda: nn.Lambda(3)); attempt(lambda: rnn.LSTM(5, layout='CTN'))
 attempt(lambda: rnn.RNN(4, activation='sigmoid')); attempt(lambda: nn.Activation('nosuch')(x))
-d = nn.Dense(2); attempt(lambda: d(x)); d.initialize(); attempt(lambda: d(x).shape); attempt(lambda: d(nd.ones((2, 5))))
+d = nn.Dense(2); attempt(lambda: d(x)); d.initialize(); attempt(lambda: d(x).shape)
+attempt(lambda: d(nd.ones((2, 5))))
 lstm = rnn.LSTM(5, 2); lstm.initialize()
 y = nd.ones((3, 2, 4))
 attempt(lambda: lstm(y).shape); attempt(lambda: lstm(y, [nd.zeros((4, 2, 5))] * 2)); attempt(lambda: lstm(y[0]))
@@ -189,12 +195,14 @@ cell = rnn.LSTMCell(5)
 attempt(lambda: cell(y[0], cell.begin_state(2))); cell.initialize(); attempt(lambda: cell.unroll(3, y, layout='XX'))
 attempt(lambda: cell.unroll(4, y, layout='TNC')); attempt(lambda: cell.begin_state(batch_size=2, func=nd.ones))
 zone = rnn.ZoneoutCell(cell, .2)
-attempt(lambda: cell.begin_state(2)); attempt(lambda: zone.begin_state(batch_size=2, func=nd.zeros)); attempt(lambda: rnn.ZoneoutCell(cell))
+attempt(lambda: cell.begin_state(2)); attempt(lambda: zone.begin_state(batch_size=2, func=nd.zeros))
+attempt(lambda: rnn.ZoneoutCell(cell))
 bi = rnn.BidirectionalCell(rnn.LSTMCell(5), rnn.LSTMCell(5))
 attempt(lambda: rnn.ZoneoutCell(bi)); attempt(lambda: bi(y[0], []))
 T = gluon.Trainer
 params = d.collect_params()
-attempt(lambda: T([1, 2], 'sgd')); attempt(lambda: T(3, 'sgd')); attempt(lambda: T(params, 'sgdx')); attempt(lambda: T(d, 'sgd'))
+attempt(lambda: T([1, 2], 'sgd')); attempt(lambda: T(3, 'sgd')); attempt(lambda: T(params, 'sgdx'))
+attempt(lambda: T(d, 'sgd'))
 attempt(lambda: T(params, 'sgd', {'lr': .1})); attempt(lambda: T(params, mx.optimizer.SGD(), {'learning_rate': .1}))
 attempt(lambda: T(nn.Dense(2).collect_params(), 'sgd').step(1))
 trainer = T(params, 'sgd', {'learning_rate': 0.1})
@@ -207,15 +215,18 @@ a = nd.arange(10).reshape((5, 2))
 attempt(lambda: U.split_data(a, 2)); attempt(lambda: U.split_data(a, 2, even_split=False))
 attempt(lambda: U.split_data(a, 2, batch_axis=1))
 attempt(lambda: U.split_and_load(a, [mx.cpu(0), mx.cpu(1)], even_split=False))
-attempt(lambda: U.split_and_load(np.ones((4, 2)), [mx.cpu(0)])); attempt(lambda: U.split_data(nd.ones(7), 3, even_split=False))
+attempt(lambda: U.split_and_load(np.ones((4, 2)), [mx.cpu(0)]))
+attempt(lambda: U.split_data(nd.ones(7), 3, even_split=False))
 arrays = [nd.ones((2,)), nd.ones((3,)) * 2]
 attempt(lambda: round(float(U.clip_global_norm(arrays, 1.0)), 5)); tell(arrays)
-attempt(lambda: U.clip_global_norm([], 1.0)); attempt(lambda: U.clip_global_norm(arrays, 1.0, check_isfinite=False).shape)
+attempt(lambda: U.clip_global_norm([], 1.0))
+attempt(lambda: U.clip_global_norm(arrays, 1.0, check_isfinite=False).shape)
 K = mx.kv.create
 kv = K('local'); kv.init(3, nd.ones((2,)))
 out = nd.zeros(2)
 kv.push(3, [nd.ones(2), nd.ones(2)]); kv.pull(3, out=out); tell(out, kv.type, kv.rank, kv.num_workers)
-attempt(lambda: kv.pull(4, out=out)); attempt(lambda: kv.init(3, out)); attempt(lambda: kv.push('a', out)); attempt(lambda: K(3))
+attempt(lambda: kv.pull(4, out=out)); attempt(lambda: kv.init(3, out)); attempt(lambda: kv.push('a', out))
+attempt(lambda: K(3))
 kv.init([5, 7], [nd.ones(2), nd.ones(2)]); kv.pushpull(5, nd.ones(2) * 4, out=out); tell(out)
 kv.set_optimizer(mx.optimizer.SGD(learning_rate=.1)); kv.push([5, 7], [nd.ones(2), [nd.ones(2)] * 2])
 kv.pull(5, out=out); tell(out); kv.pull(7, out=out); tell(out); kv.broadcast(9, nd.ones(2), out=out)
@@ -315,11 +326,14 @@ def other(*layers):
     net.add(*layers)
     return net
 five = lambda: make("other_")
-attempt(lambda: five().load_parameters(full)); attempt(lambda: five().load_parameters(full, ctx=[mx.cpu(1), mx.cpu(2)]))
-n = five(); n.initialize(); attempt(lambda: n.load_parameters(full, ctx=mx.cpu(1))); attempt(lambda: n.load_parameters(full))
+attempt(lambda: five().load_parameters(full))
+attempt(lambda: five().load_parameters(full, ctx=[mx.cpu(1), mx.cpu(2)]))
+n = five(); n.initialize(); attempt(lambda: n.load_parameters(full, ctx=mx.cpu(1)))
+attempt(lambda: n.load_parameters(full))
 n = five(); n.add(nn.Dense(1)); attempt(lambda: n.load_parameters(full))
 attempt(lambda: n.load_parameters(full, allow_missing=True)); attempt(lambda: n[5].weight.data())
-n = other(nn.Conv2D(3, 3)); attempt(lambda: n.load_parameters(full)); attempt(lambda: n.load_parameters(full, ignore_extra=True))
+n = other(nn.Conv2D(3, 3)); attempt(lambda: n.load_parameters(full))
+attempt(lambda: n.load_parameters(full, ignore_extra=True))
 tell(n[0].weight.shape)
 n = other(nn.Conv2D(4, 3)); attempt(lambda: n.load_parameters(full, ignore_extra=True))
 n = five(); n.cast('float16'); attempt(lambda: n.load_parameters(full))

@@ -125,7 +125,23 @@ def attempt(make, name, shape, by_name):
         return "error", type(error).__name__
 answers = [attempt(*case) for case in table]
 """
-_ENDINGS = ["weight", "bias", "gamma", "beta", "moving_mean", "running_mean", "moving_var", "moving_inv_var", "moving_avg", "min", "max", "mean", "thing", "bias_quantize", "WEIGHT"]
+_ENDINGS = [
+    "weight",
+    "bias",
+    "gamma",
+    "beta",
+    "moving_mean",
+    "running_mean",
+    "moving_var",
+    "moving_inv_var",
+    "moving_avg",
+    "min",
+    "max",
+    "mean",
+    "thing",
+    "bias_quantize",
+    "WEIGHT",
+]
 _FILLED = [
     *[("init.Constant(4)", f"x_{ending}", (2, 3), kind) for ending in _ENDINGS for kind in ("desc", "plain")],
     ("init.Zero()", "x_bias", (2,), "own"),

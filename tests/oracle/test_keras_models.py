@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem import keras
 
 pytestmark = pytest.mark.oracle
@@ -292,7 +292,7 @@ def _called_with(K, shape):
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors_have_the_real_type(name):
     theirs = real_keras()
-    with pytest.raises(Exception) as wanted:  # noqa: PT011 (which one is what is asked)
+    with pytest.raises(Exception) as wanted:
         ERRORS[name](theirs)
     with pytest.raises(wanted.type) as found:
         ERRORS[name](keras)

@@ -6,6 +6,7 @@ nothing else.
 """
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map_only
 
 from tandem.core import arrays
@@ -115,6 +116,11 @@ def infer(function, args=(), kwargs=None):
     known = all(None not in value.shape for value in symbolics(args, kwargs))
     first = _run_on_meta(function, args, kwargs, _TRIAL_SIZES[0])
     second = first if known else _run_on_meta(function, args, kwargs, _TRIAL_SIZES[1])
+    return _specs(first, second)
+
+
+def _specs(first, second):
+    """What two runs gave, as symbolic values: sizes in which they differ are unknown."""
     others = iter(arrays.leaves(second))
 
     def spec(leaf):
@@ -125,6 +131,37 @@ def infer(function, args=(), kwargs=None):
         return Symbolic(shape, leaf.dtype)
 
     return arrays.map_tree(spec, first)
+
+
+def infer_by_running(function, args=(), kwargs=None, *, device=None):
+    """`infer` for a function that the meta device cannot run (it reads values): run it on zeros of two sizes.
+
+    device: where the zeros are. Raises what the function raises on them.
+    """
+    runs = []
+    for batch, size in ((2, 64), (3, 128)):
+        zeros = zeros_like((args, kwargs or {}), batch=batch, size=size, device=device)
+        with torch.no_grad(), _disable_current_modes():
+            runs.append(function(*zeros[0], **zeros[1]))
+    return _specs(*runs)
+
+
+def zeros_like(tree, *, batch=2, size=64, device=None):
+    """A tree with zeros for its symbolic values and meta tensors.
+
+    batch, size: what stands in for unknown sizes of the first axis and of others.
+    """
+
+    def zeros(leaf):
+        symbolic = isinstance(leaf, Symbolic)
+        if not symbolic and not (isinstance(leaf, torch.Tensor) and leaf.is_meta):
+            return leaf
+        unknown = (None,) if symbolic and None in leaf.shape else _TRIAL_SIZES
+        shape = [dim if dim not in unknown else size if axis else batch for axis, dim in enumerate(leaf.shape)]
+        with _disable_current_modes():
+            return torch.zeros(shape, dtype=torch_dtype(leaf.dtype), device=device)
+
+    return arrays.map_tree(zeros, tree)
 
 
 def _run_on_meta(function, args, kwargs, size):
@@ -157,6 +194,15 @@ class Graph:
         self.nodes = self._sort()
         self._steps = [self._compile(node) for node in self.nodes]
 
+    def __getstate__(self):
+        # The nodes first: each refers to earlier ones only, so that copying a deep graph does not recurse deeply.
+        return {"nodes": self.nodes, "inputs": self.inputs, "outputs": self.outputs}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        # What was compiled knows the values by their identity.
+        self._steps = [self._compile(node) for node in self.nodes]
+
     def _sort(self):
         """The nodes in topological order, depth first from the outputs (no recursion: graphs may be deep)."""
         given = {id(value) for value in self.inputs}
@@ -185,21 +231,19 @@ class Graph:
 
     @staticmethod
     def _compile(node):
-        """(operation, fill, targets): `fill(values)` gives the arguments, `targets` are the outputs' ids."""
+        """(node, fill, targets): `fill(values)` gives the arguments, `targets` are the outputs' ids."""
         args, kwargs = node.args, node.kwargs
+        targets = [id(value) for value in symbolics(node.outputs)]
         if len(args) == 1 and isinstance(args[0], Symbolic) and not symbolics(kwargs):
             key = id(args[0])
+            return node, lambda values: ((values[key],), kwargs), targets
 
-            def fill(values):
-                return (values[key],), kwargs
-        else:
+        def fill(values):
+            return arrays.map_tree(
+                lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, (args, kwargs)
+            )
 
-            def fill(values):
-                return arrays.map_tree(
-                    lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, (args, kwargs)
-                )
-
-        return node, fill, [id(value) for value in symbolics(node.outputs)]
+        return node, fill, targets
 
     def run(self, feed, call=None):
         """Evaluate the outputs.

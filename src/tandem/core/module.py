@@ -25,6 +25,9 @@ class Holder:
     def learns(self, flag):
         self.tensor.requires_grad_(flag)
 
+    def follow(self):
+        """Take note of another dtype or device of the tensor itself: `Module.to` changes it in place."""
+
     def bind(self, tensor):
         """Hold `tensor` from now on, in every module that owns this holder."""
         Module.mutations += 1
@@ -95,6 +98,8 @@ class Module(torch.nn.Module):
             tensor = self._parameters.get(name, self._buffers.get(name))
             if tensor is not None and tensor is not holder.tensor:
                 holder.bind(tensor)
+            else:
+                holder.follow()
         return self
 
     def train(self, mode=True):

@@ -39,7 +39,7 @@ def conv(data, filters, kernel, *, bias=True, groups=1, channel_axis=-1, weight_
 
 
 def conv_transpose(data, filters, kernel, *, bias=True, groups=1, channel_axis=-1, weight_layout="oi_spatial"):
-    """Transposed convolution: its kernel is that of the convolution it is the gradient of, from `filters` to the data's."""
+    """Transposed convolution: its kernel is that of the convolution that it is the gradient of."""
     channels = _channels("transposed convolution", data, channel_axis, len(kernel))
     found = {"weight": _kernel(weight_layout, kernel, filters // groups, channels)}
     return {**found, "bias": (filters,)} if bias else found

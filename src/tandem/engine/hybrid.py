@@ -101,8 +101,7 @@ class Hybrid(Step):
         if not self.enabled or nested():
             return self.function(*args)
         if not torch.is_grad_enabled():
-            result = super().__call__(*args)
-            return map_tree(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, result)
+            return self._call_without_gradients(args)
         tensors = []
         spec = map_tree(lambda leaf: _spec(leaf, tensors), args)
         key = (repr(spec), scope.is_training(), torch.get_default_dtype(), self._fingerprint())
@@ -111,9 +110,21 @@ class Hybrid(Step):
             kind = self._joint[key] = _JointKind()
         if kind.eager:
             return self.function(*args)
+        if kind.frozen is not None:
+            if kind.frozen == self._learning():
+                with torch.no_grad():
+                    return self._call_without_gradients(args)
+            kind.frozen = None
         if kind.recording is None:
             return self._record_joint(kind, args, tensors)
         return self._replay_joint(kind, args, tensors)
+
+    def _learning(self):
+        return [id(parameter) for parameter in self._parameters() if parameter.requires_grad]
+
+    def _call_without_gradients(self, args):
+        result = super().__call__(*args)
+        return map_tree(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, result)
 
     def _record_joint(self, kind, args, tensors):
         given = [tensor.clone() for tensor in tensors]
@@ -140,7 +151,9 @@ class Hybrid(Step):
             raise Unfaithful("a result is not a tensor")
         differentiable = [value.requires_grad for value in flat]
         if not any(differentiable):
-            raise Unfaithful("no result depends on a parameter that trains")
+            recorder.finish(flat)
+            kind.frozen = self._learning()
+            return
         parameters = [parameter for parameter in self._parameters() if parameter.requires_grad]
         sources = [tensor for tensor in given if tensor.requires_grad] + parameters
         outputs = [value for value, wanted in zip(flat, differentiable, strict=True) if wanted]
@@ -186,6 +199,7 @@ class _JointKind:
 
     def __init__(self):
         self.eager = False
+        self.frozen = None  # where no result has a gradient: the parameters that learned then
         self.attempts = 0
         self.spec = None
         self.forget()

@@ -18,8 +18,9 @@ _END_OF_JPEG = b"\xff\xd9"
 
 
 def decode(data, grey=False, name=None):
-    """An image file's bytes as a uint8 array (height, width, 3) in RGB, or (height, width, 1).
+    """An image file's bytes as a uint8 array (height, width, 3) in RGB, or, where it shall be grey, (height, width, 1).
 
+    grey None takes the image as it is: (height, width) for grey ones, also of 16 bits, 4 channels for transparent ones.
     Transparency is dropped, 16-bit values lose their lower half, an orientation in the file's EXIF data is not applied.
     A JPEG that ends too soon is read as far as it goes, with a warning. name: the file's, for messages.
     Raises ValueError for what is no image.
@@ -60,6 +61,8 @@ def _open(data, grey):
 def _pixels(picture, grey):
     """The pixels of a PIL image, as OpenCV has them."""
     mode = picture.mode
+    if grey is None:
+        return _as_it_is(picture)
     if mode == "I;16" or (mode == "I" and picture.format == "PNG"):
         values = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)[:, :, None]
         return values if grey else np.repeat(values, 3, 2)
@@ -75,6 +78,17 @@ def _pixels(picture, grey):
         return np.array(picture.convert("L"))[:, :, None]
     rule = _PNG_GREY if picture.format == "PNG" else _OPENCV_GREY
     return _grey(np.asarray(picture.convert("RGB")), rule)
+
+
+def _as_it_is(picture):
+    mode = picture.mode
+    if mode in ("1", "L"):
+        return np.array(picture.convert("L"))
+    if mode.startswith("I"):
+        return np.asarray(picture).astype(np.uint16)
+    if mode in ("LA", "PA", "RGBA") or (mode == "P" and "transparency" in picture.info):
+        return np.array(picture.convert("RGBA"))
+    return _pixels(picture, False)
 
 
 def _grey(colours, rule):

@@ -12,7 +12,7 @@ from pathlib import Path
 from tandem.core.errors import explain
 
 MOST_AXES = 32  # of an array; NumPy's own limit was 32 until 2.0
-MOST_ELEMENTS = 1 << 62  # of an array, counting those that sparse storage leaves out
+MOST_ELEMENTS = 1 << 59  # of an array, counting those that sparse storage leaves out; NumPy counts bytes in 63 bits
 LONGEST_NAME = 1 << 16  # bytes
 LONGEST_LINE = 1 << 12  # bytes, of a text file such as an index
 MOST_UNPACKED = 1032  # bytes that one compressed byte can become in the deflate format

@@ -204,8 +204,6 @@ def _sparse(reader, kind, stored, shape, flag, what):
     if kind == "row_sparse":
         return RowSparse(shape, indices, values)
     starts = parts[0]
-    if len(starts) == 0 and count == 0:  # how MXNet writes a matrix of zeros; it may claim any number of rows
-        return CSR(shape, np.broadcast_to(np.int64(0), (rows + 1,)), indices, values)
     if len(starts) != rows + 1 or starts[0] != 0 or starts[-1] != count or (np.diff(starts) < 0).any():
         expected = f"{rows + 1} numbers that rise from 0 to {count}"
         raise reader.broken(f"{headers[0][2]} make no sense", expected, starts.tolist()[:8])
@@ -263,8 +261,6 @@ def _write_sparse(file, array, device, magic):
     rows = isinstance(array, RowSparse)
     parts = (array.indices,) if rows else (array.indptr, array.indices)
     parts = [np.ascontiguousarray(part, "<i8") for part in parts]
-    if not rows and len(parts[1]) == 0:
-        parts[0] = parts[0][:0]
     flag, raw = _raw(array.values)
     file.write(struct.pack("<Ii", magic, 1 if rows else 2))
     file.write(_packed_shape(tuple(array.values.shape)) + _packed_shape(array.shape))
@@ -282,7 +278,7 @@ def _packed_shape(shape):
 
 def _raw(array):
     """(MXNet's number of the dtype, the values as bytes)."""
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, (np.ndarray, np.generic)):
         array = array.detach().cpu().contiguous()
         if str(array.dtype) == "torch.bfloat16":
             import torch

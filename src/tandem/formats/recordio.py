@@ -1,9 +1,9 @@
 """RecordIO: files of records one after the other, with an index beside them, and the header that MXNet gives a record.
 
 A record is written in one part or several, each: uint32 magic 0xCED7230A, uint32 kind << 29 | length, the bytes, zeros
-up to a multiple of four. Kind 0 is a whole record. A record that has the magic in it (at a multiple of four bytes) is cut
-there, the magic left out: kind 1 begins such a record, 2 goes on, 3 ends it. So the magic marks the beginning of a part
-wherever a reader finds it.
+up to a multiple of four. Kind 0 is a whole record. A record that has the magic in it (at a multiple of four bytes) is
+cut there, the magic left out: kind 1 begins such a record, 2 goes on, 3 ends it. So the magic marks the beginning of a
+part wherever a reader finds it.
 
 The index has a line "key <tab> position" for each record. The header (IRHeader): uint32 flag, float32 label, uint64 id,
 uint64 id2; with a flag above 0 as many float32 follow, and they are the label.
@@ -187,7 +187,7 @@ def read_index(path, size=None, key_type=int):
         number = 0
         while line := file.readline(LONGEST_LINE):
             number += 1
-            if not line.strip():
+            if not line.strip(b"\r\n"):
                 continue
             fields = line.rstrip(b"\r\n").split(b"\t")
             try:
@@ -224,7 +224,7 @@ def positions(path):
 
 
 def pack(header, content):
-    """A record of a header (flag, label, id, id2) and bytes; with a label of several numbers the flag is their count."""
+    """A record of a header (flag, label, id, id2) and bytes; for a label of several numbers the flag is their count."""
     _, label, number, number2 = header
     if isinstance(label, (int, float, np.number)):
         return _HEADER.pack(0, label, number, number2) + content

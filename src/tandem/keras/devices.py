@@ -9,7 +9,8 @@ from tandem.core.errors import Unsupported, explain
 def device(device_name):
     """A block whose new variables live on a device: "cpu", "gpu:0", "cuda:1".
 
-    Raises ValueError for a name of another form, Unsupported for a device other than the one that new variables live on.
+    Raises ValueError for a name of another form, Unsupported for a device other than the one that new variables live
+    on.
     """
     kind, _, index = str(device_name).lower().partition(":")
     if kind not in ("cpu", "gpu", "cuda") or (index and not index.isdigit()):

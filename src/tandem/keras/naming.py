@@ -48,7 +48,9 @@ class name_scope:
 
     def __init__(self, name, caller=None, deduplicate=True, override_parent=None):
         if not isinstance(name, str) or "/" in name:
-            raise ValueError(explain("A scope's name is wrong", expected="a string without '/'", given=f"name={name!r}"))
+            raise ValueError(
+                explain("A scope's name is wrong", expected="a string without '/'", given=f"name={name!r}")
+            )
         self.name = name
         self.caller = caller
         self.deduplicate = deduplicate

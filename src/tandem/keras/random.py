@@ -39,7 +39,9 @@ class SeedGenerator:
             )
 
     def generator(self, device="cpu"):
-        """The `torch.Generator` that the numbers come from on `device`; torch's global one (None) where no seed was given."""
+        """The `torch.Generator` that the numbers come from on `device`; torch's global one (None) where no seed was
+        given.
+        """
         if self._given is None:
             return None
         key = str(device)
@@ -74,7 +76,9 @@ class SeedGenerator:
 
 
 def generator_of(seed, device="cpu"):
-    """The `torch.Generator` for a `seed` argument: an integer begins anew, a `SeedGenerator` goes on, None is the global one."""
+    """The `torch.Generator` for a `seed` argument: an integer begins anew, a `SeedGenerator` goes on, None is the
+    global one.
+    """
     if seed is None:
         return None
     if getattr(seed, "is_seed_generator", False):

@@ -15,8 +15,8 @@ KerasHistory = namedtuple("KerasHistory", ["operation", "node_index", "tensor_in
 class KerasTensor(graph.Symbolic):
     """A placeholder for a tensor: shape (None where a size is not known), dtype, and the operation that makes it.
 
-    shape: a tuple; dtype: by default `floatx`; record_history: False keeps the results of operations on it out of graphs.
-    Raises Unsupported for `sparse=True` and `ragged=True`, as Keras's torch backend raises.
+    shape: a tuple; dtype: by default `floatx`; record_history: False keeps the results of operations on it out of
+    graphs. Raises Unsupported for `sparse=True` and `ragged=True`, as Keras's torch backend raises.
     """
 
     _keras_mask = None
@@ -61,7 +61,7 @@ class KerasTensor(graph.Symbolic):
             explain(
                 f"A KerasTensor has a shape and a dtype but no value: it cannot be converted to {wanted}",
                 given=repr(self),
-                hint="Inside a functional model, use Keras layers and `keras.ops` functions on it, or a `Lambda` layer.",
+                hint="Use Keras layers and `keras.ops` functions on it, or a `Lambda` layer.",
             )
         )
 
@@ -169,7 +169,8 @@ def standardize_shape(shape):
         if size is not None:
             if not hasattr(size, "__index__"):
                 raise ValueError(
-                    f"Cannot convert '{tuple(shape)}' to a shape. Found invalid dimension '{size}' of type '{type(size)}'."
+                    f"Cannot convert '{tuple(shape)}' to a shape. Found invalid dimension '{size}' of type "
+                    f"'{type(size)}'."
                 )
             size = int(size)
             if size < 0:

@@ -1,4 +1,6 @@
-"""`keras.tree`: nested lists, tuples and dicts of values. The entries of a dict go in the order of their sorted keys."""
+"""`keras.tree`: nested lists, tuples and dicts of values. The entries of a dict go in the order of their sorted
+keys.
+"""
 
 from tandem.core.errors import explain
 
@@ -110,7 +112,7 @@ def map_shape_structure(func, structure):
 
     if is_shape(structure):
         return func(tuple(structure) if isinstance(structure, tuple) else structure)
-    return _rebuild(structure, [(key, map_shape_structure(func, value)) for key, value in _entries(structure)])
+    return _rebuild(structure, [(key, map_shape_structure(func, value)) for key, value in _entries(structure) or ()])
 
 
 def assert_same_structure(a, b, check_types=None):
@@ -133,7 +135,9 @@ def pack_sequence_as(structure, flat_sequence):
     count = len(flatten(structure))
     if count != len(values):
         raise ValueError(
-            explain("The sequence does not fit the structure", expected=f"{count} values", given=f"{len(values)} values")
+            explain(
+                "The sequence does not fit the structure", expected=f"{count} values", given=f"{len(values)} values"
+            )
         )
     remaining = iter(values)
 

@@ -63,10 +63,14 @@ class Variable(Holder):
         if layout is not None:
             raise Unsupported("Variables with a `layout` (sharded over devices) are not supported yet.")
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError(f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}")
+            raise ValueError(
+                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}"
+            )
         if aggregation not in _AGGREGATIONS:
             raise ValueError(
-                explain("Invalid value for argument `aggregation`", expected=f"one of {_AGGREGATIONS}", given=aggregation)
+                explain(
+                    "Invalid value for argument `aggregation`", expected=f"one of {_AGGREGATIONS}", given=aggregation
+                )
             )
         if synchronization not in _SYNCHRONIZATIONS:
             raise ValueError(
@@ -119,9 +123,13 @@ class Variable(Holder):
 
     def bind(self, tensor):
         """Hold `tensor` (a `torch.nn.Parameter` or, for state that is not learned, a plain one) from now on."""
-        self._dtype = dtypes.dtype_name(tensor.dtype)
-        self._floating = tensor.is_floating_point()
         super().bind(tensor)
+        self.follow()
+
+    def follow(self):
+        """Take note of another dtype of the tensor."""
+        self._dtype = dtypes.dtype_name(self.tensor.dtype)
+        self._floating = self.tensor.is_floating_point()
 
     @property
     def value(self):
@@ -214,14 +222,16 @@ class Variable(Holder):
 
     @property
     def trainable(self):
-        """Whether optimizers change it; setting it also sets the tensor's `requires_grad`."""
-        return self._trainable
+        """Whether optimizers change it; for numbers that have gradients that is the tensor's `requires_grad`."""
+        return self._trainable and (not self.is_parameter or self.tensor.requires_grad)
 
     @trainable.setter
     def trainable(self, value):
         self._trainable = bool(value)
         if self.is_parameter:
             self.tensor.requires_grad_(self._trainable)
+
+    learns = trainable
 
     @property
     def constraint(self):
@@ -305,7 +315,9 @@ class Variable(Holder):
 
 def _callable_or_none(value, what):
     if value is not None and not callable(value):
-        raise ValueError(explain(f"Invalid value for attribute `{what}`", expected="a callable or None", given=repr(value)))
+        raise ValueError(
+            explain(f"Invalid value for attribute `{what}`", expected="a callable or None", given=repr(value))
+        )
     return value
 
 

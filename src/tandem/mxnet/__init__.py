@@ -14,6 +14,7 @@ _INDEX = {
     "attribute": ("attribute", None),
     "autograd": ("autograd", None),
     "base": ("base", None),
+    "callback": ("callback", None),
     "context": ("context", None),
     "cpu": ("context", "cpu"),
     "cpu_pinned": ("context", "cpu_pinned"),

@@ -6,6 +6,7 @@ has it.
 """
 
 import functools
+import threading
 
 import torch
 from torch.utils.weak import TensorWeakRef
@@ -14,9 +15,9 @@ from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 
-# What kind of pass runs: MXNet's `backward` passes, and `grad` calls, which touch no array's gradient. Not per thread:
-# torch calls the hooks of CUDA tensors from threads of its own.
-_passes = {"backward": 0, "grad": 0}
+# Passes of MXNet's kind that run, by the thread that started them: "backward", or "grad", which touches no array's own
+# gradient.
+_passes = {}
 
 _REQUESTS = ("write", "add", "null")
 
@@ -70,10 +71,11 @@ class Hook:
         self.leaf, self.request, self.kept, self.fresh = TensorWeakRef(leaf), request, kept, False
 
     def __call__(self, grad):
-        if _passes["grad"]:
+        kind = _kind_of_pass()
+        if kind == "grad":
             return
         self.fresh = True
-        if self.request == "write" and _passes["backward"]:
+        if self.request == "write" and kind == "backward":
             leaf = self.leaf()
             if leaf is None or leaf.grad is None:
                 return
@@ -83,19 +85,39 @@ class Hook:
                 leaf.grad = None
 
 
-class during:
-    """A context that says what kind of pass runs."""
+def _kind_of_pass():
+    """The kind of pass that this thread computes for; None for plain torch's."""
+    if not _passes:
+        return None
+    thread = threading.get_ident()
+    if thread in _passes:
+        return _passes[thread]
+    if any(thread == known.ident for known in threading.enumerate()):
+        return None
+    # One of torch's own threads, which compute for CUDA devices.
+    kinds = set(_passes.values())
+    return "backward" if "backward" in kinds else "grad"
 
-    __slots__ = ("kind",)
+
+class during:
+    """A context that says what kind of pass this thread runs."""
+
+    __slots__ = ("before", "kind")
 
     def __init__(self, kind):
         self.kind = kind
 
     def __enter__(self):
-        _passes[self.kind] += 1
+        thread = threading.get_ident()
+        self.before = _passes.get(thread)
+        _passes[thread] = self.kind
 
     def __exit__(self, *exception):
-        _passes[self.kind] -= 1
+        thread = threading.get_ident()
+        if self.before is None:
+            del _passes[thread]
+        else:
+            _passes[thread] = self.before
 
 
 def hook_of(tensor):

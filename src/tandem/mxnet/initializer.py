@@ -56,8 +56,8 @@ class InitDesc(str):
 class Initializer:
     """Base of initializers: `initializer(InitDesc(name), array)` fills an array.
 
-    A subclass overrides `_init_weight(name, array)`, or `__call__` to treat all arrays alike. Keyword arguments are what
-    `dumps` writes.
+    A subclass overrides `_init_weight(name, array)`, or `__call__` to treat all arrays alike. Keyword arguments are
+    what `dumps` writes.
     """
 
     def __init__(self, **kwargs):
@@ -438,7 +438,7 @@ class Xavier(Initializer):
 
 @register
 class MSRAPrelu(Xavier):
-    """Xavier for layers followed by a PReLU of this slope: gaussian, magnitude 2/(1 + slope²). Source: He et al. 2015."""
+    """Xavier for layers before a PReLU of this slope: gaussian, magnitude 2/(1 + slope²). Source: He et al. 2015."""
 
     def __init__(self, factor_type="avg", slope=0.25):
         super().__init__("gaussian", factor_type, 2.0 / (1 + slope**2))

@@ -1,6 +1,7 @@
 """Learning rates as functions of the number of updates (`mx.lr_scheduler`)."""
 
 import logging
+from itertools import pairwise
 from math import cos, pi
 
 from tandem.core.errors import explain
@@ -108,7 +109,7 @@ class MultiFactorScheduler(LRScheduler):
             raise AssertionError(explain("step is a list of update numbers", given=repr(step)))
         if any(one < 1 for one in step):
             raise ValueError(explain("A schedule's step is at least 1 update", given=f"step={step}"))
-        if any(one >= following for one, following in zip(step, step[1:])):
+        if any(one >= following for one, following in pairwise(step)):
             raise ValueError(explain("The steps of a schedule increase", given=f"step={step}"))
         _check_factor(factor)
         self.step = step

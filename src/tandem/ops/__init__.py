@@ -22,6 +22,13 @@ _FAMILIES = (
     "image",
     "colour",
     "shape",
+    "subscript",
+    "typed",
+    "heads",
+    "matrices",
+    "sequences",
+    "columns",
+    "counting",
 )
 
 __all__ = [*_FAMILIES]

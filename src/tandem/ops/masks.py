@@ -2,10 +2,12 @@
 
 import torch
 
+
 def masked_mean(x, mask, axis=1, *, keepdims=False):
     """Mean over the steps that the mask keeps: ``sum(mask * x) / sum(mask)`` along `axis`.
 
-    x: (N, L, C) with axis 1, or (N, C, L) with axis 2; mask: (N, L). Returns (N, C), with a 1 for the steps if `keepdims`.
+    x: (N, L, C) with axis 1, or (N, C, L) with axis 2; mask: (N, L). Returns (N, C), with a 1 for the steps if
+    `keepdims`.
     """
     weights = mask.to(x.dtype).unsqueeze(2 if axis == 1 else 1)
     return (x * weights).sum(axis, keepdim=keepdims) / weights.sum(axis, keepdim=keepdims)
@@ -20,8 +22,8 @@ def without(scores, mask):
 def concat_masks(inputs, given, axis):
     """The mask of a concatenation: those of the inputs (True where an input has none), joined along the same axis.
 
-    inputs: tensors of one rank; given: a mask (fewer axes than its input, the leading ones) or None for each. Joined along
-    an axis that the masks do not have, an entry is kept where all masks keep it.
+    inputs: tensors of one rank; given: a mask (fewer axes than its input, the leading ones) or None for each. Joined
+    along an axis that the masks do not have, an entry is kept where all masks keep it.
     """
     whole = []
     for x, mask in zip(inputs, given):

@@ -23,7 +23,7 @@ def arrays(*shape):
     return np.cos(np.arange(np.prod(shape)).reshape(shape)).astype("float32")
 
 
-# --- a block is a torch module ---------------------------------------------------------------------------------------
+# --- a block is a torch module --------------------------------------------------------------------
 
 
 def test_torch_tensors_in_torch_tensors_out():
@@ -154,7 +154,7 @@ def test_parameters_that_are_no_attributes_belong_to_it_too():
     assert list(net.collect_params().keys()) == [net.prefix + "w"]
 
 
-# --- a block in a graph ------------------------------------------------------------------------------------------------
+# --- a block in a graph ---------------------------------------------------------------------------
 
 
 def test_a_symbolic_value_makes_a_node_and_the_weights():
@@ -199,7 +199,7 @@ def test_a_users_block_with_unknown_shapes_in_a_graph():
     assert (third.w.shape, third.inner.weight.shape) == ((4, 6), (2, 4))
 
 
-# --- torch modules inside Gluon ------------------------------------------------------------------------------------------
+# --- torch modules inside Gluon -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [nn.Sequential, nn.HybridSequential])

@@ -19,6 +19,7 @@ def _activation(function, class_name, module="keras.src.ops.nn", name=None):
 
     entry = lift(on_tensors, class_name, 1, module=module)
     entry.__name__ = entry.__qualname__ = name or function.__name__
+    entry.__module__ = __name__
     entry.function = function
     return entry
 

@@ -60,7 +60,9 @@ def result_type(*given):
     if not given:
         return floatx()
     weak_float = any(item is float or isinstance(item, float) for item in given)
-    names = [standardize_dtype(item) for item in given if item not in (int, float) and not isinstance(item, (int, float))]
+    names = [
+        standardize_dtype(item) for item in given if item not in (int, float) and not isinstance(item, (int, float))
+    ]
     if not names:
         return floatx() if weak_float else "int32"
     name = names[0]

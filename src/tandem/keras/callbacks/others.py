@@ -4,6 +4,7 @@ import json
 import warnings
 
 import numpy as np
+import torch
 
 from tandem.core.errors import explain
 from tandem.keras.callbacks.callback import Callback
@@ -37,7 +38,8 @@ class SwapEMAWeights(Callback):
         optimizer = self._optimizer()
         if optimizer._averages is None:
             return
-        steps.swap(tensors_of(optimizer._trainable_variables), tensors_of(optimizer._averages))
+        with torch.no_grad():
+            steps.swap(tensors_of(optimizer._trainable_variables), tensors_of(optimizer._averages))
 
     def _swap_in(self):
         if not self._swapped:

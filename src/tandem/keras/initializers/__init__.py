@@ -66,10 +66,12 @@ def get(identifier):
         found = deserialize(identifier)
     elif isinstance(identifier, str):
         found = resolve_name(identifier, _CLASSES, "initializer", _ALIASES)
-    elif hasattr(identifier, "shape") and not callable(identifier) or tensors.is_tensor(identifier):
+    elif (hasattr(identifier, "shape") and not callable(identifier)) or tensors.is_tensor(identifier):
 
-        def found(shape, dtype=None):
+        def values(shape, dtype=None):
             return tensors.convert(identifier, dtype).expand(tuple(shape))
+
+        found = values
     else:
         found = identifier
     if inspect.isclass(found):

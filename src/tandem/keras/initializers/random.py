@@ -61,7 +61,8 @@ class VarianceScaling(RandomInitializer):
     """Numbers whose variance is ``scale / n``, n being how many inputs, outputs, or both on average, a unit has.
 
     scale: positive; mode: "fan_in", "fan_out" or "fan_avg"; distribution: "truncated_normal" ("normal" is the same),
-    "untruncated_normal" or "uniform"; seed: see `RandomInitializer`; input_axes, output_axes: which axes of the shape are
+    "untruncated_normal" or "uniform"; seed: see `RandomInitializer`; input_axes, output_axes: which axes of "
+    "the shape are
     inputs and outputs, where it is not that of a dense or convolution kernel.
     Raises ValueError for other values.
     """

@@ -18,9 +18,7 @@ class _Elementwise(Layer):
 def _not_negative(value, name, layer):
     if value is None or value < 0:
         raise ValueError(
-            explain(
-                f"The {name} of a {layer} layer must be a number that is not negative", given=f"{name}={value}"
-            )
+            explain(f"The {name} of a {layer} layer must be a number that is not negative", given=f"{name}={value}")
         )
     return value
 

@@ -7,14 +7,14 @@ import warnings
 import torch
 
 from tandem.core import arrays, dtypes, graph, scope
-from tandem.core.errors import explain
-from tandem.core.module import Holder, Module, call_with_arrays
+from tandem.core.module import Module, call_with_arrays
 from tandem.keras import dtype_policies, naming, tensors, variables
-from tandem.keras.layers import input_spec, signature, tracking
+from tandem.keras.layers import input_spec, signature
 from tandem.keras.layers.configurable import Configurable
+from tandem.keras.layers.ownership import Ownership
+from tandem.keras.layers.structures import flat_masks, has_values, mask_tree, spec_of, tuples
 from tandem.keras.layers.weights import Weights
 from tandem.keras.symbolic import KerasTensor, Operation, add_node, as_specs, check_name
-from tandem.keras.variables import Variable
 
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
 
@@ -48,11 +48,11 @@ def _outermost(build):
     return wrapper
 
 
-class Layer(Weights, Configurable, Module, Operation):
+class Layer(Ownership, Weights, Configurable, Module, Operation):
     """A function of tensors with weights.
 
-    A subclass makes its weights in `build(input_shape)` with `add_weight` and computes in `call(inputs, …)`. Calling the
-    layer on tensors or arrays computes; on `KerasTensor`s it adds a node to a functional model.
+    A subclass makes its weights in `build(input_shape)` with `add_weight` and computes in `call(inputs, …)`. Calling
+    the layer on tensors or arrays computes; on `KerasTensor`s it adds a node to a functional model.
 
     activity_regularizer: penalty of the output; trainable: whether the weights learn; dtype: a dtype, or the name of a
     `DTypePolicy`; autocast: whether floating point inputs are cast to the compute dtype; name: unique in a model.
@@ -158,125 +158,6 @@ class Layer(Weights, Configurable, Module, Operation):
         """The names of the parameters of `call`."""
         return list(self._facts.names)
 
-    # --- owning things ---------------------------------------------------------------------------------------------
-    def __setattr__(self, name, value):
-        own = self.__dict__
-        if "_layers" not in own:
-            if isinstance(value, (Holder, torch.nn.Module)):
-                self._check_super_called()
-            object.__setattr__(self, name, value)
-            return
-        if isinstance(value, torch.nn.Module) and not isinstance(value, Layer):
-            value = self._as_layer(value)
-        old = own.get(name, own["_modules"].get(name))
-        if old is not None and old is not value and isinstance(old, (Layer, Holder, list, dict)):
-            self._untrack(old)
-        if isinstance(value, (list, dict, tuple, set)):
-            value = tracking.tracked(value, self, name)
-            Module.mutations += 1
-            object.__setattr__(self, name, value)
-            return
-        self._track(name, value)
-        super().__setattr__(name, value)
-
-    def __delattr__(self, name):
-        self._untrack(getattr(self, name, None))
-        super().__delattr__(name)
-
-    def _as_layer(self, module):
-        """A plain torch module as a layer, so that Keras sees its weights."""
-        from tandem.keras.layers.torch_module import layer_for
-
-        return layer_for(module)
-
-    def _track(self, name, value):
-        """Own `value` if it is a layer, variable, metric or random generator; `name` is its name in `state_dict`."""
-        own = self.__dict__
-        if isinstance(value, Layer):
-            if not _contains(own["_layers"], value):
-                self._check_unlocked()
-                own["_layers"].append(value)
-                if not _contains(self._modules.values(), value):
-                    self._modules[_free(name, self._modules)] = value
-        elif isinstance(value, Variable):
-            kind = "_trainable_variables" if value.trainable else "_non_trainable_variables"
-            if _contains(own["_trainable_variables"], value) or _contains(own["_non_trainable_variables"], value):
-                self._rename(name, value)
-            else:
-                self._check_unlocked()
-                own[kind].append(value)
-                self._register(_free(name, {**self._parameters, **self._buffers}), value)
-        elif hasattr(value, "update_state") and hasattr(value, "reset_state"):
-            if not _contains(own["_metrics"], value):
-                own["_metrics"].append(value)
-        elif getattr(value, "is_seed_generator", False) and not _contains(own["_seed_generators"], value):
-            self._check_unlocked()
-            own["_seed_generators"].append(value)
-
-    def _register(self, name, variable):
-        """Show the variable's tensor under `name` in `state_dict`, without an attribute."""
-        self.__dict__.setdefault("_holders", {})[name] = variable
-        variable.__dict__.setdefault("_owners", []).append((self, name))
-        self._register_tensor(name, variable)
-
-    def _rename(self, name, variable):
-        holders = self.__dict__.get("_holders", {})
-        for old in [key for key, held in holders.items() if held is variable and key != name]:
-            del holders[old]
-            self._parameters.pop(old, None)
-            self._buffers.pop(old, None)
-            variable._owners = [pair for pair in variable._owners if pair != (self, old)]
-
-    def _untrack(self, value):
-        own = self.__dict__
-        if isinstance(value, (list, tuple)):
-            for item in value:
-                self._untrack(item)
-        elif isinstance(value, dict):
-            for item in value.values():
-                self._untrack(item)
-        elif isinstance(value, Layer):
-            own["_layers"][:] = [layer for layer in own["_layers"] if layer is not value]
-            for name in [name for name, module in self._modules.items() if module is value]:
-                del self._modules[name]
-        elif isinstance(value, Variable):
-            for kind in ("_trainable_variables", "_non_trainable_variables"):
-                own[kind][:] = [variable for variable in own[kind] if variable is not value]
-            self._rename(None, value)
-
-    def _check_unlocked(self):
-        if self._locked:
-            raise ValueError(
-                "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All "
-                "state must be created in the `__init__()` method or in the `build()` method. "
-                f"(Layer '{self.name}' of type {type(self).__name__}.)"
-            )
-
-    def _check_super_called(self):
-        if "_layers" not in self.__dict__:
-            raise RuntimeError(
-                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first statement in "
-                "the `__init__()` method. Go add it!"
-            )
-
-    def _flatten_layers(self, include_self=True, recursive=True):
-        """This layer and those below it, each before its sublayers, each once."""
-        found, seen = [], set()
-        stack = [self] if include_self else list(reversed(self._layers))
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            found.append(layer)
-            if recursive or layer is self:
-                stack.extend(reversed(layer._layers))
-        return found
-
-    @classmethod
-    def _count_mutation(cls):
-        Module.mutations += 1
-
     def __setstate__(self, state):
         super().__setstate__(state)
         cls = type(self)
@@ -287,6 +168,17 @@ class Layer(Weights, Configurable, Module, Operation):
             owners = variable.__dict__.setdefault("_owners", [])
             if not any(owner is self and key == name for owner, key in owners):
                 owners.append((self, name))
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        policy = self._dtype_policy
+        # Weights that were moved to another dtype are computed with in that one.
+        if policy.compute_dtype == policy.variable_dtype:
+            moved = dtypes.dtype_name(fn(torch.empty(0, dtype=dtypes.torch_dtype(policy.variable_dtype))).dtype)
+            if moved != policy.variable_dtype:
+                self.dtype_policy = moved
+                Module.mutations += 1
+        return self
 
     # --- building --------------------------------------------------------------------------------------------------
     def build(self, input_shape):
@@ -302,7 +194,7 @@ class Layer(Weights, Configurable, Module, Operation):
             import inspect
 
             bound = inspect.signature(build).bind(self, *args, **kwargs).arguments
-            shapes = {key: value for key, value in list(bound.items())[1:]}
+            shapes = dict(list(bound.items())[1:])
             own["_build_shapes"] = shapes if len(shapes) != 1 else {"input_shape": next(iter(shapes.values()))}
         except TypeError:  # a build(*args): nothing to remember
             own["_build_shapes"] = None
@@ -311,18 +203,19 @@ class Layer(Weights, Configurable, Module, Operation):
 
     def get_build_config(self):
         """The shapes that the layer was built from, or None."""
-        return self._build_shapes
+        shapes = self._build_shapes
+        return shapes if shapes is None or set(shapes) == {"input_shape"} else {"shapes_dict": shapes}
 
     def build_from_config(self, config):
         """Build from the shapes that `get_build_config` gave."""
         if not config:
             return
         if "input_shape" in config and len(config) == 1:
-            self.build(_tuples(config["input_shape"]))
-        elif "shapes_dict" in config:
-            self.build(**{key: _tuples(value) for key, value in config["shapes_dict"].items()})
+            self.build(tuples(config["input_shape"]))
+        elif config.get("shapes_dict"):
+            self.build(**{key: tuples(value) for key, value in config["shapes_dict"].items()})
         else:
-            self.build(**{key: _tuples(value) for key, value in config.items()})
+            self.build(**{key: tuples(value) for key, value in config.items()})
 
     def _maybe_build(self, args, kwargs):
         facts = self._facts
@@ -347,7 +240,9 @@ class Layer(Weights, Configurable, Module, Operation):
         raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
 
     def forward(self, *args, **kwargs):
-        """What `layer(…)` does: convert the arguments, build the weights, hand masks and the training flag on, compute."""
+        """What `layer(…)` does: convert the arguments, build the weights, hand masks and the training flag on,
+        compute.
+        """
         cast = self._cast_to
         for value in args:
             kind = type(value)
@@ -451,20 +346,20 @@ class Layer(Weights, Configurable, Module, Operation):
                 return masks
         elif not args:
             first = facts.first_of(kwargs)
-        masks = _mask_tree(first)
+        masks = mask_tree(first)
         bound = facts.bind(args, kwargs)
         if facts.has_mask or facts.mask_names:
-            names = [name for name, value in bound.items() if name != "mask" and _has_values(value)]
+            names = [name for name, value in bound.items() if name != "mask" and has_values(value)]
             names = [name for name in names if not (name in facts.mask_names and name.removesuffix("_mask") in bound)]
             if len(names) == 1 and facts.has_mask and bound.get("mask") is None:
-                mask = masks if names[0] == facts.first else _mask_tree(bound[names[0]])
+                mask = masks if names[0] == facts.first else mask_tree(bound[names[0]])
                 if mask is not None and (facts.mask_index is None or len(args) <= facts.mask_index):
                     kwargs["mask"] = mask
             elif len(names) > 1:
                 for name in names:
                     target = f"{name}_mask"
                     if target in facts.mask_names and bound.get(target) is None:
-                        mask = _mask_tree(bound[name])
+                        mask = mask_tree(bound[name])
                         if mask is not None:
                             kwargs[target] = mask
         return masks
@@ -486,7 +381,7 @@ class Layer(Weights, Configurable, Module, Operation):
         new = self.compute_mask(args[0] if args else self._facts.first_of(kwargs), masks)
         if new is None:
             return
-        for value, mask in zip(values, _flat_masks(new)):
+        for value, mask in zip(values, flat_masks(new)):
             if mask is not None and getattr(value, "_keras_mask", None) is None:
                 tensors.set_mask(value, mask)
 
@@ -498,7 +393,9 @@ class Layer(Weights, Configurable, Module, Operation):
     _losses_are_used = False
 
     def add_loss(self, loss):
-        """Add a scalar tensor (or several in a list) to `losses`, for this call. Raises ValueError for what is no tensor."""
+        """Add a scalar tensor (or several in a list) to `losses`, for this call. Raises ValueError for what is no
+        tensor.
+        """
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if not tensors.is_tensor(value):
                 raise ValueError(
@@ -516,7 +413,8 @@ class Layer(Weights, Configurable, Module, Operation):
     def _symbolic(self, args, kwargs):
         facts = self._facts
         args, kwargs = self._converted(args, dict(kwargs))
-        explicit = {key for key, value in kwargs.items() if value is not None or key not in ("training", "mask")}
+        explicit = dict(kwargs)
+        alone = len(args) == 1 and not kwargs and isinstance(args[0], graph.Symbolic)
         training = self._training_given(facts, args, kwargs)
         names = naming.push(self)
         try:
@@ -528,10 +426,12 @@ class Layer(Weights, Configurable, Module, Operation):
             with scope.training(training) if training is not None else scope.training(scope.is_training()):
                 spec = self.compute_output_spec(*args, **kwargs)
             # Masks and flags that came along by themselves do so again when the graph runs: they are for show only.
-            outputs = add_node(self, args, {key: kwargs[key] for key in kwargs if key in explicit}, spec)
+            unasked = ("training", "mask")
+            own = {key: value for key, value in explicit.items() if value is not None or key not in unasked}
+            outputs = add_node(self, args, own, spec)
             values = graph.symbolics(outputs)
             if values and values[0].node is not None:
-                values[0].node.shown_kwargs = kwargs
+                values[0].node.shown_kwargs = _shown(facts, explicit, kwargs, alone)
             if masks is not None or type(self).compute_mask is not Layer.compute_mask:
                 self._hand_on(masks, args, kwargs, outputs)
         finally:
@@ -546,7 +446,7 @@ class Layer(Weights, Configurable, Module, Operation):
         """The shapes and dtypes of the outputs for KerasTensors, as KerasTensors of no graph."""
         if type(self).compute_output_shape is not Layer.compute_output_shape:
             shape = self.compute_output_shape(signature.shape_tree(args[0] if args else self._facts.first_of(kwargs)))
-            return _spec_of(shape, self.compute_dtype)
+            return spec_of(shape, self.compute_dtype)
         return self._infer(args, kwargs)
 
     def _infer(self, args, kwargs):
@@ -577,7 +477,7 @@ class Layer(Weights, Configurable, Module, Operation):
         if not self.built and (type(self).build is not Layer.build or self._layers):
             layer = type(self).from_config(self.get_config())
             layer.build(input_shape)
-        spec = layer._infer((_spec_of(input_shape, layer.compute_dtype, symbolic=True),), {})
+        spec = layer._infer((spec_of(input_shape, layer.compute_dtype, symbolic=True),), {})
         return arrays.map_tree(lambda leaf: leaf.shape if isinstance(leaf, graph.Symbolic) else leaf, spec)
 
     def __repr__(self):
@@ -585,6 +485,21 @@ class Layer(Weights, Configurable, Module, Operation):
 
     def __str__(self):
         return repr(self)
+
+
+def _shown(facts, explicit, kwargs, alone):
+    """The keyword arguments that Keras's configs show of a call: with what it fills in where one tensor stands
+    alone.
+    """
+    shown = dict(explicit)
+    if alone:
+        if facts.training_default is not None:
+            shown["training"] = facts.training_default
+        if facts.has_mask:
+            shown["mask"] = kwargs.get("mask")
+        return shown
+    masks = {key: value for key, value in kwargs.items() if key == "mask" or key in facts.mask_names}
+    return {**shown, **{key: value for key, value in masks.items() if value is not None}}
 
 
 def _given_shape(kwargs):
@@ -599,64 +514,3 @@ def _given_shape(kwargs):
         size = kwargs.pop("input_dim")
         return None if size is None else (batch, size)
     return None
-
-
-def _contains(things, wanted):
-    return any(thing is wanted for thing in things)
-
-
-def _free(name, taken):
-    """`name` made fit for torch's registries, and numbered where it is taken."""
-    name = str(name).replace(".", "_").replace("/", "_") or "unnamed"
-    candidate, number = name, 0
-    while candidate in taken:
-        number += 1
-        candidate = f"{name}_{number}"
-    return candidate
-
-
-def _tuples(shape):
-    """Shapes as JSON leaves them, with tuples for the innermost lists."""
-    if isinstance(shape, dict):
-        return {key: _tuples(value) for key, value in shape.items()}
-    if isinstance(shape, (list, tuple)):
-        if all(size is None or isinstance(size, int) for size in shape):
-            return tuple(shape)
-        return [_tuples(item) for item in shape]
-    return shape
-
-
-def _mask_tree(value):
-    """The masks of a tree of tensors in the same structure, or None where none has one."""
-    if isinstance(value, (torch.Tensor, graph.Symbolic)):
-        return getattr(value, "_keras_mask", None)
-    if isinstance(value, (list, tuple, dict)):
-        items = value.values() if isinstance(value, dict) else value
-        masks = [_mask_tree(item) for item in items]
-        if all(mask is None for mask in masks):
-            return None
-        return dict(zip(value, masks)) if isinstance(value, dict) else masks
-    return None
-
-
-def _flat_masks(tree):
-    if isinstance(tree, dict):
-        return [mask for item in tree.values() for mask in _flat_masks(item)]
-    if isinstance(tree, (list, tuple)):
-        return [mask for item in tree for mask in _flat_masks(item)]
-    return [tree]
-
-
-def _has_values(value):
-    return any(isinstance(leaf, (torch.Tensor, graph.Symbolic)) for leaf in arrays.leaves(value))
-
-
-def _spec_of(shape, dtype, symbolic=False):
-    """Values without a graph for one shape or a structure of shapes."""
-    if isinstance(shape, dict):
-        return {key: _spec_of(value, dtype, symbolic) for key, value in shape.items()}
-    if isinstance(shape, (list, tuple)) and (not shape or all(size is None or isinstance(size, int) for size in shape)):
-        return graph.Symbolic(shape, dtype) if symbolic else KerasTensor(shape, dtype, name="spec")
-    if isinstance(shape, (list, tuple)):
-        return [_spec_of(item, dtype, symbolic) for item in shape]
-    raise ValueError(explain("Not a shape", expected="a tuple of sizes, or a list or dict of such", given=repr(shape)))

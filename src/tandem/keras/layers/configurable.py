@@ -9,7 +9,9 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 class Configurable:
-    """The part of `Layer` that describes it. A class that says nothing is described by the arguments of its `__init__`."""
+    """The part of `Layer` that describes it. A class that says nothing is described by the arguments of its
+    `__init__`.
+    """
 
     def __new__(cls, *args, **kwargs):
         instance = super().__new__(cls)

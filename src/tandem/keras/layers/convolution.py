@@ -16,9 +16,7 @@ class _BaseConv(Layer):
     _paddings = ("valid", "same")
     _weights = ("kernel", "bias")
 
-    def _set_up(
-        self, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **of_weights
-    ):
+    def _set_up(self, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **of_weights):
         rank = self.rank
         self.kernel_size = sizes(kernel_size, rank, "kernel_size")
         self.strides = sizes(strides, rank, "strides")
@@ -113,10 +111,10 @@ class _BaseConv(Layer):
 class _Conv(_BaseConv):
     """Convolution: each output channel sums a window of all input channels of its group, weighted by its kernel.
 
-    filters: output channels; kernel_size, strides, dilation_rate: an integer or one to an axis; padding: "valid" (none),
-    "same" (output = input / stride, rounded up; an odd rest at the end), and for one axis "causal"; data_format:
-    "channels_last" (batch, *space, channels) or "channels_first"; groups: how many independent parts the channels fall
-    into; the rest as in `Dense`. The kernel is (*kernel_size, channels / groups, filters).
+    filters: output channels; kernel_size, strides, dilation_rate: an integer or one to an axis; padding: "valid"
+    (none), "same" (output = input / stride, rounded up; an odd rest at the end), and for one axis "causal";
+    data_format: "channels_last" (batch, *space, channels) or "channels_first"; groups: how many independent parts the
+    channels fall into; the rest as in `Dense`. The kernel is (*kernel_size, channels / groups, filters).
     Raises ValueError for arguments that do not fit each other or the input.
     """
 
@@ -227,9 +225,9 @@ class Conv3D(_Conv):
 class _ConvTranspose(_BaseConv):
     """Transposed convolution: each input entry adds its kernel, scaled, to a window of the output.
 
-    padding: "valid" (output = (input - 1) * stride + window) or "same" (output = input * stride); output_padding: entries
-    added at the end, less than the stride; the rest as in `Conv2D`. The kernel is (*kernel_size, filters, channels).
-    Raises ValueError for arguments that do not fit.
+    padding: "valid" (output = (input - 1) * stride + window) or "same" (output = input * stride); output_padding:
+    entries added at the end, less than the stride; the rest as in `Conv2D`. The kernel is (*kernel_size, filters,
+    channels). Raises ValueError for arguments that do not fit.
     """
 
     def __init__(

@@ -269,7 +269,6 @@ class Lambda(Layer):
             self.supports_masking = False
         self.mask = mask
         self._output_shape = output_shape
-        self.__dict__["built"] = True
         accepted = inspect.signature(function).parameters if _has_signature(function) else {}
         self.__dict__["_takes"] = [name for name in ("mask", "training") if name in accepted]
 

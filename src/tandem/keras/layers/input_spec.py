@@ -126,7 +126,8 @@ def _problem(spec, shape, value):
         return f"expected dtype={spec.dtype}, found dtype={dtype_name(value.dtype)}"
     for axis, size in spec.axes.items():
         if size is not None and shape[axis] is not None and shape[axis] != size:
-            return f"expected axis {axis} of input shape to have value {size}, but received input with shape {tuple(shape)}"
+            found = f"but received input with shape {tuple(shape)}"
+            return f"expected axis {axis} of input shape to have value {size}, {found}"
     if spec.shape is not None:
         wanted, given = spec.shape, tuple(shape)
         if spec.allow_last_axis_squeeze:

@@ -229,7 +229,7 @@ class Dot(_Merge):
 
     def compute_mask(self, inputs, mask=None):
         """None."""
-        return None
+        return
 
     def get_config(self):
         """The arguments that make an equal layer."""

@@ -5,16 +5,17 @@ from tandem.keras import constraints, initializers, regularizers, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.ops import norm
+from tandem.ops.norm import blend_, variance_from_deviation_
 
 
 class BatchNormalization(Layer):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta``, with the batch's statistics in training and moving ones
     otherwise.
 
-    axis: that of the channels; momentum: how much of the old moving statistics stays at each step; center, scale: whether
-    beta and gamma are there; the initializers, regularizers and constraints of the weights; renorm, renorm_clipping,
-    renorm_momentum: batch renormalisation (Ioffe 2017); synchronized: one set of statistics over all replicas (there is
-    one). With `trainable=False` the moving statistics are used, and stay. Ioffe & Szegedy, 2015.
+    axis: that of the channels; momentum: how much of the old moving statistics stays at each step; center, scale:
+    whether beta and gamma are there; the initializers, regularizers and constraints of the weights; renorm,
+    renorm_clipping, renorm_momentum: batch renormalisation (Ioffe 2017); synchronized: one set of statistics over all
+    replicas (there is one). With `trainable=False` the moving statistics are used, and stay. Ioffe & Szegedy, 2015.
     """
 
     def __init__(
@@ -141,9 +142,9 @@ class BatchNormalization(Layer):
             most=limits.get("rmax"),
             shift_limit=limits.get("dmax"),
         )
-        norm.blend_(self.moving_mean.tensor, mean, self.momentum)
-        norm.blend_(self.moving_stddev.tensor, deviation, self.momentum)
-        norm.variance_from_deviation_(self.moving_variance.tensor, self.moving_stddev.tensor, self.epsilon)
+        blend_(self.moving_mean.tensor, mean, self.momentum)
+        blend_(self.moving_stddev.tensor, deviation, self.momentum)
+        variance_from_deviation_(self.moving_variance.tensor, self.moving_stddev.tensor, self.epsilon)
         return outputs
 
     def get_config(self):
@@ -181,7 +182,8 @@ def _clipping(renorm, given):
     wrong = {key: value for key, value in given.items() if key not in ("rmax", "rmin", "dmax")}
     if wrong:
         raise ValueError(
-            f"Received invalid keys for `renorm_clipping` argument: {wrong}. Supported values: ['rmax', 'rmin', 'dmax']."
+            f"Received invalid keys for `renorm_clipping` argument: {wrong}. Supported values: ['rmax', 'rmin', "
+            f"'dmax']."
         )
     return dict(given)
 
@@ -330,8 +332,8 @@ def _size(shape, axis, layer):
 class GroupNormalization(_Affine):
     """Normalisation with each sample's statistics over space and the channels of one group (Wu & He, 2018).
 
-    groups: how many groups the channels fall into (-1: a group to a channel); axis: that of the channels; the rest as in
-    `LayerNormalization`. Raises ValueError where the channels do not divide into groups.
+    groups: how many groups the channels fall into (-1: a group to a channel); axis: that of the channels; the rest as
+    in `LayerNormalization`. Raises ValueError where the channels do not divide into groups.
     """
 
     def __init__(
@@ -426,7 +428,9 @@ class UnitNormalization(Layer):
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(axis, (int, list, tuple)):
-            raise TypeError(f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: {axis}")
+            raise TypeError(
+                f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: {axis}"
+            )
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.supports_masking = True
         self.__dict__["built"] = True

@@ -172,7 +172,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
 
     def compute_mask(self, inputs, mask=None):
         """None: there are no steps any more."""
-        return None
+        return
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):
@@ -200,7 +200,6 @@ class _AdaptivePooling(Layer):
         self.output_size = sizes(output_size, self.rank, "output_size")
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
-        self.__dict__["built"] = True
 
     def call(self, inputs):
         """The pooled inputs."""

@@ -27,8 +27,8 @@ class RNN(Layer):
 
     cell: a layer with `call(inputs, states)`, which gives (output, new states), and `state_size`; or a list of such;
     return_sequences: the outputs of all steps, not only the last; return_state: the last states as well; go_backwards:
-    from the last step to the first (the outputs are then in that order); stateful: the next batch begins with the states
-    that this one ended with; unroll: no other numbers, it asks for a known number of steps on some backends;
+    from the last step to the first (the outputs are then in that order); stateful: the next batch begins with the
+    states that this one ended with; unroll: no other numbers, it asks for a known number of steps on some backends;
     zero_output_for_mask: masked steps give 0, not the output before.
     inputs: (batch, steps, features). Masked steps leave the states as they are.
     Raises ValueError for what is no cell, and for `stateful` without a known batch size.
@@ -114,7 +114,8 @@ class RNN(Layer):
             first = arrays.leaves(self.states)[0]
             if first.shape[0] != batch and not graph.on_meta():
                 raise ValueError(
-                    "If an RNN is stateful, the batch size of the input sequences must be the same as the batch size of "
+                    "If an RNN is stateful, the batch size of the input sequences must be the same as the batch "
+                    "size of "
                     f"the initial state.\n- Expected batch size: {first.shape[0]}\n- Received batch size: {batch}"
                 )
             # Copies: the variables change in place at the end.
@@ -298,8 +299,8 @@ class _Gated(RNN):
 class SimpleRNN(_Gated):
     """Fully connected recurrence over a sequence: ``h' = activation(x W + h R + b)``.
 
-    The arguments are those of `SimpleRNNCell` and of `RNN`. inputs: (batch, steps, features). Returns (batch, units), or
-    (batch, steps, units) with `return_sequences`.
+    The arguments are those of `SimpleRNNCell` and of `RNN`. inputs: (batch, steps, features). Returns (batch, units),
+    or (batch, steps, units) with `return_sequences`.
     """
 
     def __init__(
@@ -381,8 +382,8 @@ def _check_cudnn(use_cudnn):
 class LSTM(_Gated):
     """Long short-term memory over a sequence (Hochreiter & Schmidhuber, 1997).
 
-    The arguments are those of `LSTMCell` and of `RNN`; use_cudnn: "auto", True or False, the fastest kernel that fits is
-    taken in any case. inputs: (batch, steps, features). Returns (batch, units), or (batch, steps, units) with
+    The arguments are those of `LSTMCell` and of `RNN`; use_cudnn: "auto", True or False, the fastest kernel that fits
+    is taken in any case. inputs: (batch, steps, features). Returns (batch, units), or (batch, steps, units) with
     `return_sequences`; with `return_state` also h and c.
     """
 

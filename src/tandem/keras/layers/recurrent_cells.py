@@ -19,7 +19,9 @@ class _Cell(Layer):
 
     def _set_up(self, units, activation, use_bias, dropout, recurrent_dropout, seed, **of_weights):
         if not hasattr(units, "__index__") or units <= 0:
-            raise ValueError(f"Received an invalid value for argument `units`, expected a positive integer, got {units}.")
+            raise ValueError(
+                f"Received an invalid value for argument `units`, expected a positive integer, got {units}."
+            )
         self.units = int(units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -163,8 +165,8 @@ def zero_states(cell, batch_size, device=None):
 class SimpleRNNCell(_Cell):
     """One step of ``h' = activation(x W + h R + b)``.
 
-    units: size of the state; activation, use_bias; the initializers, regularizers and constraints of kernel (in, units),
-    recurrent_kernel (units, units) and bias; dropout, recurrent_dropout: rates for x and h; seed: of both.
+    units: size of the state; activation, use_bias; the initializers, regularizers and constraints of kernel (in,
+    units), recurrent_kernel (units, units) and bias; dropout, recurrent_dropout: rates for x and h; seed: of both.
     """
 
     def __init__(

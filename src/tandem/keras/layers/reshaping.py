@@ -21,7 +21,6 @@ class Flatten(Layer):
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(min_ndim=1)
         self._channels_first = self.data_format == "channels_first"
-        self.__dict__["built"] = True
 
     def call(self, inputs):
         """The flattened inputs."""
@@ -110,11 +109,11 @@ class Permute(Layer):
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
-                "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` must be consecutive "
+                "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` must be "
+                "consecutive "
                 f"and start from 1. Received dims={dims}"
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
-        self.__dict__["built"] = True
 
     def call(self, inputs):
         """The inputs with permuted axes."""
@@ -134,7 +133,6 @@ class RepeatVector(Layer):
         if not isinstance(n, int):
             raise TypeError(f"Expected an integer value for `n`, got {type(n)}.")
         self.input_spec = InputSpec(ndim=2)
-        self.__dict__["built"] = True
 
     def call(self, inputs):
         """The repeated inputs."""
@@ -176,7 +174,6 @@ class _Spatial(Layer):
     def _set_format(self, data_format):
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
-        self.__dict__["built"] = True
 
     @property
     def _first(self):
@@ -186,7 +183,8 @@ class _Spatial(Layer):
 class _ZeroPadding(_Spatial):
     """Zeros around the entries.
 
-    padding: an integer, one to an axis, or (before, after) to an axis; data_format: "channels_last" or "channels_first".
+    padding: an integer, one to an axis, or (before, after) to an axis; data_format: "channels_last" or
+    "channels_first".
     """
 
     def __init__(self, padding=1, data_format=None, **kwargs):

@@ -3,24 +3,22 @@
 import weakref
 
 import torch
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import _disable_current_modes
 
-from tandem.core import arrays, devices, dtypes, graph
+from tandem.core import devices, dtypes, graph
 from tandem.core.errors import Unsupported, explain
 from tandem.core.module import Module, call_plain
 from tandem.keras import naming
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.signature import shape_tree
-from tandem.keras.symbolic import KerasTensor
+from tandem.keras.symbolic import KerasTensor, as_specs
 from tandem.keras.variables import Variable
 
 # What a module was wrapped in, and the variables made for its tensors, while those live. A module that stands in two
 # places is one layer, and a tensor one variable. They are not kept in the module itself, which may be pickled.
 _layers = weakref.WeakValueDictionary()
 _variables = weakref.WeakValueDictionary()
-
-# Sizes that stand in for unknown ones when a module is run once to make its parameters: the batch's and any other.
-_BATCH, _SIZE = 2, 64
 
 
 class BoundVariable(Variable):
@@ -47,7 +45,7 @@ class BoundVariable(Variable):
     @property
     def tensor(self):
         """The module's tensor. Setting it puts another one into the module."""
-        return getattr(self._module, self._kind)[self._key]
+        return getattr(self._module, self._kind).get(self._key)
 
     @tensor.setter
     def tensor(self, tensor):
@@ -105,8 +103,8 @@ class TorchModuleWrapper(Layer):
             module.to(devices.default())
         self._modules["module"] = module
         self._given_output_shape = output_shape
+        self.__dict__["_known"] = {}
         _layers[id(module)] = self
-        self._find_variables()
         if not self._is_lazy():
             self.__dict__["built"] = True
             self.__dict__["_path"] = self.name
@@ -118,30 +116,50 @@ class TorchModuleWrapper(Layer):
             if any(holder.tensor is None for holder in holders.values()) or not getattr(module, "built", True):
                 return True
             tensors = (*module._parameters.values(), *module._buffers.values())
-            if any(torch.nn.parameter.is_lazy(tensor) for tensor in tensors if tensor is not None):
+            if any(is_lazy(tensor) for tensor in tensors if tensor is not None):
                 return True
         return False
 
-    def _find_variables(self):
-        """Make variables of the module's tensors, in the module's order."""
-        learned, others, seen = [], [], set()
+    # The module is its own and may change: what it has is looked up each time.
+    @property
+    def _trainable_variables(self):
+        """Variables for the module's parameters, in its order."""
+        return self._look_up("_parameters")
+
+    @property
+    def _non_trainable_variables(self):
+        """Variables for the module's buffers."""
+        return self._look_up("_buffers")
+
+    def _look_up(self, kind):
+        if "module" not in self._modules:
+            return []
+        found, seen = [], set()
         with naming.name_scope(self.name, caller=self):
             for prefix, module in self.module.named_modules():
-                for kind, variables in (("_parameters", learned), ("_buffers", others)):
-                    for key, tensor in getattr(module, kind).items():
-                        if tensor is None or id(tensor) in seen or torch.nn.parameter.is_lazy(tensor):
-                            continue
-                        seen.add(id(tensor))
-                        variables.append(self._variable(module, key, kind, f"{prefix}.{key}" if prefix else key))
-        self._trainable_variables[:], self._non_trainable_variables[:] = learned, others
+                for key, tensor in getattr(module, kind).items():
+                    if tensor is None or id(tensor) in seen or is_lazy(tensor):
+                        continue
+                    seen.add(id(tensor))
+                    found.append(self._variable(module, key, kind, f"{prefix}.{key}" if prefix else key))
+        return found
 
     def _variable(self, module, key, kind, name):
-        variable = _variables.get((id(module), kind, key))
+        where = id(module), kind, key
+        variable = _variables.get(where)
         if variable is None:
-            variable = _variables[id(module), kind, key] = BoundVariable(module, key, kind, name)
+            variable = _variables[where] = BoundVariable(module, key, kind, name)
             if not self.trainable:
                 variable.trainable = False
+        self._known[where] = variable
         return variable
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        # A copy has a module of its own.
+        _layers[id(self.module)] = self
+        known = self.__dict__["_known"] = {(id(v._module), v._kind, v._key): v for v in self._known.values()}
+        _variables.update(known)
 
     def _maybe_build(self, args, kwargs):
         # What is not known of the first arguments from their shapes alone: their dtypes.
@@ -155,31 +173,48 @@ class TorchModuleWrapper(Layer):
         """Run a module whose parameters come with its first call once, on zeros, and find its variables."""
         if self._is_lazy():
             args, kwargs = self.__dict__.get("_first") or ((_symbolic(input_shape, self.compute_dtype),), {})
-            device = devices.default()
-            args, kwargs = arrays.map_tree(lambda leaf: _zeros(leaf, device), (args, kwargs))
             with _disable_current_modes(), torch.no_grad():
+                args, kwargs = graph.zeros_like((args, kwargs), device=self._device())
                 call_plain(self.module, False, args, kwargs)
-        self._find_variables()
+
+    def _device(self):
+        """Where the module's tensors are, those that come later too."""
+        held = [*self.module.parameters(), *self.module.buffers()]
+        return next((tensor.device for tensor in held if not is_lazy(tensor)), devices.default())
 
     def call(self, *args, training=None, **kwargs):
         """The module's outputs."""
         module = self.module
         if graph.on_meta() and not isinstance(module, Module):
             # Torch compares the devices of some modules' weights and inputs before an operation reaches us.
-            weights = {name: tensor.to("meta") for name, tensor in module.state_dict(keep_vars=True).items()}
+            held = [*module.named_parameters(), *module.named_buffers()]
+            weights = {name: tensor.to("meta") for name, tensor in held}
             return torch.func.functional_call(module, weights, args, kwargs)
-        outputs = call_plain(module, self.is_training(training), args, kwargs)
-        if "_complete" not in self.__dict__:
-            self._find_variables()
-            self.__dict__["_complete"] = not self._is_lazy()
-        return outputs
+        return call_plain(module, self.is_training(training), args, kwargs)
 
     def compute_output_spec(self, *args, **kwargs):
         """The shapes and dtypes of the outputs for KerasTensors."""
         shape = self._given_output_shape
-        if shape is None:
+        if shape is not None:
+            return KerasTensor(shape, self.compute_dtype, name="spec")
+        try:
             return self._infer(args, kwargs)
-        return KerasTensor(shape, self.compute_dtype, name="spec")
+        except Exception as on_meta:
+            try:
+                return as_specs(graph.infer_by_running(self._on_values, args, kwargs, device=self._device()))
+            except Exception as error:
+                raise ValueError(
+                    explain(
+                        f"The layer '{self.name}' ({type(self.module).__name__}) does not take such inputs",
+                        expected="inputs on which the module runs",
+                        given=f"{[value.shape for value in graph.symbolics(args, kwargs)]}: {error}",
+                        hint="If it runs on real data only, give its result's shape: "
+                        "TorchModuleWrapper(module, output_shape=...).",
+                    )
+                ) from on_meta
+
+    def _on_values(self, *args, **kwargs):
+        return call_plain(self.module, False, args, {key: kwargs[key] for key in kwargs if key != "training"})
 
     def get_config(self):
         """Not supported: the module's class and weights would have to be pickled into the config."""
@@ -210,7 +245,6 @@ def layer_for(operation):
     if layer is None:
         name = getattr(operation, "name", None)
         layer = TorchModuleWrapper(operation, name=name if isinstance(name, str) and "/" not in name else None)
-    layer._find_variables()
     return layer
 
 
@@ -221,12 +255,3 @@ def _symbolic(shape, dtype):
     if isinstance(shape, list):
         return [_symbolic(value, dtype) for value in shape]
     return graph.Symbolic(shape, dtype)
-
-
-def _zeros(leaf, device):
-    """Zeros of the shape of a tensor or symbolic value."""
-    if not isinstance(leaf, (torch.Tensor, graph.Symbolic)):
-        return leaf
-    unknown = (None, *graph._TRIAL_SIZES) if isinstance(leaf, graph.Symbolic) or leaf.is_meta else (None,)
-    sizes = [size if size not in unknown else _SIZE if axis else _BATCH for axis, size in enumerate(leaf.shape)]
-    return torch.zeros(sizes, dtype=dtypes.torch_dtype(leaf.dtype), device=device)

@@ -41,10 +41,10 @@ class Weights:
     ):
         """Make a variable that belongs to the layer.
 
-        shape: a tuple without None (default: scalar); initializer: by default "glorot_uniform" for floating point dtypes,
-        zeros for others; dtype: by default the layer's `variable_dtype`; trainable: whether optimizers change it;
-        regularizer: its penalty is added to `losses`; constraint: applied after each update; aggregation: how replicas
-        combine it; overwrite_with_gradient: its gradient is its next value; name: without "/".
+        shape: a tuple without None (default: scalar); initializer: by default "glorot_uniform" for floating point
+        dtypes, zeros for others; dtype: by default the layer's `variable_dtype`; trainable: whether optimizers change
+        it; regularizer: its penalty is added to `losses`; constraint: applied after each update; aggregation: how
+        replicas combine it; overwrite_with_gradient: its gradient is its next value; name: without "/".
         Returns a `Variable`. Raises ValueError for a shape with unknown sizes, and once the layer is built.
         """
         self._check_super_called()
@@ -160,7 +160,8 @@ class Weights:
         own = self.weights
         if len(own) != len(weights):
             raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
+                f"{len(weights)}, "
                 f"but the layer was expecting {len(own)} weights."
             )
         for variable, value in zip(own, weights, strict=True):
@@ -192,7 +193,7 @@ class Weights:
         own = [*self._trainable_variables, *self._non_trainable_variables]
         if len(store) != len(own):
             wrong = f"Layer '{self.name}' was given {len(store)} variables to load"
-            if own and not self.built or not own and not self.built:
+            if (own and not self.built) or (not own and not self.built):
                 wrong = f"Layer '{self.name}' was never built and thus it doesn't have any variables"
             raise ValueError(explain(wrong, expected=f"{len(own)} variables", given=list(store.keys())))
         for index, variable in enumerate(own):
@@ -219,7 +220,9 @@ class Weights:
 
     def stateless_call(self, *args, **kwargs):
         """Not supported yet: variables are changed in place."""
-        raise Unsupported("`stateless_call` is not supported yet. Call the layer itself: its variables change in place.")
+        raise Unsupported(
+            "`stateless_call` is not supported yet. Call the layer itself: its variables change in place."
+        )
 
 
 def _constraint(identifier):

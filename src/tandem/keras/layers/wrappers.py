@@ -17,7 +17,8 @@ class Wrapper(Layer):
     def __init__(self, layer, **kwargs):
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"Please initialize `{type(self).__name__}` layer with a `keras.layers.Layer` instance. Received: {layer}"
+                f"Please initialize `{type(self).__name__}` layer with a `keras.layers.Layer` instance. "
+                f"Received: {layer}"
             )
         super().__init__(**kwargs)
         self.layer = layer
@@ -131,11 +132,15 @@ _MODES = ("sum", "mul", "ave", "concat", None)
 class Bidirectional(Layer):
     """A recurrent layer run in both directions.
 
-    layer: an `RNN` or a layer like one; merge_mode: how both outputs are joined: "concat", "sum", "mul", "ave" or None (a
-    list of both); weights: of both layers, in one list; backward_layer: in place of a copy of `layer` that goes
+    layer: an `RNN` or a layer like one; merge_mode: how both outputs are joined: "concat", "sum", "mul", "ave" or
+    None (a list of both); weights: of both layers, in one list; backward_layer: in place of a copy of `layer` that goes
     backwards. With `return_state` the last states of both follow the output.
     Raises ValueError for another mode, and for two layers that do not mirror each other.
     """
+
+    forward_layer: Layer
+    backward_layer: Layer
+    _initial_weights: list | None
 
     def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
         if not isinstance(layer, Layer):

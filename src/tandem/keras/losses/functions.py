@@ -8,11 +8,12 @@ from tandem.keras.losses.loss import same_rank
 from tandem.ops import losses as rules
 
 
-def _loss(rule, ranks=True):
+def _loss(rule, ranks=True, counts=None):
     """Make a public function of a function that gives its `ops.losses` call: see `mean_squared_error`.
 
     The decorated function prepares (y_true, y_pred, arguments of the rule); the result takes what a user has at hand.
     `.mean(y_true, y_pred, ...)` is the mean of all values, in one fused call where torch has one.
+    counts(values, y_true): a mask of the values that a mean takes, which travels with them; None: all.
     """
 
     def decorate(prepare):
@@ -24,24 +25,34 @@ def _loss(rule, ranks=True):
             if ranks:
                 y_true, y_pred = same_rank(y_true, y_pred)
             y_true, y_pred, options = prepare(y_true, y_pred, *args, **kwargs)
-            return rule(y_true, y_pred, reduction=reduction, **options)
+            values = rule(y_true, y_pred, reduction=reduction, **options)
+            if counts is not None and reduction == "none":
+                tensors.set_mask(values, counts(values, y_true, options))
+            return values
 
         @wraps(prepare)
         def function(y_true, y_pred, *args, **kwargs):
-            values = run(y_true, y_pred, "none", args, kwargs)
-            ignored = kwargs.get("ignore_class")
-            if ignored is not None:
-                # The reduction leaves these values out: the mask travels with them.
-                tensors.set_mask(values, tensors.convert(y_true, device=values.device).reshape(values.shape) != ignored)
-            return values
+            return run(y_true, y_pred, "none", args, kwargs)
 
         def mean(y_true, y_pred, *args, **kwargs):
             return run(y_true, y_pred, "mean", args, kwargs)
 
-        function.mean = mean
+        # A mean of chosen values is taken by the reduction; but the sparse crossentropy's own leaves them out too.
+        if counts is None or rule is rules.sparse_categorical_crossentropy:
+            function.mean = mean
         return function
 
     return decorate
+
+
+def _labels_that_count(values, y_true, options):
+    ignored = options["ignore_class"]
+    return None if ignored is None else y_true.reshape(values.shape) != ignored
+
+
+def _anchors_that_count(values, y_true, options):
+    # An anchor without a positive or a negative has the loss 0.
+    return values != 0
 
 
 @_loss(rules.mean_squared_error)
@@ -170,7 +181,7 @@ def categorical_focal_crossentropy(
     return y_true, y_pred, options | {"axis": axis, "epsilon": config.epsilon()}
 
 
-@_loss(rules.sparse_categorical_crossentropy, ranks=False)
+@_loss(rules.sparse_categorical_crossentropy, ranks=False, counts=_labels_that_count)
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """``-log(y_pred[y_true])``, y_true the numbers of the classes, which lie on `axis` of y_pred.
 
@@ -202,7 +213,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     return y_true, y_pred, {"alpha": alpha, "beta": beta, "axis": axis, "epsilon": config.epsilon()}
 
 
-@_loss(rules.circle, ranks=False)
+@_loss(rules.circle, ranks=False, counts=_anchors_that_count)
 def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal=True, gamma=80, margin=0.4):
     """Circle loss of labels and embeddings of length 1 (Sun et al., 2020)."""
     options = {"remove_diagonal": remove_diagonal, "gamma": float(gamma), "margin": margin}

@@ -1,5 +1,6 @@
 """`Loss`: from targets and predictions to one number; ranks, weights, masks and reduction are the same for all."""
 
+import numpy as np
 import torch
 
 from tandem.core import arrays, dtypes
@@ -46,8 +47,8 @@ class Loss:
         to a value of the loss. A mask that travels with y_pred leaves values out.
         """
         mask = tensors.get_mask(y_pred)
-        y_true = arrays.map_tree(self._target, y_true)
-        y_pred = arrays.map_tree(self._prediction, y_pred)
+        y_true = map_values(self._target, y_true)
+        y_pred = map_values(self._prediction, y_pred)
         if sample_weight is None and mask is None:
             total = self._mean(y_true, y_pred)
             if total is not None:
@@ -126,6 +127,20 @@ class LossFunctionWrapper(Loss):
 
     def __repr__(self):
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
+
+
+def map_values(function, value):
+    """A tree with `function` applied to each leaf; a list of numbers is one leaf."""
+    if isinstance(value, (list, tuple)) and is_numbers(value):
+        return function(value)
+    return arrays.map_tree(function, value)
+
+
+def is_numbers(value):
+    """Whether a list is nothing but (nested lists of) numbers: one array, not several."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return isinstance(value, (int, float, bool, np.number, np.bool_)) and not isinstance(value, (list, tuple))
 
 
 def same_rank(y_true, y_pred):

@@ -2,11 +2,11 @@
 
 import torch
 
-from tandem.core import arrays, dtypes
+from tandem.core import dtypes
 from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.keras import config, dtype_policies, naming, tensors
-from tandem.keras.losses.loss import same_rank
+from tandem.keras.losses.loss import map_values, same_rank
 from tandem.keras.variables import Variable
 from tandem.ops import means, scores
 
@@ -217,8 +217,8 @@ class MeanMetricWrapper(Mean):
         """Add a batch. A mask that travels with y_pred leaves values out."""
         mask = tensors.get_mask(y_pred)
         with torch.no_grad():
-            y_true = arrays.map_tree(tensors.convert, y_true)
-            y_pred = arrays.map_tree(tensors.convert, y_pred)
+            y_true = map_values(tensors.convert, y_true)
+            y_pred = map_values(tensors.convert, y_pred)
             values = tensors.convert(self._fn(y_true, y_pred, **self._fn_kwargs))
             weights = None if sample_weight is None else tensors.convert(sample_weight, device=values.device)
             if mask is None and weights is not None:

@@ -8,7 +8,7 @@ from tandem.keras import tensors, tree
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.input_spec import InputSpec
-from tandem.keras.models.model import Model, shapes_of
+from tandem.keras.models.model import Model, key_of, shapes_of
 from tandem.keras.symbolic import KerasTensor, Operation, add_node
 from tandem.keras.trainers.trainer import Trainer
 
@@ -20,6 +20,16 @@ class Functional(Model):
     """
 
     _keras_module = "keras.src.models.functional"
+
+    _inputs: list
+    _outputs: list
+    _inputs_struct: object
+    _outputs_struct: object
+    _graph: graph.Graph
+    _nodes: list  # in the order of `operations`
+    _depths: dict
+    _operations: list
+    _overrides_training: bool
 
     def __new__(cls, *args, **kwargs):
         return Layer.__new__(cls, *args, **kwargs)
@@ -60,7 +70,7 @@ class Functional(Model):
         for operation in own["_operations"]:
             if isinstance(operation, Layer):
                 self._layers.append(operation)
-                self._modules[operation.name.replace(".", "_")] = operation
+                self._modules[key_of(operation, self._modules)] = operation
         own["_is_plain_input"] = isinstance(inputs, KerasTensor)
         own["built"] = True
         own["supports_masking"] = True
@@ -115,13 +125,13 @@ class Functional(Model):
 
     @property
     def input_shape(self):
-        """The shapes of `input`."""
-        return shapes_of(self._inputs_struct)
+        """The shape of the input, or those of several in a list."""
+        return shapes_of(self._inputs)
 
     @property
     def output_shape(self):
-        """The shapes of `output`."""
-        return shapes_of(self._outputs_struct)
+        """The shape of the output, or those of several in a list."""
+        return shapes_of(self._outputs)
 
     @property
     def input_names(self):
@@ -229,9 +239,10 @@ class Functional(Model):
     def _device(self, value):
         """The device of the weights: where inputs go, so that a model on a GPU takes arrays and CPU tensors."""
         own = self.__dict__
-        if "_anchor" not in own:
-            own["_anchor"] = next(iter(self.weights), None)
-        return value.device if own["_anchor"] is None or value.device.type == "meta" else own["_anchor"].tensor.device
+        anchor = own.get("_anchor", self)
+        if anchor is self or (anchor is not None and anchor.tensor is None):
+            anchor = own["_anchor"] = next(iter(self.weights), None)
+        return value.device if anchor is None or value.device.type == "meta" else anchor.tensor.device
 
     def compute_output_spec(self, inputs, training=None, mask=None):
         """The shapes and dtypes of the outputs for KerasTensors."""
@@ -246,6 +257,17 @@ class Functional(Model):
 
     def build(self, input_shape):
         """A functional model is built from the beginning."""
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self._follow(fn)
+        return self
+
+    def _follow(self, fn):
+        """Take floating point inputs in the dtype that `fn`, which moved the weights, gives them."""
+        for value in self._inputs:
+            if dtypes.is_float(value.dtype):
+                value.dtype = dtypes.dtype_name(fn(torch.empty(0, dtype=dtypes.torch_dtype(value.dtype))).dtype)
 
     # --- configs ---------------------------------------------------------------------------------------------------
     def get_config(self):

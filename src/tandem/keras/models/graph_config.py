@@ -46,9 +46,7 @@ def functional_config(model):
         layers.append(config)
 
     def ends(tree):
-        return arrays.map_tree(
-            lambda value: [value.node.operation.name, index[id(value.node)], value.index], tree
-        )
+        return arrays.map_tree(lambda value: [value.node.operation.name, index[id(value.node)], value.index], tree)
 
     return {
         "name": model.name,
@@ -86,7 +84,9 @@ def functional_from_config(cls, config, custom_objects=None):
                 continue
             _remember(values, name, number, _call(operations[name], args, kwargs))
         if len(left) == len(waiting):
-            raise ValueError(f"The model's config is not a graph that can be run: {[name for name, _, _ in left]} lack inputs.")
+            raise ValueError(
+                f"The model's config is not a graph that can be run: {[name for name, _, _ in left]} lack inputs."
+            )
         waiting = left
     inputs = _ends(config["input_layers"], values)
     outputs = _ends(config["output_layers"], values)
@@ -105,6 +105,8 @@ def _call(operation, args, kwargs):
                 mask = kwargs.pop(name)
                 if mask is not None and name == "mask" and args and getattr(args[0], "_keras_mask", None) is None:
                     kwargs[name] = mask
+    elif type(operation).__name__ == "GetItem" and isinstance(args[1], list):
+        args = (args[0], tuple(args[1]))  # JSON has no tuples
     return operation(*args, **kwargs)
 
 

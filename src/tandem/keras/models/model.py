@@ -1,11 +1,13 @@
 """`Model`: a layer that trains."""
 
 import json
+import re
 
-from tandem.core import arrays, graph
 from tandem.core.errors import Unsupported, suggest
+from tandem.core.naming import snake_case
 from tandem.keras import naming, saving
 from tandem.keras.layers.base import Layer
+from tandem.keras.layers.ownership import free_key
 from tandem.keras.trainers.trainer import Trainer
 
 
@@ -83,11 +85,11 @@ class Model(Trainer, Layer):
 
     def build(self, input_shape):
         """Make the weights of the layers that `call` uses, by following it for inputs of `input_shape`."""
-        from tandem.keras.layers.base import _spec_of
+        from tandem.keras.layers.structures import spec_of
 
         with naming.name_scope(self.name, caller=self):
             try:
-                self._infer((_spec_of(input_shape, self.compute_dtype, symbolic=True),), {})
+                self._infer((spec_of(input_shape, self.compute_dtype, symbolic=True),), {})
             except Exception:  # what needs more than a shape is built by the first call
                 return
 
@@ -98,7 +100,7 @@ class Model(Trainer, Layer):
 
     def compute_mask(self, inputs, previous_mask):
         """None: the layers inside let their masks travel with their outputs."""
-        return None
+        return
 
     # --- showing ---------------------------------------------------------------------------------------------------
     def summary(
@@ -112,8 +114,8 @@ class Model(Trainer, Layer):
     ):
         """Print a table of the layers: names, output shapes, numbers of parameters.
 
-        line_length: characters; positions: where columns end, relative or absolute; print_fn: what each line is given to;
-        expand_nested: show the layers of models inside; show_trainable: a column of what learns; layer_range: names
+        line_length: characters; positions: where columns end, relative or absolute; print_fn: what each line is given
+        to; expand_nested: show the layers of models inside; show_trainable: a column of what learns; layer_range: names
         (regular expressions) of the first and last layer to show.
         """
         from tandem.keras.models import summary
@@ -155,7 +157,9 @@ class Model(Trainer, Layer):
     # --- files -----------------------------------------------------------------------------------------------------
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Not supported yet."""
-        raise Unsupported("`Model.save` is not supported yet. `torch.save(model.state_dict(), path)` keeps the weights.")
+        raise Unsupported(
+            "`Model.save` is not supported yet. `torch.save(model.state_dict(), path)` keeps the weights."
+        )
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None):
         """Not supported yet."""
@@ -182,6 +186,20 @@ def _inject(cls, functional):
             _inject(base, functional)
 
 
+def key_of(layer, taken):
+    """What a layer in a model is called in `state_dict`, in torch's registry of modules with the keys `taken`.
+
+    That is its name. A name that was made up counts through the session, so that the next model of this form would
+    have others: there it is the class's name, numbered within the model, as in Keras's files.
+    """
+    kind = type(getattr(layer, "module", layer)).__name__
+    for made_up in (snake_case(type(layer).__name__), kind.lower()):
+        if re.fullmatch(rf"{made_up}(_?\d+)?", layer.name):
+            return free_key(made_up, taken)
+    return free_key(layer.name, taken)
+
+
 def shapes_of(values):
-    """The shapes of a tree of symbolic values, in the same structure."""
-    return arrays.map_tree(lambda leaf: leaf.shape if isinstance(leaf, graph.Symbolic) else leaf, values)
+    """The shape of one symbolic value, or those of several in a list."""
+    shapes = [value.shape for value in values]
+    return shapes[0] if len(shapes) == 1 else shapes

@@ -9,16 +9,19 @@ from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.signature import known_shape
 from tandem.keras.models.functional import Functional
-from tandem.keras.models.model import Model
+from tandem.keras.models.model import Model, key_of
 from tandem.keras.symbolic import KerasTensor
 
 
 class Sequential(Model):
     """A model whose layers follow one another.
 
-    layers: a list of layers (or `keras.Input`s at its beginning, or plain torch modules); trainable: whether its weights
-    learn. Where neither an `Input` nor a layer's `input_shape` says the input's shape, the first call does.
+    layers: a list of layers (or `keras.Input`s at its beginning, or plain torch modules); trainable: whether its
+    weights learn. Where neither an `Input` nor a layer's `input_shape` says the input's shape, the first call does.
     """
+
+    _functional: Functional | None
+    _plain_stack: list
 
     def __new__(cls, *args, **kwargs):
         return Layer.__new__(cls, *args, **kwargs)
@@ -66,7 +69,7 @@ class Sequential(Model):
             )
         self._layers.append(layer)
         if not isinstance(layer, InputLayer):
-            self._modules[layer.name.replace(".", "_")] = layer
+            self._modules[key_of(layer, self._modules)] = layer
         self._changed()
         if rebuild:
             self._maybe_rebuild()
@@ -75,7 +78,8 @@ class Sequential(Model):
         """Take the last layer off and return it. Raises IndexError where there is none."""
         layer = self._layers.pop()
         self.__dict__.pop("_chain", None)
-        self._modules.pop(layer.name.replace(".", "_"), None)
+        for key in [key for key, module in self._modules.items() if module is layer]:
+            del self._modules[key]
         self._changed()
         if rebuild:
             self._maybe_rebuild()
@@ -95,6 +99,12 @@ class Sequential(Model):
             shape = getattr(self._layers[0], "input_shape", None)
             if isinstance(shape, tuple):
                 self.build(shape)
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        if self._functional is not None:
+            self._functional._follow(fn)
+        return self
 
     # --- building and calling --------------------------------------------------------------------------------------
     def build(self, input_shape=None):
@@ -182,12 +192,15 @@ class Sequential(Model):
 
     @layers.setter
     def layers(self, value):
-        raise AttributeError("`Sequential.layers` attribute is reserved and should not be used. Use `add()` and `pop()`.")
+        raise AttributeError(
+            "`Sequential.layers` attribute is reserved and should not be used. Use `add()` and `pop()`."
+        )
 
     def _of_functional(self, name):
         if self._functional is None:
             raise AttributeError(
-                f"Sequential model '{self.name}' has no defined {name} yet: give it an `Input`, or call it on data first."
+                f"Sequential model '{self.name}' has no defined {name} yet: give it an `Input`, or call it on "
+                f"data first."
             )
         return getattr(self._functional, name)
 

@@ -73,7 +73,9 @@ def print_summary(
     )
     for row in rows:
         table.add_row(*map(text, row))
-    console = Console(highlight=False, force_terminal=False, color_system=None) if print_fn else Console(highlight=False)
+    console = (
+        Console(highlight=False, force_terminal=False, color_system=None) if print_fn else Console(highlight=False)
+    )
     lines = [f'[bold]Model: "{text(model.name)}"[/bold]', table]
     lines += [f"[bold] {label}: [/bold]{amount}" for label, amount in _totals(model)]
     if print_fn is None:
@@ -223,4 +225,3 @@ def _amount(variables):
             break
         size /= 1024
     return f"{count:,} ({size:.2f} {unit})"
-

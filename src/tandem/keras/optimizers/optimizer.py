@@ -14,11 +14,12 @@ from tandem.core.module import Module
 from tandem.keras import naming, tensors
 from tandem.keras.legacy import optimizers as legacy
 from tandem.keras.optimizers.schedules.schedule import LearningRateSchedule
+from tandem.keras.optimizers.stateless import Stateless
 from tandem.keras.variables import Variable
 from tandem.ops import steps, updates
 
 
-class Optimizer:
+class Optimizer(Stateless):
     """Changes variables by their gradients.
 
     learning_rate: a float, a `LearningRateSchedule`, or a function without arguments; weight_decay: decoupled decay,
@@ -91,6 +92,11 @@ class Optimizer:
         # A recorded training step holds what was read from here as constants.
         Module.mutations += 1
         super().__setattr__(name, value)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        # A copy has variables of its own.
+        self.__dict__["_index"] = {id(variable): number for number, variable in enumerate(self._trainable_variables)}
 
     @staticmethod
     def _check(clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency):
@@ -496,12 +502,12 @@ class Optimizer:
         """
         if self.built:
             raise ValueError("`exclude_from_weight_decay()` can only be configured before the optimizer is built.")
-        self._excluded += [id(variable) for variable in var_list or ()]
+        self._excluded += list(var_list or ())
         self._excluded += [re.compile(name) for name in var_names or ()]
 
     def _use_weight_decay(self, variable):
         for rule in self._excluded:
-            if rule == id(variable) or (isinstance(rule, re.Pattern) and rule.search(variable.path)):
+            if rule is variable or (isinstance(rule, re.Pattern) and rule.search(variable.path)):
                 return False
         return True
 

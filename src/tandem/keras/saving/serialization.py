@@ -3,7 +3,6 @@
 import inspect
 import types
 
-
 import numpy as np
 import torch
 
@@ -19,12 +18,12 @@ _PUBLIC = {"dtype_policies": "keras", "models": "keras", "random": "keras.random
 def serialize_keras_object(obj):
     """A structure of plain values that describes `obj`.
 
-    Layers, losses, … become {"module", "class_name", "config", "registered_name"}; functions their names; arrays, tensors,
-    slices, bytes and lambdas small dictionaries. Raises TypeError for what has no `get_config`.
+    Layers, losses, … become {"module", "class_name", "config", "registered_name"}; functions their names; arrays,
+    tensors, slices, bytes and lambdas small dictionaries. Raises TypeError for what has no `get_config`.
     """
     from tandem.keras.symbolic import KerasTensor
 
-    if obj is None or isinstance(obj, (str, bool, int, float)) and not isinstance(obj, np.generic):
+    if obj is None or (isinstance(obj, (str, bool, int, float)) and not isinstance(obj, np.generic)):
         return obj
     if isinstance(obj, (list, tuple)):
         if hasattr(obj, "_fields"):
@@ -179,7 +178,8 @@ def _make(config, safe_mode, module_objects):
         instance = kind.from_config(inner, **parameters)
     except TypeError as error:
         raise TypeError(
-            f"{kind} could not be deserialized properly. Please ensure that components that are Python object instances "
+            f"{kind} could not be deserialized properly. Please ensure that components that are Python object "
+            f"instances "
             f"(layers, models, etc.) returned by `get_config()` are explicitly deserialized in the model's "
             f"`from_config()` method.\n\nconfig={config}.\n\nException encountered: {error}"
         ) from error

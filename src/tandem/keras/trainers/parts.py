@@ -6,6 +6,7 @@ import torch
 
 from tandem.core.errors import explain
 from tandem.keras import tensors
+from tandem.keras.losses.loss import is_numbers
 from tandem.keras.trainers import sources
 from tandem.keras.trainers.outputs import flatten
 
@@ -110,7 +111,7 @@ def batch(x, y, sample_weight, device):
 
 def validation_parts(data):
     """(x, y, sample_weight) of `validation_data`: a tuple or list of two or three, or a dataset."""
-    if isinstance(data, (tuple, list)) and not sources.is_numbers(data):
+    if isinstance(data, (tuple, list)) and not is_numbers(data):
         if len(data) > 3:
             raise ValueError(
                 explain(

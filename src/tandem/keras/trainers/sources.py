@@ -11,7 +11,9 @@ from tandem.core.arrays import Array
 from tandem.core.errors import explain
 from tandem.engine import feeding
 from tandem.keras import config
+from tandem.keras.losses.loss import is_numbers
 from tandem.keras.utils.py_dataset import PyDataset, batches
+from tandem.ops import random
 
 _WIDER = {"uint16": "int32", "uint32": "int64"}  # what torch can compute with
 
@@ -67,7 +69,7 @@ def is_array(value):
         return True
     kind = type(value)
     return (
-        (kind.__module__.startswith("pandas.") and kind.__name__ in ("DataFrame", "Series"))
+        (kind.__module__.split(".")[0] == "pandas" and kind.__name__ in ("DataFrame", "Series"))
         or (kind.__module__.startswith("scipy.sparse") and hasattr(value, "todense"))
         or (hasattr(value, "__array__") and hasattr(value, "shape") and not isinstance(value, np.generic))
     )
@@ -84,13 +86,6 @@ def are_arrays(value):
     if isinstance(value, (list, tuple)):
         return is_numbers(value) or (bool(value) and all(are_arrays(item) for item in value))
     return False
-
-
-def is_numbers(value):
-    """Whether a list is nothing but (nested lists of) numbers: one array, not several."""
-    while isinstance(value, (list, tuple)) and value:
-        value = value[0]
-    return isinstance(value, (int, float, bool, np.number, np.bool_)) and not isinstance(value, (list, tuple))
 
 
 def map_arrays(function, value):
@@ -114,7 +109,7 @@ def tensor(value):
     if isinstance(value, torch.Tensor):
         return _to_floatx(value.detach())
     kind = type(value)
-    if kind.__module__.startswith("pandas."):
+    if kind.__module__.split(".")[0] == "pandas":
         value = _from_pandas(value)
     elif kind.__module__.startswith("scipy.sparse"):
         value = value.toarray()
@@ -264,7 +259,7 @@ class DatasetSource(_Converted):
         count = self.num_batches
         order = itertools.count() if count is None else range(count)
         if count is not None and self.shuffle:
-            order = torch.randperm(count).tolist()
+            order = random.permutation(count).tolist()
         return map(self._batch, batches(self.dataset, order))
 
     def on_epoch_begin(self):

@@ -68,9 +68,8 @@ class HybridBlock(Block):
             return outputs
         first = _first_array((args, kwargs))
         kind, ctx = type(first), first.context
-        recording = scope.is_recording()
         before = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(before if recording is None else recording)
+        torch._C._set_grad_enabled(bool(scope.is_recording()))
         try:
             outputs = replay(kind, ctx, *arrays.unwrap((args, kwargs)))
         finally:
@@ -185,8 +184,8 @@ class HybridBlock(Block):
     ):
         """Record the computation once for each kind of inputs and replay it (or, with active=False, no longer).
 
-        static_alloc, static_shape: a replay has fixed buffers and shapes in any case; inline_limit, forward_bulk_size and
-        backward_bulk_size: how MXNet cuts a graph into pieces; a recording has none.
+        static_alloc, static_shape: a replay has fixed buffers and shapes in any case; inline_limit, forward_bulk_size
+        and backward_bulk_size: how MXNet cuts a graph into pieces; a recording has none.
         Raises Unsupported for a backend or its options.
         """
         if backend is not None or kwargs:

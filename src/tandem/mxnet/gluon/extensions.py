@@ -1,7 +1,7 @@
 """What published listings write that neither MXNet nor Keras has: Keras's spellings on Gluon's layers.
 
-`input_shape=`, recurrent layers in `gluon.nn`, Keras's activation names, `trainer.backward` and `trainer.fit`. Whatever of
-this is used is told in one warning, at the first step of training or the first inference.
+`input_shape=`, recurrent layers in `gluon.nn`, Keras's activation names, `trainer.backward` and `trainer.fit`. Whatever
+of this is used is told in one warning, at the first step of training or the first inference.
 """
 
 import sys

@@ -10,9 +10,9 @@ from torch.nn.parameter import is_lazy
 from tandem.core import graph, scope
 from tandem.core.dtypes import dtype_name, torch_dtype
 from tandem.core.errors import explain
-from tandem.core.module import Holder, Module, call_plain, call_with_arrays
+from tandem.core.module import Module, call_plain, call_with_arrays
 from tandem.mxnet import context as contexts
-from tandem.mxnet import initializer
+from tandem.mxnet import gradients, initializer
 from tandem.mxnet.gluon.base import Block
 from tandem.mxnet.gluon.block import HybridBlock
 from tandem.mxnet.gluon.utils import _as_contexts
@@ -26,16 +26,17 @@ class ForeignParameter(Parameter):
     """
 
     def __init__(self, name, module, key):
-        self._module, self._key, self._arrays, self._source = module, key, None, None
+        self._module, self._key, self._arrays = module, key, None
+        self._source = self._device = None  # what the array was made from
         tensor = self._read()
-        learned = isinstance(tensor, torch.nn.Parameter)
+        learns = tensor.requires_grad
         super().__init__(
             name,
-            grad_req="write" if tensor.requires_grad else "null",
             shape=tuple(tensor.shape),
             dtype=dtype_name(tensor.dtype),
-            differentiable=learned,
+            differentiable=isinstance(tensor, torch.nn.Parameter) and tensor.is_floating_point(),
         )
+        tensor.requires_grad_(learns)
 
     def _read(self):
         """The tensor as the module has it now."""
@@ -48,13 +49,46 @@ class ForeignParameter(Parameter):
         return self._read()
 
     @property
+    def dtype(self):
+        """The name of the tensor's dtype; setting it casts the tensor."""
+        tensor = self._read()
+        return self._dtype if tensor is None else dtype_name(tensor.dtype)
+
+    @dtype.setter
+    def dtype(self, dtype):
+        self.cast(dtype)
+
+    @property
+    def grad_req(self):
+        """'write', 'add' or 'null'; 'null' also where the module's own framework froze the tensor."""
+        tensor = self._read()
+        return "null" if tensor is None or not tensor.requires_grad else self._grad_req
+
+    @grad_req.setter
+    def grad_req(self, request):
+        Parameter.grad_req.fset(self, request)
+        if self._differentiable:
+            holder = self._module.__dict__.get("_holders", {}).get(self._key)
+            if holder is not None:
+                holder.learns = request != "null"
+            else:
+                self._read().requires_grad_(request != "null")
+
+    def _attach(self):
+        # Also where it is frozen just now: it may learn later, and then the gradient's hook must be there.
+        for array in self._data:
+            learns = array._tensor.requires_grad
+            gradients.attach(array, self._grad_req)
+            array._tensor.requires_grad_(learns)
+
+    @property
     def _data(self):
         tensor = self._read()
         if tensor is None:
             return None
         known = self._arrays
-        if known is None or self._source is not tensor or known[0].context.torch_device() != tensor.device:
-            self._source = tensor
+        if known is None or self._source is not tensor or self._device != tensor.device:
+            self._source, self._device = tensor, tensor.device
             self._shape, self._dtype = tuple(tensor.shape) or (1,), dtype_name(tensor.dtype)
             # A single number has no axis here as in MXNet, so that the array is the tensor itself.
             array = array_class()._wrap(tensor.reshape(-1) if tensor.dim() else tensor)
@@ -100,6 +134,18 @@ class ForeignParameter(Parameter):
         if self._data[0].context != ctx[0]:
             self._arrays[0]._ctx = ctx[0]
 
+    def set_data(self, data):
+        """Set the values from an array.
+
+        Raises AssertionError for an array of another shape.
+        """
+        if self._read().dim():
+            super().set_data(data)
+        else:
+            self.shape = data.shape
+            with torch.no_grad():
+                self._read().copy_(data._tensor.reshape(()))
+
     def _change_dtype(self, dtype):
         tensor = self._read()
         tensor.data = tensor.detach().to(torch_dtype(dtype))
@@ -141,21 +187,26 @@ class _Adapter:
     @property
     def params(self):
         """The module's tensors as parameters, those that are there by now."""
-        if not self._complete:
-            self._find_parameters()
+        self._find_parameters()
         return self._params
+
+    def _collect_params_with_prefix(self, prefix=""):
+        self._find_parameters()
+        return super()._collect_params_with_prefix(prefix)
 
     def _find_parameters(self):
         """Take up the module's tensors; `_complete` says whether more may come."""
-        complete = True
+        complete, order = True, []
         for path, module in self._foreign.named_modules():
             complete = complete and getattr(module, "built", True)
             holders = module.__dict__.get("_holders", {})
             for key in [*module._parameters, *module._buffers]:
                 name = f"{path}.{key}" if path else key
                 tensor = module._parameters.get(key, module._buffers.get(key))
-                if tensor is None or name in self._reg_params:
-                    complete = complete and tensor is not None
+                if tensor is None:
+                    continue
+                order.append(name)
+                if name in self._reg_params:
                     continue
                 if is_lazy(tensor):
                     complete = False
@@ -163,11 +214,16 @@ class _Adapter:
                 parameter = holders.get(key)
                 if not isinstance(parameter, Parameter):
                     parameter = ForeignParameter(self.prefix + name.replace(".", "_"), module, key)
-                    if isinstance(holders.get(key), Holder) and not getattr(holders[key], "trainable", True):
-                        parameter.grad_req = "null"
                 self._reg_params[name] = parameter
                 self._params._params[parameter.name] = parameter
             complete = complete and all(holder.tensor is not None for holder in holders.values())
+        for name in [name for name in self._reg_params if name not in order]:
+            # The module has it no longer: `torch.nn.utils.parametrize` puts others in its place.
+            del self._params._params[self._reg_params.pop(name).name]
+        # In the module's order, whenever they came.
+        for name in [name for name in order if name in self._reg_params]:
+            parameter = self._reg_params[name] = self._reg_params.pop(name)
+            self._params._params[parameter.name] = self._params._params.pop(parameter.name)
         self.__dict__["_complete"] = complete
         self._params._growing = [] if complete else [self]
 

@@ -1,7 +1,7 @@
 """`gluon.loss`: losses per sample.
 
-Each is weighted with a number (`weight`) and an array (`sample_weight`, which broadcasts to the values), and is the mean
-over all axes but `batch_axis`.
+Each is weighted with a number (`weight`) and an array (`sample_weight`, which broadcasts to the values), and is the
+mean over all axes but `batch_axis`.
 """
 
 from tandem.core.errors import explain
@@ -313,8 +313,8 @@ class TripletLoss(Loss):
 class PoissonNLLLoss(Loss):
     """mean(exp(pred) − target·pred): the negative log-likelihood of Poisson counts, over all elements.
 
-    from_logits: pred is the logarithm of the rate; otherwise mean(pred − target·log(pred + epsilon)); compute_full: adds
-    Stirling's approximation of log(target!) where target > 1.
+    from_logits: pred is the logarithm of the rate; otherwise mean(pred − target·log(pred + epsilon)); compute_full:
+    adds Stirling's approximation of log(target!) where target > 1.
     """
 
     def __init__(self, weight=None, from_logits=True, batch_axis=0, compute_full=False, **kwargs):

@@ -1,4 +1,4 @@
-"""`ParameterDict`: the parameters of a block and of its children by name (and, from here, `Parameter` and `Constant`)."""
+"""`ParameterDict`: the parameters of a block by name (and, from here, `Parameter` and `Constant`)."""
 
 from collections import OrderedDict
 

@@ -33,7 +33,7 @@ class _StandIn(NDArray):
                 raise ValueError(
                     explain(
                         f"The shape of Parameter '{parameter.name}' does not follow from the data",
-                        expected="a parameter that goes into FullyConnected, Convolution or another operator with weights",
+                        expected="a parameter of FullyConnected, Convolution or another operator with weights",
                         given=f"shape {parameter.shape}",
                         hint="Give the whole shape, or override infer_shape(self, x, ...).",
                     )

@@ -14,9 +14,9 @@ class Trainer:
     """Updates parameters from their gradients: `step(batch_size)` after each `backward()`.
 
     params: what `collect_params()` answers, or a dict or list of parameters; optimizer: its name or an Optimizer;
-    optimizer_params: its arguments; kvstore: how replicas on several contexts are summed ('device', 'local', a KVStore, or
-    None: each replica goes its own way); compression_params: not there; update_on_kvstore: whether one copy is
-    updated and sent to all replicas (by default, with several contexts), or each replica by itself.
+    optimizer_params: its arguments; kvstore: how replicas on several contexts are summed ('device', 'local', a
+    KVStore, or None: each replica goes its own way); compression_params: not there; update_on_kvstore: whether one
+    copy is updated and sent to all replicas (by default, with several contexts), or each replica by itself.
     Parameters that come into being later (a Keras layer's, at its first call) are taken up when they are there.
     Raises ValueError for what are no parameters or an unknown optimizer.
     """
@@ -208,7 +208,7 @@ class Trainer:
             )
 
     def _trained(self):
-        return [(index, parameter) for index, parameter in enumerate(self._params) if parameter.grad_req != "null"]
+        return [(index, parameter) for index, parameter in enumerate(self._params) if parameter.learns]
 
     def _check_fresh(self, ignore_stale_grad):
         if ignore_stale_grad:
@@ -289,7 +289,7 @@ class Trainer:
         self._optimizer = self._updaters[0].optimizer
         self._optimizer.param_dict = dict(enumerate(self._params))
 
-    # --- what listings use beyond MXNet --------------------------------------------------------------------------------
+    # --- what listings use beyond MXNet --------------------------------------------------------------------------
 
     def backward(self, loss):
         """Not MXNet's: gradients of a loss (`loss.backward()`)."""

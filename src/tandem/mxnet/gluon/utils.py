@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ def split_data(data, num_slice, batch_axis=0, even_split=True):
     for number in range(num_slice):
         ends.append(ends[-1] + base + (number < longer))
     before = (slice(None),) * batch_axis
-    return [data[(*before, slice(start, stop))] for start, stop in zip(ends, ends[1:])]
+    return [data[(*before, slice(start, stop))] for start, stop in pairwise(ends)]
 
 
 def split_and_load(data, ctx_list, batch_axis=0, even_split=True):
@@ -152,8 +153,8 @@ def download(url, path=None, overwrite=False, sha1_hash=None, retries=5, verify_
     """Fetch a file; answers its path.
 
     url: http(s) address; path: a folder or file name, the current folder where None; overwrite: whether a file that is
-    there is fetched again; sha1_hash: its SHA-1 digest, checked; retries: how many times to try; verify_ssl: whether the
-    server's certificate is checked.
+    there is fetched again; sha1_hash: its SHA-1 digest, checked; retries: how many times to try; verify_ssl: whether
+    the server's certificate is checked.
     Raises OSError where no try succeeded.
     """
     import ssl
@@ -183,18 +184,21 @@ def download(url, path=None, overwrite=False, sha1_hash=None, retries=5, verify_
         )
         context = ssl._create_unverified_context()
     for left in range(retries, -1, -1):
-        partial = tempfile.NamedTemporaryFile(dir=folder, delete=False)
+        descriptor, partial = tempfile.mkstemp(dir=folder)
         try:
-            with partial, urllib.request.urlopen(url, context=context, timeout=60) as answer:
-                shutil.copyfileobj(answer, partial)
-            if sha1_hash and not check_sha1(partial.name, sha1_hash):
+            with (
+                os.fdopen(descriptor, "wb") as file,
+                urllib.request.urlopen(url, context=context, timeout=60) as answer,
+            ):
+                shutil.copyfileobj(answer, file)
+            if sha1_hash and not check_sha1(partial, sha1_hash):
                 raise OSError(
                     explain(f"File {name} is downloaded but the content hash does not match", expected=sha1_hash)
                 )
-            replace_file(partial.name, target)
+            replace_file(partial, target)
             return target
         except OSError:
-            os.unlink(partial.name)
+            os.unlink(partial)
             if not left:
                 raise
     return target

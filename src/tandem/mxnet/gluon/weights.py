@@ -47,10 +47,10 @@ def array_class():
 class Parameter(Holder):
     """A named array of weights, with one replica per context and a gradient for each.
 
-    name: its full name; grad_req: 'write' (each backward overwrites the gradient), 'add' (accumulates until `zero_grad`)
-    or 'null' (none); shape: a size of 0 is unknown; dtype; lr_mult, wd_mult: factors on the learning rate and the weight
-    decay; init: an initializer of its own; allow_deferred_init: whether unknown sizes may wait for the first forward;
-    differentiable: False for state that is not learned.
+    name: its full name; grad_req: 'write' (each backward overwrites the gradient), 'add' (accumulates until
+    `zero_grad`) or 'null' (none); shape: a size of 0 is unknown; dtype; lr_mult, wd_mult: factors on the learning
+    rate and the weight decay; init: an initializer of its own; allow_deferred_init: whether unknown sizes may wait
+    for the first forward; differentiable: False for state that is not learned.
     The first replica's tensor is a `torch.nn.Parameter` that the owning blocks have registered.
     Raises AssertionError for an unknown grad_req.
     """
@@ -115,6 +115,20 @@ class Parameter(Holder):
         if request != self._grad_req:
             self._grad_req = request
             self._attach()
+
+    @property
+    def learns(self):
+        """Whether a `Trainer` updates the values; False also where torch's `requires_grad_(False)` said so."""
+        return self.grad_req != "null" and (self._data is None or self._data[0]._tensor.requires_grad)
+
+    @learns.setter
+    def learns(self, flag):
+        if not flag and self.grad_req != "null":
+            self._frozen_req, self.grad_req = self.grad_req, "null"
+        elif flag:
+            self.grad_req = self.__dict__.pop("_frozen_req", "write")
+            for data in self._data or ():
+                data._tensor.requires_grad_(self.grad_req != "null")
 
     @property
     def dtype(self):

@@ -219,7 +219,7 @@ _create = registry.get_create_func(EvalMetric, "metric")
 
 
 def create(metric, *args, **kwargs):
-    """A metric from its name, a function `feval(label, pred)`, a metric, or a list of these (which makes a composite)."""
+    """A metric from its name, a function `feval(label, pred)`, a metric, or a list of these (a composite)."""
     from tandem.mxnet.metric.others import CustomMetric
 
     if callable(metric) and not isinstance(metric, EvalMetric):

@@ -1,9 +1,12 @@
 """`nd.save` and `nd.load`: arrays in MXNet's binary format."""
 
-from tandem.core.errors import Unsupported, explain
+import numpy as np
+import torch
+
+from tandem.core.errors import explain
 from tandem.formats import params
 from tandem.mxnet import context as contexts
-from tandem.mxnet.base import MXNetError
+from tandem.mxnet.base import MXNetError, sparse_unsupported
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 __all__ = ["load", "load_frombuffer", "save"]
@@ -25,7 +28,9 @@ def save(fname, data):
     if not all(isinstance(array, NDArray) for array in arrays) or not all(isinstance(name, str) for name in names):
         raise _wrong(data)
     devices = [(array.context.device_typeid, array.context.device_id) for array in arrays]
-    params.save(fname, [array._tensor for array in arrays], names, devices)
+    # Arrays without axes, or with sizes of 0, mean what they are only in the form with NumPy's shapes.
+    numpy_shapes = any(array.size == 0 or array.ndim == 0 for array in arrays)
+    params.save(fname, [array._tensor for array in arrays], names, devices, numpy_shapes)
 
 
 def _wrong(data):
@@ -43,9 +48,7 @@ def load(fname):
     Raises MXNetError where the file cannot be opened or is damaged.
     """
     try:
-        return _arrays(*params.load(fname))
-    except params.SparseArray as error:
-        raise Unsupported(str(error)) from error
+        return _arrays(params.load(fname))
     except (OSError, params.FormatError) as error:
         raise MXNetError(explain(f"Cannot load {fname}: {error}")) from error
 
@@ -55,14 +58,22 @@ def load_frombuffer(buf):
     if not isinstance(buf, (bytes, bytearray, memoryview)):
         raise TypeError(explain("load_frombuffer() takes bytes", given=type(buf).__name__))
     try:
-        return _arrays(*params.read(buf))
-    except params.SparseArray as error:
-        raise Unsupported(str(error)) from error
+        return _arrays(params.read(buf))
     except params.FormatError as error:
         raise MXNetError(str(error)) from error
 
 
-def _arrays(tensors, names):
+def _arrays(found):
+    arrays = [_array(value) for value in found.arrays]
+    return dict(zip(found.names, arrays)) if found.names else arrays
+
+
+def _array(value):
+    """One array of a file on the current context; one that was never filled has no elements."""
+    if isinstance(value, (params.RowSparse, params.CSR)):
+        raise sparse_unsupported("row_sparse" if isinstance(value, params.RowSparse) else "csr")
     ctx = contexts.current_context()
-    arrays = [NDArray._wrap(tensor.to(ctx.torch_device()), ctx) for tensor in tensors]
-    return dict(zip(names, arrays)) if names else arrays
+    if value is None:
+        value = np.zeros((0,), np.float32)
+    tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+    return NDArray._wrap(tensor.to(ctx.torch_device()), ctx)

@@ -30,9 +30,9 @@ __all__ = [
     "zeros_like",
 ]
 
-from numpy import bool_, float16, float32, float64, int8, int32, int64, uint8  # noqa: E402, F401
-
 pi, e, inf, nan, newaxis = onp.pi, onp.e, onp.inf, onp.nan, None
+float16, float32, float64, bool_ = onp.float16, onp.float32, onp.float64, onp.bool_
+int8, int32, int64, uint8 = onp.int8, onp.int32, onp.int64, onp.uint8
 
 
 def _place(ctx):

@@ -14,7 +14,9 @@ from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray import indexing
 from tandem.mxnet.ndarray.ndarray import NUMPY_TYPES, NDArray, in_place_error, mxnet_dtype
 from tandem.mxnet.views import operator_error
-from tandem.ops import elementwise, indexing as picks, linalg, reduce, shape as shapes, typed
+from tandem.ops import elementwise, linalg, reduce, typed
+from tandem.ops import indexing as picks
+from tandem.ops import shape as shapes
 
 _scope = scope._current
 _NUMBERS = (float, int, onp.generic)
@@ -353,13 +355,14 @@ class ndarray(NDArray):
 
 
 # What NDArray has as methods and NumPy's arrays do not.
-_ABSENT = (
-    "arccos arccosh arcsin arcsinh arctan arctanh argmax_channel asscalar broadcast_axes broadcast_like cast cbrt ceil "
-    "cos cosh degrees depth_to_space diag exp expand_dims expm1 fix flip floor log log10 log1p log2 log_softmax nanprod "
-    "nansum negative norm one_hot ones_like pad pick radians rcbrt reciprocal relu reshape_like rint rsqrt shape_array "
-    "sigmoid sign sin sinh size_array slice slice_axis slice_like softmax softmin sort space_to_depth split split_v2 sqrt "
-    "square tan tanh topk trunc zeros_like slice_assign slice_assign_scalar"
-).split()  # noqa: SIM905
+_ABSENT = """
+    arccos arccosh arcsin arcsinh arctan arctanh argmax_channel asscalar broadcast_axes broadcast_like cast cbrt
+    ceil cos cosh degrees depth_to_space diag exp expand_dims expm1 fix flip floor log log10 log1p log2
+    log_softmax nanprod nansum negative norm one_hot ones_like pad pick radians rcbrt reciprocal relu
+    reshape_like rint rsqrt shape_array sigmoid sign sin sinh size_array slice slice_axis slice_like softmax
+    softmin sort space_to_depth split split_v2 sqrt square tan tanh topk trunc zeros_like slice_assign
+    slice_assign_scalar
+"""
 
 
 class _Absent:
@@ -377,7 +380,7 @@ class _Absent:
         )
 
 
-for _name in _ABSENT:
+for _name in _ABSENT.split():
     setattr(ndarray, _name, _Absent(_name))
 
 for _name, _function in (

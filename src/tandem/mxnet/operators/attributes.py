@@ -78,18 +78,20 @@ def _entry(value):
     return -1 if value is None else _integer(value)
 
 
-def _sizes(value):
+def _sizes(value: Any):
     if isinstance(value, str):
         # "(2,2)", "[2, 2]", "2" and long integers as older files write them ("2L").
         value = ast.literal_eval(value.replace("L", "") or "()")
     if value is None:
         raise ValueError
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        raise ValueError
+    if isinstance(value, (int, np.integer)):
         return (int(value),)
     return tuple(_entry(item) for item in value)
 
 
-def _reals(value):
+def _reals(value: Any):
     value = _literal(value)
     if isinstance(value, (int, float, np.number)):
         return (float(value),)
@@ -138,7 +140,7 @@ def sizes(default=REQUIRED):
     return Attribute(_sizes, default, "a tuple of integers")
 
 
-def _bounds(value):
+def _bounds(value: Any):
     value = _literal(value)
     if value is None or isinstance(value, (int, np.integer)):
         value = (value,)

@@ -50,19 +50,21 @@ def _generalized_negative_binomial(shape, mu, alpha, **place):
     return random.generalized_negative_binomial(shape, mu, alpha, **place)
 
 
-_FLOATS = ("float16", "float32", "float64")
+def _dtype_among(*dtypes):
+    def read(value):
+        if value is None or value == "None":
+            return None
+        found = a.dtype().parse(value)
+        if found not in dtypes:
+            raise ValueError
+        return found
+
+    return read
 
 
-def _float_dtype(value):
-    if value is None or value == "None":
-        return torch.float32
-    found = a.dtype().parse(value)
-    if not found.is_floating_point:
-        raise ValueError
-    return found
-
-
-_FLOAT = a.Attribute(_float_dtype, torch.float32, "None, float16, float32 or float64")
+_FLOAT = a.Attribute(
+    _dtype_among(torch.float16, torch.float32, torch.float64), None, "None, float16, float32 or float64"
+)
 _SHAPE = a.optional_sizes(None)
 _PLACE = {"shape": _SHAPE, "ctx": a.text(""), "dtype": _FLOAT}
 
@@ -80,7 +82,7 @@ _DISTRIBUTIONS = {
 
 def _of_numbers(sampler, doc):
     def sample(*, shape, dtype, device, **parameters):
-        return sampler((1,) if shape is None else shape, dtype=dtype, device=device, **parameters)
+        return sampler((1,) if shape is None else shape, dtype=dtype or torch.float32, device=device, **parameters)
 
     sample.__doc__ = doc
     return sample
@@ -120,15 +122,6 @@ def _randint(*, low, high, shape, dtype, device):
     return random.randint((1,) if shape is None else shape, low, high, dtype=dtype or torch.int32, device=device)
 
 
-def _int_dtype(value):
-    if value is None or value == "None":
-        return torch.int32
-    found = a.dtype().parse(value)
-    if found not in (torch.int32, torch.int64):
-        raise ValueError
-    return found
-
-
 register(
     "_random_randint",
     _randint,
@@ -138,7 +131,7 @@ register(
         "high": a.integer(),
         "shape": _SHAPE,
         "ctx": a.text(""),
-        "dtype": a.Attribute(_int_dtype, torch.int32, "None, int32 or int64"),
+        "dtype": a.Attribute(_dtype_among(torch.int32, torch.int64), None, "None, int32 or int64"),
     },
     aliases=("random_randint",),
     creates=True,
@@ -159,13 +152,9 @@ def _of_arrays(sampler, doc):
     return sample
 
 
-def _given_dtype(value):
-    return None if value is None or value == "None" else _float_dtype(value)
-
-
 _SAMPLE = {
     "shape": a.optional_sizes(()),
-    "dtype": a.Attribute(_given_dtype, None, "None, float16, float32 or float64"),
+    "dtype": _FLOAT,
 }
 for _name, _sampler, _inputs in (
     ("uniform", random.uniform, ("low", "high")),

@@ -3,6 +3,8 @@
 The new weight is answered; with `out=weight` it is written there. States are changed in place.
 """
 
+import functools
+
 import torch
 
 from tandem.mxnet.operators import attributes as a
@@ -10,9 +12,14 @@ from tandem.mxnet.operators.table import register
 from tandem.ops import steps, updates
 
 
+@functools.lru_cache(maxsize=64)
+def _made(value, dtype, device):
+    return torch.full((), value, dtype=dtype, device=device)
+
+
 def _number(value, like):
-    """A number that changes from step to step, as the rules take it."""
-    return torch.full((), value, dtype=like.dtype, device=like.device)
+    """A number as the rules take it: a 0-d tensor, made once for as long as the number stays."""
+    return _made(value, like.dtype, like.device)
 
 
 def _shared(weight, rescale_grad, clip_gradient):

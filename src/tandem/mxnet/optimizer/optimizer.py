@@ -35,9 +35,10 @@ class Group:
 class Optimizer:
     """Base of optimizers.
 
-    rescale_grad: factor on gradients; param_idx2name: index -> name; wd: weight decay; clip_gradient: gradients are cut to
-    ±this; learning_rate, or lr_scheduler; sym: not there yet; begin_num_update: updates that are counted already;
-    multi_precision: keep a float32 copy of float16 weights; param_dict: index -> Parameter, whose lr_mult and wd_mult hold.
+    rescale_grad: factor on gradients; param_idx2name: index -> name; wd: weight decay; clip_gradient: gradients are
+    cut to ±this; learning_rate, or lr_scheduler; sym: not there yet; begin_num_update: updates that are counted
+    already; multi_precision: keep a float32 copy of float16 weights; param_dict: index -> Parameter, whose lr_mult
+    and wd_mult hold.
 
     A subclass of one's own overrides `create_state(index, weight)` and `update(index, weight, grad, state)`; it finds
     its learning rate with `_update_count(index)` and `_get_lr(index)`.

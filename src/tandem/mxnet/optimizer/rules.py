@@ -90,7 +90,8 @@ class NAG(_WithMomentum):
 class Signum(Optimizer):
     """The sign of the gradient, or of its running mean: v ← momentum·v − (1 − momentum)·(g + wd·w), w ← w + lr·sign v.
 
-    wd_lh: decay beside the sign, w ← (1 − lr·wd_lh)·w; without momentum wd is of that kind. Source: Bernstein et al. 2018.
+    wd_lh: decay beside the sign, w ← (1 − lr·wd_lh)·w; without momentum wd is of that kind. Source: Bernstein et al.
+    2018.
     """
 
     def __init__(self, learning_rate=0.01, momentum=0.9, wd_lh=0.0, **kwargs):

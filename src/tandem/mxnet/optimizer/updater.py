@@ -106,8 +106,8 @@ def states_from_bytes(data, optimizer):
     if data[:1] == b"\x80":
         raise ValueError(
             explain(
-                "These optimizer states are a Python pickle, as the real MXNet writes them: reading one can run code, so"
-                " it is not read",
+                "These optimizer states are a Python pickle, as the real MXNet writes them: reading one can run code,"
+                " so it is not read",
                 expected="states that were saved here",
                 given=f"{len(data)} bytes of a pickle",
             )
@@ -190,7 +190,7 @@ def _restore_optimizer(described, current):
             setattr(optimizer, key, value)
     for key, pairs in described["tables"].items():
         if key in known:
-            setattr(optimizer, key, {index: value for index, value in pairs})
+            setattr(optimizer, key, dict(map(tuple, pairs)))
     counts = {device: dict(map(tuple, pairs)) for device, pairs in described["counts"]}
     optimizer._all_index_update_counts = counts or {0: {}}
     optimizer._index_update_count = next(iter(optimizer._all_index_update_counts.values()))

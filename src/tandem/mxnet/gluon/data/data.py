@@ -6,12 +6,14 @@ a RecordIO file, or a folder with one sub-folder to a class.
 
 import os
 import warnings
+from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from tandem.core.errors import explain, suggest
-from tandem.mxnet import image, recordio
+from tandem.formats import recordio as records
+from tandem.mxnet import image
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon.data.dataloader import DataLoader
 from tandem.mxnet.gluon.data.dataset import Dataset
@@ -45,6 +47,16 @@ class Batch(tuple):
         return self[1].shape[0]
 
 
+_Record = namedtuple("_Record", ["number", "position"])
+
+
+def _opened(file):
+    try:
+        return records.RecordReader(file)
+    except OSError as error:
+        raise MXNetError(str(error)) from error
+
+
 class ImageRecordDataset(Dataset):
     """Images with class numbers; a sample is (image, label): float32 from 0 to 1, channels last, and a number.
 
@@ -68,6 +80,7 @@ class ImageRecordDataset(Dataset):
         self._shape = _image_shape(data_shape)
         self._classes = _class_count(label_shape)
         self._resized = False
+        self._records = None
         sources, labels, kind = self._find()
         if not sources:
             raise ValueError(
@@ -131,21 +144,26 @@ class ImageRecordDataset(Dataset):
 
     def _find_records(self, file):
         sources, labels = [], []
-        record = recordio.MXRecordIO(file, "r")
-        while (content := record.read()) is not None:
-            header, picture = recordio.unpack(content)
-            if np.size(header.label) != 1:
-                raise ValueError(
-                    explain(
-                        f"A record of {file!r} has no class number for a label",
-                        expected="one number",
-                        given=f"{np.size(header.label)} numbers in record {len(sources)}",
+        self._records = _opened(file)
+        try:
+            while True:
+                position = self._records.tell()
+                content = self._records.read()
+                if content is None:
+                    return sources, labels
+                header, _ = records.unpack(content)
+                if np.size(header.label) != 1:
+                    raise ValueError(
+                        explain(
+                            f"A record of {file!r} has no class number for a label",
+                            expected="one number",
+                            given=f"{np.size(header.label)} numbers in record {len(sources)}",
+                        )
                     )
-                )
-            sources.append((f"record {len(sources)} of {file!r}", picture))
-            labels.append(float(np.reshape(header.label, -1)[0]))
-        record.close()
-        return sources, labels
+                sources.append(_Record(len(sources), position))
+                labels.append(float(np.reshape(header.label, -1)[0]))
+        except records.FormatError as error:
+            raise MXNetError(str(error)) from error
 
     def _check_labels(self):
         wrong = (self._labels < 0) | (self._labels != np.floor(self._labels))
@@ -166,11 +184,12 @@ class ImageRecordDataset(Dataset):
     def _decode(self, source):
         """One image as uint8 (height, width, channels)."""
         flag = 0 if self._shape is not None and self._shape[2] == 1 else 1
-        if isinstance(source, tuple):
+        if isinstance(source, _Record):
+            _, content = records.unpack(self._records.read_at(source.position))
             try:
-                pixels = image.imdecode(source[1], flag=flag)
+                pixels = image.imdecode(content, flag=flag)
             except MXNetError as error:
-                raise MXNetError(str(error).replace("an image", source[0], 1)) from error
+                raise MXNetError(f"Record {source.number} of {self._records.name!r}: {error}") from error
         else:
             pixels = image.imread(source, flag=flag)
         if self._shape is None:
@@ -186,7 +205,7 @@ class ImageRecordDataset(Dataset):
         small = first.size * len(sources) <= _KEPT
         whole = range(len(sources))
         if small or skip:
-            whole, pixels = self._pixels_of(sources, skip)
+            whole, pixels = self._pixels_of(sources, skip, small)
         self._sources = [sources[number] for number in whole]
         self._pixels = array(np.stack(pixels), dtype=np.uint8) if small else None
         return whole
@@ -200,10 +219,11 @@ class ImageRecordDataset(Dataset):
                 failed = error
         raise failed
 
-    def _pixels_of(self, sources, skip):
+    def _pixels_of(self, sources, skip, small):
         def read(source):
             try:
-                return self._decode(source)
+                pixels = self._decode(source)
+                return pixels if small else pixels[:0]
             except MXNetError as error:
                 if not skip:
                     raise

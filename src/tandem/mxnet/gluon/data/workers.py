@@ -6,6 +6,9 @@ import traceback
 import warnings
 
 import numpy as np
+
+# Loaded before a worker is forked: loading a library there can wait for ever for a lock that a thread here had.
+import numpy.random
 import torch
 
 from tandem.core import scope

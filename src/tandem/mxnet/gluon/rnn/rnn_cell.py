@@ -69,8 +69,8 @@ class RecurrentCell(Block):
     def unroll(self, length, inputs, begin_state=None, layout="NTC", merge_outputs=None, valid_length=None):
         """All steps of a sequence: (outputs, states after the last step).
 
-        length: number of steps; inputs: one array in `layout` ('NTC' or 'TNC') or a list with one (batch, features) array
-        a step; begin_state: zeros where None; merge_outputs: answer one array (True) or a list (False or None);
+        length: number of steps; inputs: one array in `layout` ('NTC' or 'TNC') or a list with one (batch, features)
+        array a step; begin_state: zeros where None; merge_outputs: answer one array (True) or a list (False or None);
         valid_length: (batch,) steps of each sequence: outputs after them are 0, states those of the last one (then
         the outputs are merged unless merge_outputs is False).
         Raises AssertionError for another layout or number of steps.

@@ -227,8 +227,8 @@ class RNN(_RNNLayer):
 class LSTM(_RNNLayer):
     """Long short-term memory, in layers: c' = f∘c + i∘g, h' = o∘tanh(c'); gates in the order i, f, g, o.
 
-    hidden_size; num_layers; layout: 'TNC' or 'NTC'; dropout: between layers, in training; bidirectional; input_size: from
-    the first input where 0; *_initializer; projection_size: of a linear map of h', None for none; state_clip_min,
+    hidden_size; num_layers; layout: 'TNC' or 'NTC'; dropout: between layers, in training; bidirectional; input_size:
+    from the first input where 0; *_initializer; projection_size: of a linear map of h', None for none; state_clip_min,
     state_clip_max: bounds of c'; dtype.
     """
 
@@ -277,8 +277,8 @@ class LSTM(_RNNLayer):
 class GRU(_RNNLayer):
     """Gated recurrent units, in layers: h' = (1 − z)∘n + z∘h, n = tanh(W·x + b + r∘(U·h + c)); gates r, z, n.
 
-    hidden_size; num_layers; layout: 'TNC' or 'NTC'; dropout: between layers, in training; bidirectional; input_size: from
-    the first input where 0; *_initializer; dtype.
+    hidden_size; num_layers; layout: 'TNC' or 'NTC'; dropout: between layers, in training; bidirectional; input_size:
+    from the first input where 0; *_initializer; dtype.
     """
 
     def __init__(
