@@ -31,8 +31,8 @@ def train(script, results):
 def draw(runs, path):
     """Curves of all runs, the confusion matrix and some predictions of the first one."""
     figure = plt.figure(figsize=(13, 8), layout="constrained")
-    grid = figure.add_gridspec(2, 6, height_ratios=(1.3, 1))
-    loss, accuracy, matrix = (figure.add_subplot(grid[0, i : i + 2]) for i in (0, 2, 4))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.5, 1))
+    loss, accuracy, matrix = above.subplots(1, 3)
     for name, run in runs.items():
         epochs = np.arange(1, len(run["loss"]) + 1)
         loss.plot(epochs, run["loss"], marker=".", label=name)
@@ -57,16 +57,15 @@ def draw(runs, path):
         matrix.text(column, row, counts[row, column], ha="center", va="center", color=colour, fontsize=8)
 
     # Mistakes first: they are what one wants to see.
-    wrong = np.flatnonzero(run["labels"] != run["predicted"])
+    wrong = np.flatnonzero(run["labels"] != run["predicted"])[:3]
     right = np.flatnonzero(run["labels"] == run["predicted"])
-    for place, index in enumerate([*wrong[:6], *right][:6]):
-        axes = figure.add_subplot(grid[1, place])
+    for axes, index in zip(below.subplots(1, 6), [*wrong, *right], strict=False):
         axes.imshow(run["images"][index], cmap="gray_r")
         label, predicted = run["labels"][index], run["predicted"][index]
         colour = "tab:green" if label == predicted else "tab:red"
         axes.set_title(f"predicted {predicted}, is {label}", color=colour, fontsize=10)
         axes.axis("off")
-    figure.suptitle("Handwritten digits, trained with Tandem")
+    above.suptitle("Handwritten digits, trained with Tandem")
     figure.savefig(path, dpi=100)
 
 

@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem.engine.replay import Step
 from tandem.keras import losses
 

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem.engine.replay import Step
 from tandem.keras import metrics
 
@@ -103,7 +103,9 @@ def test_settings(name, settings):
     weighted = name not in SAMPLE_BY_SAMPLE and settings.get("axis") != 0
     batches = [(*_batch(name), _weights(name) if weighted else None) for _ in range(3)]
     got = _run(getattr(metrics, name)(**settings), batches)
-    np.testing.assert_allclose(got, _run(getattr(real_keras().metrics, name)(**settings), batches), rtol=3e-5, atol=3e-5)
+    np.testing.assert_allclose(
+        got, _run(getattr(real_keras().metrics, name)(**settings), batches), rtol=3e-5, atol=3e-5
+    )
 
 
 @pytest.mark.oracle
@@ -114,7 +116,10 @@ def test_mean_and_sum(name):
             if weights is not None and len(weights) > len(shape):
                 continue
             batches = [
-                (RNG.random(shape).astype("float32"), None if weights is None else RNG.random(weights).astype("float32"))
+                (
+                    RNG.random(shape).astype("float32"),
+                    None if weights is None else RNG.random(weights).astype("float32"),
+                )
                 for _ in range(2)
             ]
             if len(shape) > 1 and weights == (6,) and shape[1] != 1:
@@ -128,7 +133,9 @@ def test_mean_and_sum(name):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", ["MeanSquaredError", "BinaryAccuracy", "SparseCategoricalAccuracy", "RootMeanSquaredError"])
+@pytest.mark.parametrize(
+    "name", ["MeanSquaredError", "BinaryAccuracy", "SparseCategoricalAccuracy", "RootMeanSquaredError"]
+)
 def test_masks_of_sequences(name):
     y_pred, mask = RNG.random((5, 3, 4)).astype("float32"), RNG.random((5, 3)) > 0.4
     y_true = RNG.integers(0, 4, (5, 3)) if name in SPARSE else (RNG.random((5, 3, 4)) > 0.5).astype("float32")

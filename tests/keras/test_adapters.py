@@ -7,8 +7,8 @@ import pandas
 import pytest
 import scipy.sparse
 import torch
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem import keras
 from tandem.core.arrays import Array
 from tandem.engine import feeding
@@ -18,7 +18,7 @@ X = np.arange(20.0)[:, None]
 
 
 def _batches(source):
-    return [data for data in source]
+    return list(source)
 
 
 def _firsts(source):
@@ -61,7 +61,9 @@ def test_arrays_share_memory_where_they_can():
     assert sources.tensor(array).data_ptr() == array.ctypes.data
 
 
-@pytest.mark.parametrize("given", [np.array(["a"]), np.array([[1], [1, 2]], dtype=object), np.ones(2, "uint64"), np.ones(2, complex)])
+@pytest.mark.parametrize(
+    "given", [np.array(["a"]), np.array([[1], [1, 2]], dtype=object), np.ones(2, "uint64"), np.ones(2, complex)]
+)
 def test_arrays_without_numbers_are_an_error(given):
     with pytest.raises(ValueError, match="cannot be fed"):
         sources.tensor(given)
@@ -126,7 +128,7 @@ def test_class_weights():
     assert weights.tolist() == [1.0, 3.0, 0.5, 3.0]
     assert feeding.class_weights(torch.eye(3)[[2, 0]], {2: 2.0}).tolist() == [2.0, 1.0]
     assert feeding.class_weights(torch.tensor([[1.0], [0.0]]), {0: 4}).tolist() == [1.0, 4.0]
-    x, y, both = _batches(sources.make(X[:2], np.array([0, 1]), np.array([2.0, 3.0]), class_weight={1: 10.0}))[0]
+    _, _, both = _batches(sources.make(X[:2], np.array([0, 1]), np.array([2.0, 3.0]), class_weight={1: 10.0}))[0]
     assert both.tolist() == [2.0, 30.0]
     with pytest.raises(ValueError, match="single output"):
         sources.make(X, [X, X], class_weight={0: 1.0})
@@ -324,7 +326,7 @@ def test_generators_of_the_wrong_kind():
         sources.make(_generator(0))
     with pytest.raises(ValueError, match="wrong form"):
         _batches(sources.make(x for x in [X]))
-    with pytest.raises(ValueError, match="found|wrong form"):
+    with pytest.raises(ValueError, match=r"found|wrong form"):
         _batches(sources.make(iter([(X, X, X, X)])))
     with pytest.warns(UserWarning, match="shuffle=True"):
         sources.make(_generator(2), shuffle=True)

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem import keras
 from tandem.keras import callbacks
 from tandem.keras.callbacks.callback import HOOKS
@@ -88,7 +88,7 @@ def test_lazy_logs_are_a_dict():
         return LazyLogs(lambda: {"a": 1.0, "b": 2.0})
 
     assert make() == {"a": 1.0, "b": 2.0}
-    assert {"a": 1.0, "b": 2.0} == make()
+    assert make() == {"a": 1.0, "b": 2.0}
     assert dict(make()) == {**make()} == make().copy() == {"a": 1.0, "b": 2.0}
     assert (make() | {"c": 3}) == {"a": 1.0, "b": 2.0, "c": 3}
     assert len(make()) == 2
@@ -162,7 +162,9 @@ def _drive(K, make, text, logs=LOGS):
             stopped = epoch
             break
     callback.on_train_end()
-    kept = {name: getattr(callback, name, None) for name in ("best", "wait", "stopped_epoch", "best_epoch", "min_delta")}
+    kept = {
+        name: getattr(callback, name, None) for name in ("best", "wait", "stopped_epoch", "best_epoch", "min_delta")
+    }
     return stopped, rates, kept, text()
 
 
@@ -224,7 +226,9 @@ def saved(monkeypatch):
     """The paths that a model was saved to."""
     paths = []
     for method in ("save", "save_weights"):
-        monkeypatch.setattr(keras.Sequential, method, lambda self, path, overwrite=True: paths.append(path), raising=False)
+        monkeypatch.setattr(
+            keras.Sequential, method, lambda self, path, overwrite=True: paths.append(path), raising=False
+        )
     return paths
 
 
@@ -272,7 +276,7 @@ def test_remote_monitor():
     got = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()

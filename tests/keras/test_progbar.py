@@ -8,8 +8,8 @@ import re
 
 import numpy as np
 import pytest
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem import keras
 from tandem.keras.utils import progbar
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from oracles import real_keras
 
+from oracles import real_keras
 from tandem import keras
 
 pytestmark = pytest.mark.oracle
@@ -196,8 +196,11 @@ def test_several_outputs(compiled):
         history = model.fit(DATA["perceptron"], targets, **fitted).history
         arguments = {"verbose": 0, "sample_weight": weights}
         scores = model.evaluate(DATA["perceptron"], targets, **arguments)
-        return history, scores, model.metrics_names, model.evaluate(
-            DATA["perceptron"], targets, return_dict=True, **arguments
+        return (
+            history,
+            scores,
+            model.metrics_names,
+            model.evaluate(DATA["perceptron"], targets, return_dict=True, **arguments),
         )
 
     (history, scores, names, as_dict), wanted = run(keras), run(real_keras())

@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 import torch
-from mxnet_parity import same_code, same_expressions
-from oracles import mxnet as oracle
 from PIL import Image
 
+from mxnet_parity import same_code, same_expressions
+from oracles import mxnet as oracle
 from tandem.formats import images
 from tandem.ops import opencv
 
@@ -25,14 +25,19 @@ i = u.astype('int32'); d = f.astype('float64'); t = I.to_tensor(u); bt = I.to_te
 
 def test_geometry_and_range():
     calls = []
-    for x in "u f b g i d".split():
+    for x in ["u", "f", "b", "g", "i", "d"]:
         calls += [f"I.to_tensor({x})", f"I.crop({x}, x=1, y=2, width=4, height=3)", f"I.resize({x}, size=(10, 8))"]
-    for x in "u f g h i d b".split():
+    for x in ["u", "f", "g", "h", "i", "d", "b"]:
         calls += [f"I.flip_left_right({x})", f"I.flip_top_bottom({x})"]
-    for x in "t bt gt u b".split():
-        for given in ("mean=0.5, std=0.2", "mean=(.1, .2, .3), std=(1, 2, 3)", "mean=(.1, .2), std=1", "mean=1, std=(2,)"):
+    for x in ["t", "bt", "gt", "u", "b"]:
+        for given in (
+            "mean=0.5, std=0.2",
+            "mean=(.1, .2, .3), std=(1, 2, 3)",
+            "mean=(.1, .2), std=1",
+            "mean=1, std=(2,)",
+        ):
             calls.append(f"I.normalize({x}, {given})")
-    for x in "u f b g d".split():
+    for x in ["u", "f", "b", "g", "d"]:
         for given in ("size=4", "size=(4, 5)", "size=4, keep_ratio=True", "size=(4, 5), keep_ratio=True, interp=2"):
             calls.append(f"I.resize({x}, {given})")
     same_expressions(calls, SETUP, atol=1e-4)
@@ -40,10 +45,10 @@ def test_geometry_and_range():
 
 def test_colours():
     calls = []
-    for x in "u f g h i d".split():
+    for x in ["u", "f", "g", "h", "i", "d"]:
         for name in ("brightness", "contrast", "saturation"):
             calls += [f"I.random_{name}({x}, min_factor={k}, max_factor={k})" for k in (0, 0.5, 1, 1.75)]
-    for x in "u f i d".split():
+    for x in ["u", "f", "i", "d"]:
         calls += [f"I.adjust_lighting({x}, alpha=(0.1, -0.2, 0.05))", f"I.random_lighting({x}, alpha_std=0)"]
     calls += [f"I.random_hue({x}, {k}, {k})" for x in "fd" for k in (0, 0.3, 0.9, 1, 1.7)]
     same_expressions(calls, SETUP, rtol=1e-3, atol=2e-3)
@@ -83,7 +88,14 @@ def test_wrong_images_raise_the_same():
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_resize_is_opencvs(dtype):
     """Bytes to the bit, for every interpolation: enlarged, shrunk, by whole factors and others, thin images."""
-    sizes = [((9, 7), (4, 5)), ((12, 10), (6, 5)), ((12, 9), (4, 3)), ((8, 8), (4, 8)), ((5, 6), (11, 13)), ((28, 28), (64, 64))]
+    sizes = [
+        ((9, 7), (4, 5)),
+        ((12, 10), (6, 5)),
+        ((12, 9), (4, 3)),
+        ((8, 8), (4, 8)),
+        ((5, 6), (11, 13)),
+        ((28, 28), (64, 64)),
+    ]
     sizes += [((40, 30), (60, 17)), ((50, 37), (24, 24)), ((1, 7), (3, 3)), ((7, 1), (3, 3)), ((10, 10), (1, 1))]
     rng = np.random.default_rng(3)
     given = [rng.integers(0, 256, (*old, channels)).astype(dtype) for old, _ in sizes for channels in (1, 3, 4)]
@@ -151,20 +163,34 @@ def test_functions_of_mx_image_draw_the_same():
 
 
 def test_augmenters():
-    floats = """
-        BrightnessJitterAug(.4) ContrastJitterAug(.4) SaturationJitterAug(.4) HueJitterAug(.4) ColorJitterAug(.3,.2,.1)
-        LightingAug(.5,np.array([55.46,4.794,1.148]),np.eye(3)) RandomGrayAug(1)
-        ColorNormalizeAug(nd.array([1,2,3]),nd.array([1,2,3])) SequentialAug([im.CastAug(),im.ResizeAug(5)])
-    """.split()
-    kinds = """
-        HorizontalFlipAug(1) CastAug('float64')
-        ResizeAug(5) ForceResizeAug((3,4),9) CenterCropAug((4,5)) RandomCropAug((4,5)) RandomSizedCropAug((4,5),.3,(.7,1.3))
-    """.split()
+    floats = [
+        "BrightnessJitterAug(.4)",
+        "ContrastJitterAug(.4)",
+        "SaturationJitterAug(.4)",
+        "HueJitterAug(.4)",
+        "ColorJitterAug(.3,.2,.1)",
+        "LightingAug(.5,np.array([55.46,4.794,1.148]),np.eye(3))",
+        "RandomGrayAug(1)",
+        "ColorNormalizeAug(nd.array([1,2,3]),nd.array([1,2,3]))",
+        "SequentialAug([im.CastAug(),im.ResizeAug(5)])",
+    ]
+    kinds = [
+        "HorizontalFlipAug(1)",
+        "CastAug('float64')",
+        "ResizeAug(5)",
+        "ForceResizeAug((3,4),9)",
+        "CenterCropAug((4,5))",
+        "RandomCropAug((4,5))",
+        "RandomSizedCropAug((4,5),.3,(.7,1.3))",
+    ]
     setup = SETUP + "im = mx.image\nimport random; random.seed(3); np.random.seed(3)"
     calls = [f"im.{kind}(f.copy())" for kind in floats + kinds] + [f"im.{kind}(u)" for kind in kinds]
     same_expressions(calls, setup, atol=2e-3)
     everything = "resize=14,rand_crop=True,rand_resize=True,rand_mirror=True,mean=True,std=True,brightness=.1,contrast=.2,saturation=.3,hue=.4,pca_noise=.5,rand_gray=.6"
-    calls = [f"[a.dumps() for a in im.CreateAugmenter((3, 10, 12), {given})]" for given in ("", everything, "rand_resize=True")]
+    calls = [
+        f"[a.dumps() for a in im.CreateAugmenter((3, 10, 12), {given})]"
+        for given in ("", everything, "rand_resize=True")
+    ]
     same_expressions([*calls, *(f"im.{kind}.dumps()" for kind in floats + kinds)], setup)
 
 
@@ -295,7 +321,10 @@ def test_reading_files(tmp_path):
     calls = ["im.imread(d + '/jpg')", "im.imread(d + '/png', 0)", "im.imread(d + '/png', to_rgb=False)"]
     calls += [f"im.imread(d + '/{name}')" for name in ("nosuch", "junk", "empty", "short")]
     calls += ["im.imread(d + '/png', flag=-1)", "im.imdecode(raw, flag=0)", "im.imdecode(bytearray(raw), 1, False)"]
-    calls += ["im.imdecode(nd.array(np.frombuffer(raw, 'uint8'), dtype='uint8'))", "im.imdecode(np.frombuffer(raw, 'uint8'))"]
+    calls += [
+        "im.imdecode(nd.array(np.frombuffer(raw, 'uint8'), dtype='uint8'))",
+        "im.imdecode(np.frombuffer(raw, 'uint8'))",
+    ]
     calls += ["im.imdecode(b'')", "im.imdecode(b'abc')", "im.imdecode('abc')", "im.imdecode(memoryview(raw))"]
     same_expressions(calls, f"im = mx.image; d = {str(tmp_path)!r}; raw = open(d + '/jpg', 'rb').read()")
 

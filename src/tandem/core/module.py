@@ -102,6 +102,26 @@ class Module(torch.nn.Module):
                 holder.follow()
         return self
 
+    def register_forward_hook(self, *args, **kwargs):
+        """As `torch.nn.Module.register_forward_hook`."""
+        Module.mutations += 1
+        return super().register_forward_hook(*args, **kwargs)
+
+    def register_forward_pre_hook(self, *args, **kwargs):
+        """As `torch.nn.Module.register_forward_pre_hook`."""
+        Module.mutations += 1
+        return super().register_forward_pre_hook(*args, **kwargs)
+
+    def register_full_backward_hook(self, *args, **kwargs):
+        """As `torch.nn.Module.register_full_backward_hook`."""
+        Module.mutations += 1
+        return super().register_full_backward_hook(*args, **kwargs)
+
+    def register_full_backward_pre_hook(self, *args, **kwargs):
+        """As `torch.nn.Module.register_full_backward_pre_hook`."""
+        Module.mutations += 1
+        return super().register_full_backward_pre_hook(*args, **kwargs)
+
     def train(self, mode=True):
         """Say that calls outside any other scope train (or, with False, do not)."""
         super().train(mode)
@@ -145,15 +165,26 @@ def fingerprint(roots):
     return hash(tuple(parts))
 
 
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def hook_tables(roots):
+    """The tables of hooks of some modules and all below them that may have hooks before `mutations` next changes."""
+    tables = []
+    for root in roots:
+        for module in root.modules() if isinstance(root, torch.nn.Module) else ():
+            own = [vars(module)[name] for name in _HOOKS if name in vars(module)]
+            tables += own if not isinstance(module, Module) else filter(None, own)
+    return tables
+
+
 def call_with_arrays(function, args, kwargs):
     """Call a function of tensors with `Array`s: unwrap the arguments, wrap the results as the same kind.
 
     Gradients are kept as the arrays' own front end has it: only while it records.
     """
     kind = arrays.array_type(args, kwargs)
-    recording = scope.is_recording()
-    grad = torch.is_grad_enabled() if recording is None else recording
-    with torch.set_grad_enabled(grad):
+    with torch.set_grad_enabled(bool(scope.is_recording())):
         result = function(*arrays.unwrap(args), **arrays.unwrap(kwargs))
     return arrays.wrap(result, kind)
 

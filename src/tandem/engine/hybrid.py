@@ -92,6 +92,8 @@ class Hybrid(Step):
     Results are the caller's: they hold for as long as they are kept.
     """
 
+    skips_hooks = True  # as in MXNet: a hybridized block calls its own hooks, not those of the blocks in it
+
     def __init__(self, function, parameters, *, name="block", enabled=True, watch=()):
         super().__init__(function, name=name, enabled=enabled, watch=watch)
         self._parameters = parameters

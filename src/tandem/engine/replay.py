@@ -11,7 +11,7 @@ import torch
 
 from tandem.core import scope
 from tandem.core.arrays import map_tree
-from tandem.core.module import Module, fingerprint
+from tandem.core.module import Module, fingerprint, hook_tables
 from tandem.engine.program import Program
 from tandem.engine.record import Unfaithful, record
 
@@ -48,6 +48,9 @@ class Step:
     The result of a call holds until the next call.
     """
 
+    # Whether a replay may leave out the hooks of watched modules: they are Python, and run where the function does.
+    skips_hooks = False
+
     def __init__(self, function, *, name="step", enabled=True, watch=()):
         self.function = function
         self.name = name
@@ -56,6 +59,7 @@ class Step:
         self._kinds = {}
         self._mutations = -1
         self._print = None
+        self._hooks = ()
         self._last = (None, None)
         self._warned = False
 
@@ -71,6 +75,8 @@ class Step:
             torch.is_autocast_enabled("cpu"),
             self._fingerprint(),
         )
+        if any(self._hooks) and self._has_hook():
+            return self.function(*args)
         if signature == self._last[0]:
             kind = self._last[1]
         else:
@@ -106,8 +112,21 @@ class Step:
     def _fingerprint(self):
         if Module.mutations != self._mutations:
             self._print = fingerprint(self.watch)
+            self._hooks = () if self.skips_hooks else hook_tables(self.watch)
             self._mutations = Module.mutations
         return self._print
+
+    def _has_hook(self):
+        """Whether there is a hook that is not one of torch's own (those only compute)."""
+        for table in self._hooks:
+            for hook in table.values():
+                home = getattr(hook, "__module__", None) or type(hook).__module__
+                if not home.startswith("torch."):
+                    code = getattr(hook, "__code__", None)
+                    where = code and (code.co_filename, code.co_firstlineno)
+                    self._explain(Unfaithful("a layer has a hook, which a replay would not call", where))
+                    return True
+        return False
 
     def _kind(self, signature):
         kind = self._kinds.get(signature)

@@ -8,7 +8,7 @@ import torch
 
 from tandem.core import scope
 from tandem.core.errors import Unsupported, explain
-from tandem.mxnet import gradients
+from tandem.mxnet import gradients as passes
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 
@@ -96,12 +96,12 @@ def predict_mode():
     return _RecordingStateScope(None, False)
 
 
-def mark_variables(variables, gradients_, grad_reqs="write"):
+def mark_variables(variables, gradients, grad_reqs="write"):
     """Make arrays variables whose gradients are put in given arrays.
 
     variables, gradients: an array each or lists of equal length; grad_reqs: one request or a list of them.
     """
-    variables, buffers = _as_list(variables), _as_list(gradients_)
+    variables, buffers = _as_list(variables), _as_list(gradients)
     requests = [grad_reqs] * len(variables) if isinstance(grad_reqs, str) else list(grad_reqs)
     if not len(variables) == len(buffers) == len(requests):
         raise ValueError(
@@ -111,7 +111,7 @@ def mark_variables(variables, gradients_, grad_reqs="write"):
             )
         )
     for variable, buffer, request in zip(variables, buffers, requests):
-        gradients.attach(variable, request, buffer)
+        passes.attach(variable, request, buffer)
 
 
 def _as_list(arrays):
@@ -161,7 +161,7 @@ def backward(heads, head_grads=None, retain_graph=False, train_mode=True):
     Raises MXNetError where a head was not recorded.
     """
     heads, tensors, incoming = _heads(heads, head_grads)
-    with gradients.during("backward"), _RecordingStateScope(False, train_mode):
+    with passes.during("backward"), _RecordingStateScope(False, train_mode):
         try:
             torch.autograd.backward(tensors, incoming, retain_graph=retain_graph)
         except RuntimeError as error:
@@ -196,7 +196,7 @@ def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=Fals
                 )
             )
     retain = create_graph if retain_graph is None else retain_graph
-    with gradients.during("grad"), _RecordingStateScope(create_graph, train_mode):
+    with passes.during("grad"), _RecordingStateScope(create_graph, train_mode):
         try:
             found = torch.autograd.grad(
                 tensors,

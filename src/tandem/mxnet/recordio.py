@@ -60,7 +60,9 @@ class MXRecordIO:
     def __getstate__(self):
         if self.is_open and self.writable:
             raise TypeError(
-                explain("A record file that is being written cannot be pickled", given=self.uri, hint="close() it first.")
+                explain(
+                    "A record file that is being written cannot be pickled", given=self.uri, hint="close() it first."
+                )
             )
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_last", "pid")}
 

@@ -116,7 +116,9 @@ def test_hooks():
     net = nn.Dense(2, in_units=3)
     net.initialize()
     seen = []
-    handle = net.register_forward_hook(lambda block, inputs, output: seen.append((block, inputs[0].shape, output.shape)))
+    handle = net.register_forward_hook(
+        lambda block, inputs, output: seen.append((block, inputs[0].shape, output.shape))
+    )
     with net.register_forward_pre_hook(lambda block, inputs: seen.append(inputs[0].shape)):
         net(nd.ones((4, 3)))
     assert seen == [(4, 3), (net, (4, 3), (4, 2))]

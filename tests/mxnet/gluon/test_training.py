@@ -148,7 +148,9 @@ def test_replicas_stay_together(kvstore, on_store):
 def test_all_parameters_are_updated_in_one_call(monkeypatch):
     calls = []
     adam = updates.adam
-    monkeypatch.setattr(updates, "adam", lambda params, *args, **kw: (calls.append(len(params)), adam(params, *args, **kw)))
+    monkeypatch.setattr(
+        updates, "adam", lambda params, *args, **kw: (calls.append(len(params)), adam(params, *args, **kw))
+    )
     net = net_of(3, 4, 5, 2)
     trainer = gluon.Trainer(net.collect_params(), "adam")
     backward(net)

@@ -1,5 +1,7 @@
 """`Metric`: state variables that batches are added to, and a result; and the running means that most metrics are."""
 
+from functools import wraps
+
 import torch
 
 from tandem.core import dtypes
@@ -9,6 +11,19 @@ from tandem.keras import config, dtype_policies, naming, tensors
 from tandem.keras.losses.loss import map_values, same_rank
 from tandem.keras.variables import Variable
 from tandem.ops import means, scores
+
+
+def _name_may_come_first(method):
+    """Take the arguments of Keras 2, `add_weight(name, shape=...)`, too."""
+
+    @wraps(method)
+    def add(self, *args, **kwargs):
+        if args and isinstance(args[0], str):
+            kwargs["name"] = args[0]
+            args = ()
+        return method(self, *args, **kwargs)
+
+    return add
 
 
 class Metric:
@@ -81,10 +96,9 @@ class Metric:
         self._variables.append(variable)
         return variable
 
+    @_name_may_come_first
     def add_weight(self, shape=(), initializer="zeros", dtype=None, name=None, **kwargs):
-        """The same as `add_variable`."""
-        if isinstance(shape, str):  # Keras 2: the name came first
-            shape, name = kwargs.pop("shape", ()), shape
+        """The same as `add_variable`; Keras 2 had the name first."""
         return self.add_variable(shape=shape, initializer=initializer, dtype=dtype, name=name, **kwargs)
 
     def stateless_update_state(self, metric_variables, *args, **kwargs):

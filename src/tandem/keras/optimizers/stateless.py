@@ -11,8 +11,8 @@ class Stateless:
     def stateless_apply(self, optimizer_variables, grads, trainable_variables):
         """One step on values: returns (the new values of the variables, those of the optimizer's own).
 
-        optimizer_variables: values for `variables`, in their order; trainable_variables: values for the variables that the
-        optimizer was built with. Raises ValueError where it is not built and where the numbers differ.
+        optimizer_variables: values for `variables`, in their order; trainable_variables: values for the variables that
+        the optimizer was built with. Raises ValueError where it is not built and where the numbers differ.
         """
         if not self.built:
             raise ValueError(
@@ -28,7 +28,8 @@ class Stateless:
             if len(given) != len(wanted):
                 raise ValueError(
                     f"Argument `{what}` must be a list of tensors corresponding 1:1 to the variables of "
-                    f"{type(self).__name__}. Received list with length {len(given)}, but expected {len(wanted)} variables."
+                    f"{type(self).__name__}. Received list with length {len(given)}, but expected {len(wanted)} "
+                    "variables."
                 )
         variables = [*known, *own]
         before = [variable.tensor for variable in variables]

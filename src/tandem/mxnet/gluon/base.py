@@ -362,7 +362,13 @@ class Block(Module):
     def _call_symbolic(self, kind, args, kwargs):
         """A call with symbolic values adds a node to their graph."""
         self._initialize_if_nobody_did()
-        spec = graph.infer(self, args, kwargs)
+        try:
+            spec = graph.infer(self, args, kwargs)
+        except Exception as error:
+            try:  # a block that reads values
+                spec = graph.infer_by_running(self, args, kwargs)
+            except Exception:
+                raise error from None
         for parameter in self.collect_params().values():
             if parameter._deferred_init:
                 parameter._finish_deferred_init()

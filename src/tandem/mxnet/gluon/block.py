@@ -5,9 +5,9 @@ import torch
 from tandem.core import arrays, graph, scope
 from tandem.core.arrays import Array
 from tandem.core.errors import Unsupported, explain
-from tandem.engine.hybrid import Hybrid
 from tandem.mxnet import context as contexts
 from tandem.mxnet import ndarray
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon import probabilities
 from tandem.mxnet.gluon.base import Block, _BlockScope
 from tandem.mxnet.gluon.weights import DeferredInitializationError
@@ -61,7 +61,10 @@ class HybridBlock(Block):
         if replay is None:
             outputs = self.forward(*args, **kwargs)
             if not any(parameter._deferred_init for parameter in self.collect_params().values()):
-                # Not before: creating parameters is no part of the computation.
+                # Loaded here: without hybridize() nobody needs the engine. And not made before: creating parameters is
+                # no part of the computation.
+                from tandem.engine.hybrid import Hybrid
+
                 self.__dict__["_replay"] = Hybrid(
                     self._on_tensors, self._learned_tensors, name=self.name, watch=(self,)
                 )
@@ -102,10 +105,13 @@ class HybridBlock(Block):
                 raise
             self._finish_from_data(x, *args)
             params = {key: parameter.data(ctx) for key, parameter in self._reg_params.items()}
-        if ctx == contexts.current_context():
-            return self.hybrid_forward(ndarray, x, *args, **params)
-        with ctx:
-            return self.hybrid_forward(ndarray, x, *args, **params)
+        try:
+            if ctx == contexts.current_context():
+                return self.hybrid_forward(ndarray, x, *args, **params)
+            with ctx:
+                return self.hybrid_forward(ndarray, x, *args, **params)
+        except MXNetError as error:
+            raise _located(error, self)
 
     def _trace(self, x, args):
         """The forward while shapes are being inferred and parameters have no values yet."""
@@ -278,3 +284,11 @@ def _first_array(args):
             given=", ".join(type(arg).__name__ for arg in args),
         )
     )
+
+
+def _located(error, block):
+    """The error of an operator with the name of the innermost block that it happened in."""
+    if not getattr(error, "_located", False):
+        error._located = True
+        error.args = (f"Error in {block.name} ({type(block).__name__}): {error}",)
+    return error

@@ -13,6 +13,7 @@ import numpy as np
 
 from tandem.core.errors import explain, suggest
 from tandem.formats import recordio as records
+from tandem.formats.limits import FormatError
 from tandem.mxnet import image
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon.data.dataloader import DataLoader
@@ -72,9 +73,7 @@ class ImageRecordDataset(Dataset):
 
     def __init__(self, path, batch_size=None, data_shape=None, label_shape=None, broken_images="raise"):
         if broken_images not in ("raise", "skip"):
-            raise ValueError(
-                explain("Unknown broken_images", expected="'raise' or 'skip'", given=repr(broken_images))
-            )
+            raise ValueError(explain("Unknown broken_images", expected="'raise' or 'skip'", given=repr(broken_images)))
         self._path = os.path.expanduser(os.fspath(path))
         self._batch_size = batch_size
         self._shape = _image_shape(data_shape)
@@ -162,7 +161,7 @@ class ImageRecordDataset(Dataset):
                     )
                 sources.append(_Record(len(sources), position))
                 labels.append(float(np.reshape(header.label, -1)[0]))
-        except records.FormatError as error:
+        except FormatError as error:
             raise MXNetError(str(error)) from error
 
     def _check_labels(self):

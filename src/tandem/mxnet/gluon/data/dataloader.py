@@ -47,7 +47,9 @@ default_mp_batchify_fn = default_batchify_fn
 
 
 def _unequal(data):
-    kinds = {f"{type(item).__name__} {tuple(np.shape(item))}" if np.shape(item) else type(item).__name__ for item in data}
+    kinds = {
+        f"{type(item).__name__} {tuple(np.shape(item))}" if np.shape(item) else type(item).__name__ for item in data
+    }
     return explain(
         "These samples do not make a batch",
         expected="arrays of one shape, numbers, or tuples of those",

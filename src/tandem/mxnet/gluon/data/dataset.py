@@ -61,7 +61,7 @@ class Dataset:
     def _columns(self, indices):
         """A batch at once: a list with an array for each element of the samples (a tuple of one where a sample is no
         tuple), or None where samples have to be read one by one."""
-        return None
+        return
 
 
 def columns_of(dataset, indices):

@@ -64,7 +64,9 @@ class BatchSampler(Sampler):
     def __init__(self, sampler, batch_size, last_batch="keep"):
         if last_batch not in ("keep", "discard", "rollover"):
             raise ValueError(
-                explain("Unknown last_batch", expected="one of 'keep', 'discard', or 'rollover'", given=repr(last_batch))
+                explain(
+                    "Unknown last_batch", expected="one of 'keep', 'discard', or 'rollover'", given=repr(last_batch)
+                )
             )
         self._sampler, self._batch_size, self._last_batch = sampler, batch_size, last_batch
         self._rest = []

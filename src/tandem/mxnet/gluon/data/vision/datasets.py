@@ -173,9 +173,7 @@ class CIFAR10(_DownloadedDataset):
         super().__init__(root, transform)
 
     def _get_data(self):
-        parts = [
-            self._read(cifar.read, self._path(*file), self._labels) for file in self._files[bool(self._train)]
-        ]
+        parts = [self._read(cifar.read, self._path(*file), self._labels) for file in self._files[bool(self._train)]]
         images, labels = (np.concatenate(column) for column in zip(*parts))
         return images, labels[:, self._column()]
 

@@ -1,0 +1,114 @@
+"""Metrics: composition, names, one's own, several kinds of arrays."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tandem.mxnet import metric, nd
+
+
+def test_create():
+    assert type(metric.create("acc")) is metric.Accuracy
+    assert metric.create("top_k_accuracy", top_k=3).top_k == 3
+    made = metric.MSE()
+    assert metric.create(made) is made
+    assert metric.create(["acc", "f1"]).get()[0] == ["accuracy", "f1"]
+    assert metric.create(metric.Accuracy(name="x", axis=0).get_config()).axis == 0
+    with pytest.raises(AssertionError, match="Did you mean 'accuracy'"):
+        metric.create("acuracy")
+
+
+def test_labels_that_do_not_fit():
+    accuracy = metric.Accuracy()
+    with pytest.raises(ValueError, match="expected|Expected"):
+        accuracy.update([nd.ones(2)], [nd.ones((2, 2)), nd.ones((2, 2))])
+    with pytest.raises(ValueError, match="does not match"):
+        accuracy.update([nd.ones(3)], [nd.ones((4, 2))])
+    with pytest.raises(ValueError, match="binary classification"):
+        metric.F1().update([nd.array([0, 1, 2])], [nd.ones((3, 2))])
+    with pytest.raises(AssertionError, match="shape mismatch"):
+        metric.CrossEntropy().update([nd.array([0, 1])], [nd.ones((3, 2))])
+
+
+def test_arrays_of_all_kinds():
+    label, pred = np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]], "float32")
+    for make in (nd.array, np.array, torch.tensor):
+        accuracy = metric.Accuracy()
+        accuracy.update(make(label), make(pred))
+        accuracy.update([make(label)], [make(pred)])
+        assert accuracy.get() == ("accuracy", 0.5)
+
+
+def test_dicts_are_chosen_from():
+    accuracy = metric.Accuracy(output_names=["a"], label_names=["y"])
+    label, pred = nd.array([0, 1]), nd.array([[0.9, 0.1], [0.8, 0.2]])
+    accuracy.update_dict({"y": label, "z": label * 0}, {"a": pred, "b": pred})
+    assert accuracy.num_inst == 2
+    both = metric.CompositeEvalMetric([accuracy, metric.MSE()])
+    both.reset()
+    both.update_dict({"y": label}, {"a": pred})
+    assert both.get()[1][0] == 0.5
+
+
+def test_local_and_global_values():
+    loss = metric.Loss()
+    loss.update(None, [nd.array([1, 3])])
+    loss.reset_local()
+    loss.update(None, [nd.array([5])])
+    assert (loss.get(), loss.get_global()) == (("loss", 5), ("loss", 3))
+    assert (loss.num_inst, loss.global_num_inst, loss.sum_metric, loss.global_sum_metric) == (1, 3, 5, 9)
+    loss.reset()
+    assert math.isnan(loss.get_global()[1])
+
+
+def test_a_metric_of_ones_own():
+    class Counter(metric.EvalMetric):
+        def __init__(self):
+            super().__init__("counter")
+
+        def update(self, labels, preds):
+            for label in labels:
+                self.sum_metric += label.asnumpy().sum()
+                self.global_sum_metric += label.asnumpy().sum()
+                self.num_inst += 1
+                self.global_num_inst += 1
+
+    counter = Counter()
+    for _ in range(2):
+        counter.update([nd.array([1, 2])], [None])
+    assert counter.get() == ("counter", 3)
+    assert counter.get_global() == ("counter", 3)
+    with pytest.raises(NotImplementedError, match="does not say how to count"):
+        metric.EvalMetric("x").update([], [])
+
+
+def test_sums_are_exact_over_many_batches():
+    accuracy = metric.Accuracy()
+    label, pred = nd.array([1]), nd.array([[0.1, 0.9]])
+    for _ in range(300):
+        accuracy.update([label], [pred])
+    assert (accuracy.sum_metric, accuracy.num_inst) == (300, 300)
+    mean = metric.MSE()
+    for value in (0.1, 0.2, 0.4):
+        mean.update([nd.array([0.0])], [nd.array([value])])
+    assert mean.get()[1] == pytest.approx((np.float32([0.1, 0.2, 0.4]) ** 2).astype(float).mean(), rel=1e-7)
+
+
+def test_a_correlation_of_classes_that_come_later():
+    pcc = metric.PCC()
+    pcc.update([nd.array([0, 1])], [nd.array([0, 1])])
+    pcc.update([nd.array([2, 2, 0])], [nd.array([2, 2, 0])])
+    assert pcc.get()[1] == pytest.approx(1)
+
+
+def test_metrics_do_not_build_a_graph():
+    x = nd.ones((2, 2))
+    x.attach_grad()
+    from tandem.mxnet import autograd
+
+    mse = metric.MSE()
+    with autograd.record():
+        mse.update([nd.zeros((2, 2))], [x * 2])
+    assert mse.get()[1] == 4
