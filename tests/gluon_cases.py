@@ -86,7 +86,16 @@ LAYERS = {
     "Swish": [("nn.Swish(1.5)", [(3, 4)])],
 }
 
-_CELL_INPUT = [(3, 4)]
+CONTRIB = {
+    "Concurrent": [("row(contrib.nn.Concurrent(axis=1), nn.Dense(2), nn.Dense(3))", [(3, 4)])],
+    "HybridConcurrent": [("row(contrib.nn.HybridConcurrent(axis=1), nn.Dense(2), nn.Dense(3))", [(3, 4)])],
+    "Identity": [("contrib.nn.Identity()", [(3, 4)])],
+    "PixelShuffle1D": [("contrib.nn.PixelShuffle1D(3)", [(2, 6, 2)])],
+    "PixelShuffle2D": [("contrib.nn.PixelShuffle2D((2, 3))", [(2, 12, 2, 2)])],
+    "PixelShuffle3D": [("contrib.nn.PixelShuffle3D(2)", [(1, 8, 1, 2, 2)])],
+    "SyncBatchNorm": [("contrib.nn.SyncBatchNorm(num_devices=1)", [(4, 3, 5)])],
+}
+
 RECURRENT = {
     "RNN": [
         ("rnn.RNN(5)", [(3, 2, 4)]),
@@ -223,7 +232,7 @@ LOSSES = {
 
 HELPERS = textwrap.dedent("""
     gluon = mx.gluon
-    loss, nn, rnn = gluon.loss, gluon.nn, gluon.rnn
+    loss, nn, rnn, contrib = gluon.loss, gluon.nn, gluon.rnn, gluon.contrib
 
     def row(net, *layers):
         net.add(*layers)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tandem.mxnet as mx
-from gluon_cases import HELPERS, LAYERS, LOSSES, RECURRENT
+from gluon_cases import CONTRIB, HELPERS, LAYERS, LOSSES, RECURRENT
 from mxnet_parity import run_here
 from tandem.core import graph
 from tandem.mxnet import autograd, gluon, nd
@@ -39,7 +39,7 @@ OWN = {
         ("rnn.LSTM(5, 2, projection_size=3, bidirectional=True, state_clip_min=-1, state_clip_max=1)", [(3, 2, 4)])
     ],
 }
-_CASES = [case for table in (LAYERS, RECURRENT, OWN) for cases in table.values() for case in cases]
+_CASES = [case for table in (LAYERS, RECURRENT, CONTRIB, OWN) for cases in table.values() for case in cases]
 
 
 def each_case(*but):
@@ -94,7 +94,9 @@ def test_shapes_without_values_are_the_real_ones(case):
         assert all(a is None or a == b for a, b in zip(shape, wanted))
 
 
-@each_case("with_states", "unrolled", "nn.Sequential", "nn.Lambda", "nn.Concatenate")  # no HybridBlocks
+@each_case(
+    "with_states", "unrolled", "nn.Sequential", "nn.Lambda", "nn.Concatenate", "nn.Concurrent"
+)  # no HybridBlocks
 def test_hybridized_is_the_same(case):
     net, inputs = made(case)
     net(*inputs)

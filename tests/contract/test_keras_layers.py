@@ -295,8 +295,8 @@ def test_equals_the_real_layer(case):
     theirs = real_keras()
     rng = np.random.default_rng(sum(map(ord, case.name)))
     arrays, mask = case.inputs(rng), case.draw_mask(rng)
-    keras.utils.clear_session()
-    theirs.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
+    theirs.utils.clear_session(free_memory=False)
     mine, real = case.make(keras), case.make(theirs)
     mine.build(_shapes(arrays))
     real.build(_shapes(arrays))
@@ -318,8 +318,8 @@ def test_equals_the_real_layer(case):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_config_equals_the_real_one(case):
     theirs = real_keras()
-    keras.utils.clear_session()
-    theirs.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
+    theirs.utils.clear_session(free_memory=False)
     mine, real = case.make(keras), case.make(theirs)
     if case.name == "Lambda":
         assert mine.get_config()["function"] == real.get_config()["function"]

@@ -99,7 +99,7 @@ def test_wrong_shapes_name_the_layer():
 
 
 def test_the_numbers_of_rows_must_agree():
-    with pytest.raises(ValueError, match="cardinality.*\n'x' sizes: 24\n'y' sizes: 3"):
+    with pytest.raises(ValueError, match=r"cardinality.*\n'x' sizes: 24\n'y' sizes: 3"):
         _model().fit(X, Y[:3], verbose=0)
 
 
@@ -150,6 +150,12 @@ def test_steps_are_recorded_and_replayed():
     model.compile("adam", "mse", metrics=["mae"])
     model.fit(X, Y, batch_size=4, epochs=5, verbose=0)
     assert model.runs <= 5  # of 30 steps
+    runs = model.runs
+    model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
+    assert model.runs == runs
+    for _ in range(3):
+        model.fit(X, Y, batch_size=4, verbose=0, validation_data=(X, Y))
+    assert model.runs <= runs + 3  # the evaluation's
     eager = Counting()
     eager.compile("adam", "mse", run_eagerly=True)
     eager.fit(X, Y, batch_size=4, epochs=5, verbose=0)

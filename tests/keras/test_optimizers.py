@@ -247,3 +247,18 @@ def test_loss_scale():
     assert float(optimizer.inner_optimizer.learning_rate) == 0.25
     with pytest.raises(ValueError, match="loss_scale_factor"):
         optimizers.LossScaleOptimizer(optimizers.SGD(loss_scale_factor=2.0))
+
+
+def test_loss_scale_and_gathered_gradients_over_two_fits():
+    def losses(eagerly):
+        keras.utils.set_random_seed(0)
+        inner = optimizers.SGD(0.1, gradient_accumulation_steps=2)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        optimizer = optimizers.LossScaleOptimizer(inner, dynamic_growth_steps=3)
+        model.compile(optimizer, "mse", run_eagerly=eagerly)
+        x = np.random.default_rng(0).normal(size=(20, 2)).astype("float32")
+        x[8] = 1e30  # one step whose gradients are not finite
+        fits = [model.fit(x, x[:, :1], batch_size=4, shuffle=False, verbose=0, epochs=2) for _ in range(2)]
+        return [model.get_weights()[0].tolist(), int(inner.counter), *(fit.history["loss"][0] for fit in fits)]
+
+    assert losses(False) == losses(True)

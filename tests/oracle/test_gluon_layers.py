@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from gluon_cases import HELPERS, LAYERS, LOSSES, RECURRENT
+from gluon_cases import CONTRIB, HELPERS, LAYERS, LOSSES, RECURRENT
 from mxnet_parity import assert_same, run_here
 from oracles import mxnet as oracle
 
 pytestmark = pytest.mark.oracle
 
-_LAYER_CASES = [case for table in (LAYERS, RECURRENT) for cases in table.values() for case in cases]
+_LAYER_CASES = [case for table in (LAYERS, RECURRENT, CONTRIB) for cases in table.values() for case in cases]
 _LOSS_CASES = [case for cases in LOSSES.values() for case in cases]
 
 

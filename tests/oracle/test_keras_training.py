@@ -226,3 +226,35 @@ def test_evaluate_and_predict_in_batches():
 
     for mine, theirs in zip(run(keras), run(real_keras()), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+TOKENS = RNG.integers(1, 9, (ROWS, 6))
+TOKENS[np.arange(6)[None] >= RNG.integers(2, 7, (ROWS, 1))] = 0  # what comes after a sentence's end
+TAGS = RNG.integers(0, 3, (ROWS, 6))
+
+
+@pytest.mark.parametrize("kind", ["tags", "sentence", "stacked"])
+def test_masks(kind):
+    def run(K):
+        L = K.layers
+        layers = {
+            "tags": lambda: [L.LSTM(5, return_sequences=True), L.Dense(3, activation="softmax")],
+            "sentence": lambda: [L.Bidirectional(L.LSTM(5)), L.Dense(3, activation="softmax")],
+            "stacked": lambda: [L.GRU(5, return_sequences=True), L.GRU(3), L.Dense(3, activation="softmax")],
+        }[kind]()
+        model = K.Sequential([K.Input((6,)), L.Embedding(9, 4, mask_zero=True), *layers])
+        if kind not in _weights:
+            _weights[kind] = [weight.copy() for weight in model.get_weights()]
+        model.set_weights(_weights[kind])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        targets = TAGS if kind == "tags" else LABELS
+        weights = RNG_WEIGHTS if kind == "tags" else None
+        settings = {"epochs": 5, "batch_size": 16, "shuffle": False, "verbose": 0, "sample_weight": weights}
+        return model.fit(TOKENS, targets, **settings).history
+
+    history, wanted = run(keras), run(real_keras())
+    for name, values in wanted.items():
+        np.testing.assert_allclose(history[name], values, atol=1e-4, err_msg=name)
+
+
+RNG_WEIGHTS = RNG.random((ROWS, 6)).astype("float32")

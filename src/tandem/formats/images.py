@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 
 from tandem.core.errors import explain
+from tandem.formats.limits import FormatError
 
 # What grey takes of red, green and blue: libpng's shares of 1 << 15, rounded down, and OpenCV's of 1 << 14, rounded.
 _PNG_GREY = ((9797, 19234, 3737), 15, 0)
@@ -23,18 +24,18 @@ def decode(data, grey=False, name=None):
     grey None takes the image as it is: (height, width) for grey ones, also of 16 bits, 4 channels for transparent ones.
     Transparency is dropped, 16-bit values lose their lower half, an orientation in the file's EXIF data is not applied.
     A JPEG that ends too soon is read as far as it goes, with a warning. name: the file's, for messages.
-    Raises ValueError for what is no image.
+    Raises FormatError for what is no image.
     """
     from PIL import Image, UnidentifiedImageError
 
     name = name or "an image"
     if not len(data):
-        raise ValueError(explain(f"Cannot read {name}", expected="an image file", given="no bytes"))
+        raise FormatError(explain(f"Cannot read {name}", expected="an image file", given="no bytes"))
     try:
         return _pixels(_open(data, grey), grey)
     except UnidentifiedImageError:
         given = f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
-        raise ValueError(explain(f"Cannot read {name}", expected="an image file (JPEG, PNG, …)", given=given)) from None
+        raise FormatError(explain(f"Cannot read {name}", expected="an image file (JPEG, PNG, …)", given=given)) from None
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.DecompressionBombError) as error:
         # OpenCV shows what there is of a JPEG; of other formats nothing.
         if bytes(data[:2]) == b"\xff\xd8" and bytes(data[-2:]) != _END_OF_JPEG:
@@ -45,7 +46,7 @@ def decode(data, grey=False, name=None):
             if pixels is not None:
                 warnings.warn(explain(f"{name} ends before its last pixel; the rest is grey"), stacklevel=3)
                 return pixels
-        raise ValueError(explain(f"Cannot read {name}", expected="an image that is whole", given=error)) from error
+        raise FormatError(explain(f"Cannot read {name}", expected="an image that is whole", given=error)) from error
 
 
 def _open(data, grey):
@@ -101,7 +102,7 @@ def _grey(colours, rule):
 
 
 def read(path, grey=False):
-    """The image in a file, as `decode` gives it; raises OSError where it cannot be opened, ValueError where no image."""
+    """The image in a file, as `decode` gives it; raises OSError where it cannot be opened, FormatError where no image."""
     with open(path, "rb") as file:
         return decode(file.read(), grey, f"the image {str(path)!r}")
 

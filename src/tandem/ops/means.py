@@ -8,6 +8,11 @@ import torch
 from tandem.ops import scores
 
 
+def accumulate(total, value):
+    """``total += value``, in place; value: a tensor or a number."""
+    total.add_(value)
+
+
 def with_mask(values, weights, mask):
     """The weights times the mask (0 or 1, of the leading axes of values), None where there is neither."""
     if mask is not None:

@@ -9,11 +9,12 @@ There are three ways to compute them, all with the same result. Milliseconds for
 sequence of 50 steps, 50 inputs, 50 units, batch 32, float32, two cores; in brackets 8 steps, 8 inputs, 8 units):
 
                                                         LSTM           GRU            rnn
-    library: torch's own layer (oneDNN for the LSTM)    2.2 (0.41)     7.4 (0.85)     2.4 (0.36)
-      recorded and replayed                             2.0 (0.29)     5.0 (0.39)     1.5 (0.16)
-    steps: the hand-written gradients of rnn_steps      3.1 (0.50)     2.8 (0.50)     1.2 (0.26)
-      recorded and replayed                             2.3 (0.17)     2.0 (0.17)     0.75 (0.08)
-    loop: differentiable operations, for all else
+    library: torch's own layer (oneDNN for the LSTM)    2.3 (0.45)     7.1 (0.93)     2.4 (0.39)
+      recorded and replayed                             2.0 (0.29)     4.6 (0.38)     1.5 (0.14)
+    steps: the hand-written gradients of rnn_steps      3.6 (0.64)     3.1 (0.63)     1.6 (0.39)
+      recorded and replayed                             2.7 (0.20)     2.3 (0.18)     0.9 (0.10)
+    loop: differentiable operations, for all else       10.4 (1.0)     10.8 (1.2)     3.7 (0.51)
+      recorded and replayed                             9.7 (0.42)     9.4 (0.57)     2.5 (0.19)
 """
 
 import functools

@@ -18,8 +18,13 @@ def series(*shape):
 
 
 @pytest.mark.parametrize(
-    ("layer", "cell"), [(rnn.LSTM, rnn.LSTMCell), (rnn.GRU, rnn.GRUCell), (lambda n, **k: rnn.RNN(n, activation="tanh", **k), rnn.RNNCell)]
-)  # fmt: skip
+    ("layer", "cell"),
+    [
+        (rnn.LSTM, rnn.LSTMCell),
+        (rnn.GRU, rnn.GRUCell),
+        (lambda n, **options: rnn.RNN(n, activation="tanh", **options), rnn.RNNCell),
+    ],
+)
 def test_lengths_stop_each_sequence(layer, cell):
     layer, cell = layer(4, use_sequence_length=True), cell(4)
     layer.initialize(mx.init.Xavier())

@@ -6,6 +6,7 @@ from tandem.keras.callbacks.files import CSVLogger, ModelCheckpoint
 from tandem.keras.callbacks.monitor import EarlyStopping, MonitorCallback, ReduceLROnPlateau
 from tandem.keras.callbacks.others import RemoteMonitor, SwapEMAWeights
 from tandem.keras.callbacks.progbar_logger import ProgbarLogger
+from tandem.keras.missing import missing
 
 __all__ = [
     "CSVLogger",
@@ -23,3 +24,11 @@ __all__ = [
     "SwapEMAWeights",
     "TerminateOnNaN",
 ]
+
+
+def __getattr__(name):
+    raise missing("keras.callbacks", name, __all__)
+
+
+def __dir__():
+    return sorted(__all__)

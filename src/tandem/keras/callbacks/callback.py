@@ -140,8 +140,16 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-        # Not through the model's own attribute tracking: a history is no part of what the model computes.
-        self.model.__dict__["history"] = self
+        keep_history(self.model, self)
+
+
+def keep_history(model, history):
+    """Let a model's `history` be an object, beside the attributes that a recorded step looks at."""
+    state = vars(model).get("_trainer")
+    if state is None:
+        model.history = history
+    else:
+        state.history = history
 
 
 class TerminateOnNaN(Callback):

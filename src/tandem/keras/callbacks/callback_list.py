@@ -1,7 +1,7 @@
 """All callbacks of one run behind one object."""
 
 from tandem.core.errors import explain
-from tandem.keras.callbacks.callback import HOOKS, Callback, History, overrides
+from tandem.keras.callbacks.callback import HOOKS, Callback, History, keep_history, overrides
 from tandem.keras.callbacks.progbar_logger import ProgbarLogger
 
 _BATCH_HOOKS = tuple(hook for hook in HOOKS if "batch" in hook)
@@ -68,7 +68,7 @@ class CallbackList(Callback):
         """Pass the model on."""
         super().set_model(model)
         if self._history is not None:
-            model.__dict__["history"] = self._history
+            keep_history(model, self._history)
         for callback in self.callbacks:
             callback.set_model(model)
 

@@ -24,8 +24,7 @@ class Ownership:
                 self._check_super_called()
             object.__setattr__(self, name, value)
             return
-        if isinstance(value, torch.nn.Module) and not isinstance(value, Ownership):
-            value = self._as_layer(value)
+        value = self._as_own(value)
         old = own.get(name, own["_modules"].get(name))
         if old is not None and old is not value and isinstance(old, (Ownership, Holder, list, dict)):
             self._untrack(old)
@@ -38,8 +37,14 @@ class Ownership:
         super().__setattr__(name, value)
 
     def __delattr__(self, name):
-        self._untrack(getattr(self, name, None))
+        value = getattr(self, name, None)
         super().__delattr__(name)
+        self._untrack(value)
+
+    def _as_own(self, value):
+        """`value` as it is kept: a module of another kind as a layer, anything else as it is."""
+        foreign = isinstance(value, torch.nn.Module) and not isinstance(value, Ownership)
+        return self._as_layer(value) if foreign else value
 
     def _as_layer(self, module):
         """A plain torch module as a layer, so that Keras sees its weights."""
@@ -78,12 +83,15 @@ class Ownership:
         self._register_tensor(name, variable)
 
     def _rename(self, name, variable):
+        """Show the variable's tensor under `name` only; None: no more."""
         holders = self.__dict__.get("_holders", {})
         for old in [key for key, held in holders.items() if held is variable and key != name]:
             del holders[old]
             self._parameters.pop(old, None)
             self._buffers.pop(old, None)
             variable._owners = [pair for pair in variable._owners if pair != (self, old)]
+        if name is not None and name not in holders:
+            self._register(free_key(name, {**self._parameters, **self._buffers}), variable)
 
     def _untrack(self, value):
         own = self.__dict__

@@ -7,20 +7,20 @@ class TrackedList(list):
     _owner = None
     _name = None
 
-    def _track(self, *values):
+    def _track(self, value):
+        """`value` as it is to be stored: a module of another kind as a layer."""
         if self._owner is not None:
-            for value in values:
-                self._owner._track(f"{self._name}_{len(self)}", value)
+            value = self._owner._as_own(value)
+            self._owner._track(f"{self._name}_{len(self)}", value)
+        return value
 
     def append(self, value):
         """Add `value` at the end."""
-        self._track(value)
-        super().append(value)
+        super().append(self._track(value))
 
     def insert(self, index, value):
         """Add `value` before `index`."""
-        self._track(value)
-        super().insert(index, value)
+        super().insert(index, self._track(value))
 
     def extend(self, values):
         """Add `values` at the end."""
@@ -33,13 +33,12 @@ class TrackedList(list):
 
     def __setitem__(self, key, value):
         if isinstance(key, slice):
-            value = list(value)
             for item in self[key]:
                 self._forget(item)
-            self._track(*value)
+            value = [self._track(item) for item in value]
         else:
             self._forget(self[key])
-            self._track(value)
+            value = self._track(value)
         super().__setitem__(key, value)
 
     def __delitem__(self, key):
@@ -81,6 +80,7 @@ class TrackedDict(dict):
         if self._owner is not None:
             if key in self:
                 self._owner._untrack(self[key])
+            value = self._owner._as_own(value)
             self._owner._track(f"{self._name}_{key}", value)
         super().__setitem__(key, value)
 
@@ -135,7 +135,7 @@ def tracked(value, owner, name):
             result[key] = tracked(item, owner, f"{name}_{key}")
         return result
     if isinstance(value, (tuple, set)) and not hasattr(value, "_fields"):
-        items = [tracked(item, owner, f"{name}_{index}") for index, item in enumerate(value)]
+        items = [owner._as_own(tracked(item, owner, f"{name}_{index}")) for index, item in enumerate(value)]
         for index, item in enumerate(items):
             owner._track(f"{name}_{index}", item)
         return kind(items)

@@ -52,6 +52,7 @@ from tandem.keras.losses.functions import (
     tversky,
 )
 from tandem.keras.losses.loss import Loss
+from tandem.keras.missing import missing
 
 ALIASES = {
     "bce": binary_crossentropy,
@@ -142,3 +143,13 @@ __all__ = [
     "squared_hinge",
     "tversky",
 ]
+
+
+def __getattr__(name):
+    if name in ALIASES:  # Keras 2 had these as names of the module, too
+        return ALIASES[name]
+    raise missing("keras.losses", name, __all__)
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,6 +1,7 @@
 """Metrics: what is measured while training, beside the loss."""
 
 from tandem.keras.families import Family
+from tandem.keras.losses import ALIASES
 from tandem.keras.losses.functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -72,6 +73,7 @@ from tandem.keras.metrics.regression import (
     concordance_correlation,
     pearson_correlation,
 )
+from tandem.keras.missing import missing
 
 _CLASSES = tuple(kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, Metric))
 _FUNCTIONS = (
@@ -182,3 +184,13 @@ __all__ = [
     "squared_hinge",
     "top_k_categorical_accuracy",
 ]
+
+
+def __getattr__(name):
+    if name in ALIASES:  # Keras 2 had these as names of the module, too
+        return ALIASES[name]
+    raise missing("keras.metrics", name, __all__)
+
+
+def __dir__():
+    return sorted(__all__)

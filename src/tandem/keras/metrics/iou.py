@@ -6,7 +6,7 @@ from tandem.core import dtypes
 from tandem.core.errors import explain
 from tandem.keras import tensors
 from tandem.keras.metrics.metric import Metric
-from tandem.ops import reduce, scores
+from tandem.ops import means, reduce, scores
 
 
 class _IoU(Metric):
@@ -45,7 +45,7 @@ class _IoU(Metric):
                 ignore_class=self.ignore_class,
                 dtype=dtypes.torch_dtype(self.dtype),
             )
-            self.total_confusion_matrix.tensor.add_(matrix)
+            means.accumulate(self.total_confusion_matrix.tensor, matrix)
 
     @staticmethod
     def _one_to_a_label(weights, y_true):

@@ -5,7 +5,7 @@ import torch
 from tandem.core.errors import explain
 from tandem.keras import tensors
 from tandem.keras.metrics.metric import MeanMetricWrapper, Metric, same_ranks
-from tandem.ops import scores
+from tandem.ops import means, scores
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
@@ -67,7 +67,7 @@ class R2Score(Metric):
         with torch.no_grad():
             scores.r2_(*states, y_true, y_pred, weights)
             # Keras counts every element, not every row.
-            self.num_samples.tensor.add_(y_true.numel())
+            means.accumulate(self.num_samples.tensor, y_true.numel())
 
     def result(self):
         """The score, or one for each column."""

@@ -1,6 +1,9 @@
 """Optimizers: how gradients change weights."""
 
+import importlib
+
 from tandem.keras.families import Family
+from tandem.keras.missing import missing
 from tandem.keras.optimizers import schedules
 from tandem.keras.optimizers.gradient import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
 from tandem.keras.optimizers.loss_scale import LossScaleOptimizer
@@ -71,3 +74,13 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+
+def __getattr__(name):
+    if name == "legacy":
+        return importlib.import_module("tandem.keras.optimizers.legacy")
+    raise missing("keras.optimizers", name, __all__)
+
+
+def __dir__():
+    return sorted(__all__)

@@ -4,7 +4,7 @@ Arguments that are not described here (`weight_decay`, `clipnorm`, `use_ema`, â€
 """
 
 from tandem.core.errors import explain
-from tandem.keras import initializers
+from tandem.keras import config, initializers
 from tandem.keras.optimizers.optimizer import Optimizer, tensors_of
 from tandem.ops import updates
 
@@ -58,7 +58,7 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate, **common)
         self.rho = rho
         self.momentum = momentum
-        self.epsilon = epsilon
+        self.epsilon = config.epsilon() if epsilon is None else epsilon
         self.centered = centered
         self._velocities = self._momentums = self._average_gradients = None
 
@@ -103,7 +103,7 @@ class Adagrad(Optimizer):
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **common):
         super().__init__(learning_rate, **common)
         self.initial_accumulator_value = initial_accumulator_value
-        self.epsilon = epsilon
+        self.epsilon = config.epsilon() if epsilon is None else epsilon
         self._accumulators_of_squares = None
 
     def build(self, variables):
@@ -136,7 +136,7 @@ class Adadelta(Optimizer):
     def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **common):
         super().__init__(learning_rate, **common)
         self.rho = rho
-        self.epsilon = epsilon
+        self.epsilon = config.epsilon() if epsilon is None else epsilon
         self._accumulated_grads = self._accumulated_delta_vars = None
 
     def build(self, variables):

@@ -52,6 +52,13 @@ class LossScaleOptimizer(Optimizer):
         """The scale's variables, then the inner optimizer's."""
         return self._variables + self.inner_optimizer.variables
 
+    may_skip = True
+
+    @property
+    def counter(self):
+        """How many steps the inner optimizer took part in: an int32 variable."""
+        return self.inner_optimizer.counter
+
     @property
     def iterations(self):
         """How many steps the inner optimizer made."""

@@ -3,6 +3,7 @@
 Arguments that are not described here (`weight_decay`, `clipnorm`, `use_ema`, …) are `Optimizer`'s, by keyword.
 """
 
+from tandem.keras import config
 from tandem.keras.optimizers.optimizer import Optimizer, tensors_of
 from tandem.ops import steps, updates
 
@@ -16,7 +17,7 @@ class _Moments(Optimizer):
         super().__init__(learning_rate, **common)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.epsilon = config.epsilon() if epsilon is None else epsilon
         self._momentums = self._velocities = None
         self._tables = {}
 

@@ -134,6 +134,14 @@ class Optimizer(Stateless):
             return steps.quotient(self._iterations.tensor, self.gradient_accumulation_steps)
         return self._iterations
 
+    @property
+    def counter(self):
+        """How many times `apply` was called: an int32 variable."""
+        return self._iterations
+
+    # Whether a step may come to nothing, so that `counter` does not go up with each.
+    may_skip = False
+
     def _count(self):
         """The number of updates made so far, a 0-d int64 tensor."""
         return tensors.convert(self.iterations, "int64")
@@ -377,7 +385,7 @@ class Optimizer(Stateless):
         if not accumulate and not often:
             return True, False
         if count is None:
-            count = int(self._iterations)
+            count = int(self.counter)
         update = not accumulate or (count + 1) % accumulate == 0
         return update, bool(often) and (count // (accumulate or 1) + 1) % often == 0
 

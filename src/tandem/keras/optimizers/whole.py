@@ -5,6 +5,7 @@ Arguments that are not described here (`weight_decay`, `clipnorm`, `use_ema`, â€
 
 import re
 
+from tandem.keras import config
 from tandem.keras.optimizers.optimizer import Optimizer, tensor_of, tensors_of
 from tandem.keras.optimizers.schedules.schedule import LearningRateSchedule
 from tandem.keras.variables import Variable
@@ -139,7 +140,7 @@ class Muon(Optimizer):
         self.adam_beta_1 = adam_beta_1
         self.adam_beta_2 = adam_beta_2
         self.adam_weight_decay = adam_weight_decay
-        self.epsilon = epsilon
+        self.epsilon = config.epsilon() if epsilon is None else epsilon
         self.exclude_layers = exclude_layers or []
         self.exclude_embeddings = exclude_embeddings
         self.muon_a = muon_a
@@ -233,7 +234,7 @@ class ScheduleFreeAdamW(Optimizer):
         super().__init__(learning_rate, **common)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.epsilon = config.epsilon() if epsilon is None else epsilon
         self.warmup_steps = warmup_steps
         self._momentums = self._velocities = None
 

@@ -48,17 +48,19 @@ class Phases:
 
     def __init__(self, optimizer):
         self.optimizer = optimizer
-        self.count = int(optimizer._iterations)
+        self.settle()
 
     def next(self):
         """The phase of the next step."""
+        if self.optimizer.may_skip:
+            self.settle()
         phase = self.optimizer.phase(self.count)
         self.count += 1
         return phase
 
     def settle(self):
-        """Count from what the optimizer says now: it may have been reset or loaded."""
-        self.count = int(self.optimizer._iterations)
+        """Count from what the optimizer says now: it may have been reset or loaded, or have left out steps."""
+        self.count = int(self.optimizer.counter)
 
 
 def repeated(step, times):

@@ -60,6 +60,10 @@ def unpack(data):
     return (*data, *(None,) * (3 - len(data)))
 
 
+pack_x_y_sample_weight = pack
+unpack_x_y_sample_weight = unpack
+
+
 # --- arrays ----------------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ class State:
         self.run_eagerly = False
         self.steps_per_execution = 1
         self.stop_training = False
+        self.history = None
         self.validation_source = None
         self.forget_functions()
 

@@ -42,6 +42,7 @@ class Trainer(LegacyTraining):
     stop_training = setting(
         "stop_training", "Set it to True, in a callback, to end `fit` after the current batch or epoch."
     )
+    history = setting("history", "The `History` of the last `fit`, or None.")
     steps_per_execution = setting("steps_per_execution", "How many batches run between two rounds of callbacks.")
     train_function = setting("train_function", "What runs the training steps: a function of an iterator of batches.")
     test_function = setting("test_function", "What runs the evaluation steps: a function of an iterator of batches.")
@@ -495,7 +496,10 @@ class Trainer(LegacyTraining):
         data = parts.batch(x, y, sample_weight, preparing.device_of(self))
         preparing.prepare(self, data, training=True)
         self.reset_metrics()
-        logs = self.make_train_function()(iter([data]))
+        function = self.make_train_function()
+        if self._training.phases is not None:
+            self._training.phases.settle()
+        logs = function(iter([data]))
         return self._batch_result(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):

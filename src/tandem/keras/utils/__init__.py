@@ -10,6 +10,7 @@ _INDEX = {
     "tandem.keras.utils.progbar": ("Progbar",),
     "tandem.keras.utils.py_dataset": ("PyDataset", "Sequence"),
     "tandem.keras.utils.sequence_utils": ("pad_sequences",),
+    "tandem.keras.trainers.sources": ("pack_x_y_sample_weight", "unpack_x_y_sample_weight"),
     "tandem.keras.saving": (
         "CustomObjectScope",
         "custom_object_scope",

@@ -111,7 +111,8 @@ class HybridBlock(Block):
             with ctx:
                 return self.hybrid_forward(ndarray, x, *args, **params)
         except MXNetError as error:
-            raise _located(error, self)
+            _locate(error, self)
+            raise
 
     def _trace(self, x, args):
         """The forward while shapes are being inferred and parameters have no values yet."""
@@ -286,9 +287,8 @@ def _first_array(args):
     )
 
 
-def _located(error, block):
-    """The error of an operator with the name of the innermost block that it happened in."""
+def _locate(error, block):
+    """Put the name of the innermost block that it happened in before the message of an operator's error."""
     if not getattr(error, "_located", False):
         error._located = True
         error.args = (f"Error in {block.name} ({type(block).__name__}): {error}",)
-    return error

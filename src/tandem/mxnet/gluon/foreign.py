@@ -38,6 +38,9 @@ class ForeignParameter(Parameter):
         )
         tensor.requires_grad_(learns)
 
+    def __repr__(self):
+        return f"Parameter {self.name} (shape={self.shape}, dtype={self.dtype})"
+
     def _read(self):
         """The tensor as the module has it now."""
         found = self._module._parameters.get(self._key)

@@ -1,6 +1,7 @@
 """Learning rate schedules."""
 
 from tandem.keras.families import Family
+from tandem.keras.missing import missing
 from tandem.keras.optimizers.schedules.schedule import (
     BUILT_IN,
     CosineDecay,
@@ -36,3 +37,11 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+
+
+def __getattr__(name):
+    raise missing("keras.optimizers.schedules", name, __all__)
+
+
+def __dir__():
+    return sorted(__all__)

@@ -6,6 +6,7 @@ a RecordIO file, or a folder with one sub-folder to a class.
 
 import os
 import warnings
+import weakref
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
@@ -138,12 +139,13 @@ class ImageRecordDataset(Dataset):
             files = sorted(file for file in os.listdir(folder) if file.lower().endswith(_SUFFIXES))
             sources += [os.path.join(folder, file) for file in files]
             labels += [numbers[name] if numbered else place] * len(files)
-        self._order = "the numbers in their names" if numbered else "the order of their names"
+        self._order = "its sub-folders' names are the class numbers" if numbered else "classes in the order of its sub-folders' names"
         return sources, labels
 
     def _find_records(self, file):
         sources, labels = [], []
         self._records = _opened(file)
+        weakref.finalize(self, self._records.close)
         try:
             while True:
                 position = self._records.tell()
@@ -247,7 +249,7 @@ class ImageRecordDataset(Dataset):
     def _note(self, kind):
         from tandem.mxnet.gluon import extensions
 
-        what = f"a {kind}" + (f", its sub-folders numbered by {self._order}" if kind == "folder" else "")
+        what = f"a {kind}" + (f" ({self._order})" if kind == "folder" else "")
         resized = ", resized" if self._resized else ""
         extensions.note(
             f"gluon.data.data.ImageRecordDataset reads {what}; its batches are (images, labels): float32 from 0 to 1 with"

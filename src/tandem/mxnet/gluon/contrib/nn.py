@@ -1,0 +1,131 @@
+"""`gluon.contrib.nn`: blocks side by side, pixel shuffling, normalisation over devices."""
+
+import math
+
+from tandem.core.errors import Unsupported, explain
+from tandem.mxnet.base import sparse_unsupported
+from tandem.mxnet.gluon.block import Block, HybridBlock
+from tandem.mxnet.gluon.nn import basic_layers
+
+__all__ = [
+    "Concurrent",
+    "HybridConcurrent",
+    "Identity",
+    "PixelShuffle1D",
+    "PixelShuffle2D",
+    "PixelShuffle3D",
+    "SparseEmbedding",
+    "SyncBatchNorm",
+]
+
+
+class Concurrent(basic_layers.Concatenate):
+    """Calls every block in it with the same input and joins what they answer along `axis`."""
+
+
+class HybridConcurrent(basic_layers.HybridConcatenate):
+    """Calls every HybridBlock in it with the same input and joins what they answer along `axis`."""
+
+
+class Identity(basic_layers.Identity):
+    """Answers its input."""
+
+    def __init__(self, prefix=None, params=None):
+        super().__init__(prefix=prefix, params=params)
+
+
+class SparseEmbedding(Block):
+    """An embedding with a row_sparse weight, which is not there: making one raises NotImplementedError."""
+
+    def __init__(self, input_dim, output_dim, dtype="float32", weight_initializer=None, **kwargs):
+        raise sparse_unsupported("row_sparse")
+
+
+class SyncBatchNorm(basic_layers.BatchNorm):
+    """Batch normalisation over the batches of several devices; of one device here: there it is BatchNorm.
+
+    num_devices: 1 or None. The other arguments as BatchNorm's.
+    Raises Unsupported for several devices.
+    """
+
+    def __init__(
+        self,
+        in_channels=0,
+        num_devices=None,
+        momentum=0.9,
+        epsilon=1e-5,
+        center=True,
+        scale=True,
+        use_global_stats=False,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        running_mean_initializer="zeros",
+        running_variance_initializer="ones",
+        **kwargs,
+    ):
+        if num_devices not in (None, 0, 1):
+            raise Unsupported(
+                explain(
+                    "SyncBatchNorm over several devices is not there yet",
+                    expected="num_devices=1",
+                    given=f"num_devices={num_devices}",
+                )
+            )
+        super().__init__(
+            1,
+            momentum,
+            epsilon,
+            center,
+            scale,
+            use_global_stats,
+            beta_initializer,
+            gamma_initializer,
+            running_mean_initializer,
+            running_variance_initializer,
+            in_channels,
+            **kwargs,
+        )
+
+
+class _PixelShuffle(HybridBlock):
+    """Moves channels into space: (N, f·C, W) becomes (N, C, f·W), and so for each spatial axis."""
+
+    _rank = 1
+
+    def __init__(self, factor):
+        super().__init__()
+        factors = (factor,) * self._rank if isinstance(factor, int) else tuple(factor)
+        if len(factors) != self._rank:
+            raise AssertionError(explain(f"factor is an int or {self._rank} ints", given=repr(factor)))
+        self._factors = factors
+
+    def hybrid_forward(self, F, x):
+        """The array with fewer channels and more positions."""
+        rank, factors = self._rank, self._factors
+        batch, channels, *sizes = x.shape
+        x = x.reshape((batch, channels // math.prod(factors), *factors, *sizes))
+        order = [0, 1]
+        for axis in range(rank):
+            order += [2 + rank + axis, 2 + axis]
+        spread = [size * factor for size, factor in zip(sizes, factors)]
+        return F.transpose(x, axes=tuple(order)).reshape((batch, channels // math.prod(factors), *spread))
+
+    def __repr__(self):
+        shown = self._factors[0] if self._rank == 1 else self._factors
+        return f"{type(self).__name__}({shown})"
+
+
+class PixelShuffle1D(_PixelShuffle):
+    """(N, f·C, W) becomes (N, C, f·W)."""
+
+
+class PixelShuffle2D(_PixelShuffle):
+    """(N, f·g·C, H, W) becomes (N, C, f·H, g·W). Source: Shi et al. 2016."""
+
+    _rank = 2
+
+
+class PixelShuffle3D(_PixelShuffle):
+    """(N, f·g·h·C, D, H, W) becomes (N, C, f·D, g·H, h·W)."""
+
+    _rank = 3
