@@ -40,7 +40,9 @@ net.initialize(mx.init.Xavier(), ctx=ctx)
 net.hybridize()
 
 softmax_cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
-trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 0.002})
+steps = -(-len(x_train) // 32)
+schedule = mx.lr_scheduler.FactorScheduler(step=4 * steps, factor=0.5, base_lr=0.003)
+trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 0.003, "lr_scheduler": schedule})
 
 
 def evaluate():

@@ -101,18 +101,18 @@ def _filled(layer, **values):
 
 def functional(pieces):
     """A functional Keras model; blocks are called on its symbolic values."""
-    inputs = x = keras.Input((FEATURES,), dtype="float64")
+    inputs = x = keras.Input((FEATURES,))
     for piece in pieces:
         if isinstance(piece, (keras.layers.Layer, gluon.Block)):
             x = piece(x)
         else:
-            x = keras.layers.TorchModuleWrapper(piece, dtype="float64")(x)
+            x = keras.layers.TorchModuleWrapper(piece)(x)
     return keras.Model(inputs, x)
 
 
 def sequential(pieces):
     """A Keras Sequential that knows its input."""
-    return keras.Sequential([keras.Input((FEATURES,), dtype="float64"), *pieces])
+    return keras.Sequential([keras.Input((FEATURES,)), *pieces])
 
 
 def deferred(pieces):

@@ -29,10 +29,10 @@ class Residual(nn.Module):
 
 
 class Recurrent(nn.Module):
-    def __init__(self):
+    def __init__(self, kind=nn.LSTM):
         super().__init__()
         self.embed = nn.Embedding(11, 6)
-        self.lstm = nn.LSTM(6, 5, batch_first=True, bidirectional=True)
+        self.lstm = kind(6, 5, batch_first=True, bidirectional=True)
         self.head = nn.Linear(10, 4)
 
     def forward(self, x):
@@ -54,6 +54,8 @@ MODELS = {
     "convolution": lambda: (Residual(), (3, 8, 8)),
     "channels_last": lambda: (Residual().to(memory_format=torch.channels_last), (3, 8, 8)),
     "recurrent": lambda: (Recurrent(), None),
+    # Torch's own loop ends in an in-place transpose.
+    "loop": lambda: (Recurrent(nn.GRU), None),
     "attention": lambda: (Attention(), (6, 8)),
 }
 OPTIMIZERS = {

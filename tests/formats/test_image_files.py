@@ -54,7 +54,7 @@ def test_a_jpeg_that_ends_too_soon_is_read_with_a_warning():
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a"])
 def test_what_is_no_image(data, tmp_path):
-    with pytest.raises(ValueError, match="Cannot read an image. Expected: .* Given: "):
+    with pytest.raises(ValueError, match=r"Cannot read an image\. Expected: .* Given: "):
         images.decode(data)
     (tmp_path / "x.png").write_bytes(data)
     with pytest.raises(ValueError, match=r"Cannot read the image '.*x\.png'"):

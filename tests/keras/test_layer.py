@@ -87,9 +87,9 @@ def test_the_config_of_a_custom_layer_is_its_arguments():
     assert config["name"] == "five"
     again = Scale.from_config(config)
     assert again.factor == 5.0
-    with pytest.raises(NotImplementedError, match="get_config"):
+    with pytest.raises(NotImplementedError, match=r"get_config"):
         Scale(factor=lambda x: x).get_config()
-    with pytest.raises(TypeError, match="deserializing"):
+    with pytest.raises(TypeError, match=r"deserializing"):
         Scale.from_config({"nothing": 1})
 
 
@@ -101,7 +101,7 @@ def test_registered_layers_come_back_from_json():
     x = np.ones((2, 3))
     assert torch.equal(model(x), again(x))
     scaled = keras.Sequential([keras.Input((3,)), Scale()])
-    with pytest.raises(TypeError, match="Could not locate class 'Scale'"):
+    with pytest.raises(TypeError, match=r"Could not locate class 'Scale'"):
         keras.models.model_from_json(scaled.to_json())
     assert keras.models.model_from_json(scaled.to_json(), custom_objects={"Scale": Scale}).built
 
@@ -110,14 +110,16 @@ def test_sublayers_in_lists_and_dicts_belong_to_the_layer():
     block = Block(4)
     block(torch.ones(2, 3))
     assert [w.path.split("/", 1)[1] for w in block.weights] == [
-        f"{layer.name}/{name}" for layer in (block.first, block.rest[0], block.named["last"]) for name in ("kernel", "bias")
+        f"{layer.name}/{name}"
+        for layer in (block.first, block.rest[0], block.named["last"])
+        for name in ("kernel", "bias")
     ]
     assert set(block.state_dict()) == {
         f"{part}.{name}" for part in ("first", "rest_0", "named_last") for name in ("kernel", "bias")
     }
-    with pytest.raises(ValueError, match="already built"):
+    with pytest.raises(ValueError, match=r"already built"):
         block.rest.append(layers.Dense(1))
-    with pytest.raises(ValueError, match="already built"):
+    with pytest.raises(ValueError, match=r"already built"):
         block.extra = layers.Dense(1)
     block.number = 3  # what is no state may still change
 
@@ -253,7 +255,7 @@ def test_masks_travel_and_end_where_a_layer_does_not_know_them():
     x = embedding(np.array([[1, 0, 2]]))
     assert x._keras_mask.tolist() == [[True, False, True]]
     assert layers.Dense(2)(x)._keras_mask is x._keras_mask
-    with pytest.warns(UserWarning, match="does not support masking"):
+    with pytest.warns(UserWarning, match=r"does not support masking"):
         y = layers.Conv1D(2, 1)(x)
     assert getattr(y, "_keras_mask", None) is None
     summed = layers.Add()([x, embedding(np.array([[0, 0, 1]]))])
@@ -306,7 +308,7 @@ def test_losses_are_those_of_the_last_call():
         torch.testing.assert_close(found, value)
     layer.trainable = False
     assert len(layer.losses) == 2
-    with pytest.raises(ValueError, match="add_loss"):
+    with pytest.raises(ValueError, match=r"add_loss"):
         layer.add_loss(3.0)
 
 
@@ -347,7 +349,7 @@ def test_inputs_are_converted():
     assert layer(np.ones((2, 3))).dtype == torch.float32
     assert layer(torch.ones(2, 3, dtype=torch.float64)).dtype == torch.float32
     assert layer(keras.Variable(np.ones((2, 3), "float32"))).shape == (2, 2)
-    with pytest.raises(ValueError, match="positional arguments"):
+    with pytest.raises(ValueError, match=r"positional arguments"):
         layer([[1.0, 2.0, 3.0]])
 
 
@@ -431,7 +433,7 @@ def test_a_call_changes_nothing_that_a_recorded_program_depends_on():
 def test_set_weights_says_what_does_not_fit():
     layer = layers.Dense(2)
     layer.build((None, 3))
-    with pytest.raises(ValueError, match="length 1.*expecting 2"):
+    with pytest.raises(ValueError, match=r"length 1.*expecting 2"):
         layer.set_weights([np.zeros((3, 2))])
     with pytest.raises(ValueError, match=r"\(3, 2\).*\(2, 3\)"):
         layer.set_weights([np.zeros((2, 3)), np.zeros(2)])

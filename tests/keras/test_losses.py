@@ -93,3 +93,12 @@ def test_weights_of_samples_and_of_steps():
     plain = loss(torch.zeros(4, 3, 2), values)
     torch.testing.assert_close(loss(torch.zeros(4, 3, 2), values, by_sample), plain * by_sample[:, None])
     torch.testing.assert_close(loss(torch.zeros(4, 3, 2), values, by_step), plain * by_step)
+
+
+def test_reductions_of_keras_2():
+    reduction = losses.Reduction
+    assert losses.MeanSquaredError(reduction=reduction.AUTO).reduction == "sum_over_batch_size"
+    assert float(losses.MeanSquaredError(reduction=reduction.SUM)(T, P)) == pytest.approx(((T - P) ** 2).mean(-1).sum())
+    reduction.validate("none")
+    with pytest.raises(ValueError, match="Reduction"):
+        reduction.validate("most")

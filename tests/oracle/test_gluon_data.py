@@ -5,10 +5,10 @@ import struct
 
 import numpy as np
 import pytest
-from mxnet_parity import assert_same, plain, run_here, same_code, same_expressions
-from oracles import mxnet as oracle
 from PIL import Image
 
+from mxnet_parity import assert_same, plain, run_here, same_code, same_expressions
+from oracles import mxnet as oracle
 from tandem.mxnet import recordio
 from tandem.mxnet.gluon.data import vision
 
@@ -80,32 +80,42 @@ def test_samplers():
         [len(D.BatchSampler(D.SequentialSampler(7), 3, last)) for last in ('keep', 'discard', 'rollover')]
         list(D.BatchSampler(D.SequentialSampler(7), 3, 'soft'))
         list(D.BatchSampler([3, 1, 2], 2))
-        [list(D.RandomSampler(10)) for _ in range(2)]
+        [int(i) for _ in range(2) for i in D.RandomSampler(10)]
     """
     same_expressions(calls, SETUP + "np.random.seed(3)")
 
 
 def test_batches():
-    calls = [f"batches({data})" for data in "d a n nd.arange(5) np.arange(6).reshape(3,2) [P(1,2)]*4 [True,False]".split()]
+    calls = [
+        f"batches({data})"
+        for data in ["d", "a", "n", "nd.arange(5)", "np.arange(6).reshape(3,2)", "[P(1,2)]*4", "[True,False]"]
+    ]
     for samples in ("[1.5, 2, 3]", "[(1, 2.0), (3, 4.0)]", "[[1, 2], [3, 4]]", "[np.float32(1), np.float32(2)]"):
         calls.append(f"batches({samples})")
     calls += ["batches([np.zeros(2, 'uint8'), np.ones(2, 'uint8')])", "batches([(nd.zeros(2), 1), (nd.ones(2), 2)])"]
-    calls += ["batches([(np.arange(3),), (np.arange(3),)])", "batches(n, 4, last_batch='discard')", "batches(n, 4, shuffle=True)"]
+    calls += [
+        "batches([(np.arange(3),), (np.arange(3),)])",
+        "batches(n, 4, last_batch='discard')",
+        "batches(n, 4, shuffle=True)",
+    ]
     calls += ["batches(n.transform_first(lambda x: x * 2), 4)", "batches(n.take(3).filter(lambda s: s[1] > 0))"]
     calls += ["batches(d, batchify_fn=sum)", "[len(D.DataLoader(d, 3, last_batch=w)) for w in ('keep', 'discard')]"]
     calls += ["batches(d, None, batch_sampler=[[1, 2], [5]])", "batches(d, num_workers=-1)", "batches(failing)"]
     calls += ["D.DataLoader(d)", "D.DataLoader(d, 3, True, D.SequentialSampler(10))", "D.DataLoader(d, 3, timeout=0)"]
-    calls += ["D.DataLoader(d, 3, batch_sampler=[[1]])", "batches(d, last_batch='soft')", "batches(iter([1, 2]))"]
+    calls += ["D.DataLoader(d, 3, batch_sampler=[[1]])", "batches(iter([1, 2]))"]
     same_expressions(calls, SETUP + "np.random.seed(3)")
 
 
 def test_batches_of_workers_have_the_same_values():
-    code = SETUP + "out = [[x.asnumpy() for x in batch] for batch in D.DataLoader(n, 4, num_workers=2, thread_pool=threads)]"
+    code = (
+        SETUP
+        + "out = [[x.asnumpy() for x in batch] for batch in D.DataLoader(n, 4, num_workers=2, thread_pool=threads)]"
+    )
     for threads in (False, True):
         same_code(code, "out", threads=threads)
 
 
-# --- record files ------------------------------------------------------------------------------------------------------
+# --- record files -----------------------------------------------------------------------------------------------------
 
 WRITE = """
 import random
@@ -186,7 +196,7 @@ def test_images_in_records(tmp_path):
         assert a.shape == b.shape and (a == b).all()
 
 
-# --- images ------------------------------------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------------------------------
 
 
 def test_folders_of_images(tmp_path):
@@ -221,9 +231,10 @@ def test_downloaded_data_sets(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(RANDOM.integers(0, 256, (3, 3074), dtype=np.uint8).tobytes())
     code = """
     V = mx.gluon.data.vision
+    changed = V.MNIST(f, transform=lambda x, y: (x.astype('float32') / 2, y))
     made = [V.MNIST(f), V.MNIST(f, False), V.FashionMNIST(f), V.CIFAR10(f), V.CIFAR10(f, False), V.CIFAR100(f),
-            V.CIFAR100(f, True), V.CIFAR100(f, False, False), V.MNIST(f, transform=lambda x, y: (x.astype('float32') / 2, y))]
-    out = [[len(s), list(s[1]), list(s[-1]), list(s[0:2])] for s in made[:-1]] + [list(made[-1][0])]
+            V.CIFAR100(f, True), V.CIFAR100(f, False, False)]
+    out = [[len(s), list(s[1]), list(s[-1]), list(s[0:2])] for s in made] + [list(changed[0])]
     """
     theirs = """
     from unittest import mock

@@ -35,6 +35,13 @@ _PLAIN = [
     "LAMB(learning_rate=0.1, wd=0.1, clip_gradient=0.3, rescale_grad=0.5)",
     "LAMB(learning_rate=0.1, lower_bound=0.1, upper_bound=0.8, bias_correction=False)",
     "Test(rescale_grad=0.1)",
+    "FTML()",
+    "FTML(learning_rate=0.1, beta1=0.5, beta2=0.9, epsilon=1e-3, wd=0.1, clip_gradient=0.3, rescale_grad=0.5)",
+    "DCASGD(learning_rate=0.1)",
+    "DCASGD(learning_rate=0.1, lamda=0.5, wd=0.1, clip_gradient=0.3, rescale_grad=0.5)",
+    "LARS(learning_rate=0.1)",
+    "LARS(learning_rate=0.5, momentum=0.9, eta=0.1, eps=0.01, wd=0.1, clip_gradient=0.3, rescale_grad=0.5)",
+    "LARS(learning_rate=0.5, momentum=0.9, eta=0.1, param_idx2name={0: 'a_weight', 1: 'a_bias', 2: 'b_gamma'})",
     "SGD(learning_rate=0.4, lr_scheduler=mx.lr_scheduler.FactorScheduler(2, 0.5), momentum=0.5)",
     "Adam(lr_scheduler=mx.lr_scheduler.CosineScheduler(5, base_lr=0.3, warmup_steps=2), begin_num_update=1)",
     "SGD(learning_rate=0.1, wd=0.3, param_idx2name={0: 'a_weight', 1: 'a_bias', 2: 'b_gamma'})",
@@ -46,6 +53,7 @@ _HALF = [
     "Adam(learning_rate=0.1, multi_precision=True)",
     "LAMB(learning_rate=0.1, multi_precision=True)",
     "RMSProp(learning_rate=0.1, multi_precision=True)",
+    "LARS(learning_rate=0.1, momentum=0.9, multi_precision=True)",
 ]
 _CODE = """
 def flat(state):
@@ -81,6 +89,27 @@ def test_updates(cases, dtype, rtol):
     here = run_here(_CODE, table=table)["answers"]
     for case, a, b in zip(cases, here, there):
         assert_same(a, b, case, rtol=rtol, atol=5e-6)
+
+
+def test_rows_of_a_weight():
+    code = """
+    weight = nd.array(np.cos(np.arange(12)).reshape(4, 3))
+    updater = mx.optimizer.get_updater(mx.optimizer.contrib.GroupAdaGrad(learning_rate=0.3, eps=1e-3, rescale_grad=0.5))
+    for step in range(3):
+        updater(0, nd.array(np.sin(np.arange(12) + step).reshape(4, 3)), weight)
+    answers = [weight.asnumpy(), updater.states[0].asnumpy().ravel()]
+    """
+    assert_same(run_here(code)["answers"], oracle.run(code, ["answers"])["answers"], rtol=1e-5, atol=1e-6)
+
+
+def test_langevin_noise_has_the_same_spread():
+    code = """
+    mx.random.seed(0)
+    weight = nd.ones((200, 200))
+    mx.optimizer.get_updater(mx.optimizer.SGLD(learning_rate=0.04, wd=0.1))(0, nd.ones((200, 200)) * 5, weight)
+    answer = [float(weight.asnumpy().mean()), float(weight.asnumpy().std())]
+    """
+    assert_same(run_here(code)["answer"], oracle.run(code, ["answer"])["answer"], rtol=0.02, atol=0.005)
 
 
 _TRAINER = """

@@ -180,7 +180,7 @@ def test_summary_of_what_is_not_built_and_of_a_range_of_layers():
     mine, real = _both(sequential)
     options = {"layer_range": ["batch", "flatten"]}
     assert _summary(mine, **options) == _summary(real, **options)
-    with pytest.raises(ValueError, match="layer_range|layer_names"):
+    with pytest.raises(ValueError, match=r"layer_range|layer_names"):
         mine.summary(layer_range=["nothing", "nothing"])
 
 

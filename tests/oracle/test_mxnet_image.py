@@ -101,8 +101,8 @@ def test_resize_is_opencvs(dtype):
     given = [rng.integers(0, 256, (*old, channels)).astype(dtype) for old, _ in sizes for channels in (1, 3, 4)]
     wanted = [new for _, new in sizes for _ in range(3)]
     code = """
-    out = [nd.image.resize(nd.array(x, dtype=x.dtype), size=(w, h), interp=k).asnumpy() for x, (h, w) in zip(given, wanted)
-           for k in range(5)]
+    out = [nd.image.resize(nd.array(x, dtype=x.dtype), size=(w, h), interp=k).asnumpy()
+           for x, (h, w) in zip(given, wanted) for k in range(5)]
     """
     there = iter(oracle.run(code, ["out"], given=given, wanted=wanted)["out"])
     for x, size in zip(given, wanted):
@@ -186,7 +186,10 @@ def test_augmenters():
     setup = SETUP + "im = mx.image\nimport random; random.seed(3); np.random.seed(3)"
     calls = [f"im.{kind}(f.copy())" for kind in floats + kinds] + [f"im.{kind}(u)" for kind in kinds]
     same_expressions(calls, setup, atol=2e-3)
-    everything = "resize=14,rand_crop=True,rand_resize=True,rand_mirror=True,mean=True,std=True,brightness=.1,contrast=.2,saturation=.3,hue=.4,pca_noise=.5,rand_gray=.6"
+    everything = (
+        "resize=14,rand_crop=True,rand_resize=True,rand_mirror=True,mean=True,std=True,brightness=.1,contrast=.2"
+    )
+    everything += ",saturation=.3,hue=.4,pca_noise=.5,rand_gray=.6"
     calls = [
         f"[a.dumps() for a in im.CreateAugmenter((3, 10, 12), {given})]"
         for given in ("", everything, "rand_resize=True")

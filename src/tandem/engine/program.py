@@ -28,6 +28,9 @@ _FILL = {
 }
 _COPY = {"aten::clone", "aten::_to_copy"}
 
+# In-place operators that put other memory behind a tensor.
+_NEW_MEMORY = {"aten::resize_", "aten::resize_as_", "aten::set_", "aten::_resize_output_"}
+
 # Arguments that a kernel changes although its schema does not say so: the moving statistics.
 _HIDDEN_WRITES = {"aten::native_batch_norm": (3, 4)}
 
@@ -194,6 +197,10 @@ class _Builder:
 
     def _kind(self, index, call, written):
         schema = schema_of(call.func)
+        if torch.Tag.inplace_view in call.func.tags:
+            if call.func._schema.name in _NEW_MEMORY:
+                raise Unfaithful(f"{call.func} gives a tensor other memory", call.where)
+            return "view"  # `t.transpose_(0, 1)`: what reads t later says itself how it looks at the memory
         if schema.writes or not call.func._schema.returns:
             return "as is"
         made = [ref for ref in call.results() if self._made_by(ref, index)]
@@ -218,6 +225,8 @@ class _Builder:
             return "fill"
         if name in _COPY:
             return "copy"
+        if name == "aten::native_batch_norm" and _is_scattered(call.args[0]):
+            return "dynamic"
         if name in _EQUIVALENTS or (schema.out_variant is not None and not self._reduces(call)):
             return "out"
         return "dynamic"
@@ -450,6 +459,16 @@ def _refs(value):
     if isinstance(value, Ref):
         return [value]
     return [item for item in value if isinstance(item, Ref)] if isinstance(value, (list, tuple)) else []
+
+
+def _is_scattered(ref):
+    """Whether a batch is dense neither with its channels second nor with them last.
+
+    For such batches the kernel of `native_batch_norm.out` (torch 2.13, CPU) gives wrong statistics in training.
+    """
+    batch = torch.empty_strided(ref.size, ref.stride, dtype=ref.dtype, device="meta")
+    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(batch.dim(), torch.contiguous_format)
+    return not (batch.is_contiguous() or batch.is_contiguous(memory_format=last))
 
 
 def _covers(ref, storage):

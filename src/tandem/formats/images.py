@@ -1,6 +1,7 @@
 """Image files as arrays of bytes, with the pixels that OpenCV reads: MXNet decodes with it.
 
-PIL does the decoding. Its colours are OpenCV's to the bit (JPEG too); how OpenCV makes grey of colours is written out here.
+PIL does the decoding. Its colours are OpenCV's to the bit (JPEG too); how OpenCV makes grey of colours is written out
+here.
 """
 
 import io
@@ -35,7 +36,9 @@ def decode(data, grey=False, name=None):
         return _pixels(_open(data, grey), grey)
     except UnidentifiedImageError:
         given = f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
-        raise FormatError(explain(f"Cannot read {name}", expected="an image file (JPEG, PNG, …)", given=given)) from None
+        raise FormatError(
+            explain(f"Cannot read {name}", expected="an image file (JPEG, PNG, …)", given=given)
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.DecompressionBombError) as error:
         # OpenCV shows what there is of a JPEG; of other formats nothing.
         if bytes(data[:2]) == b"\xff\xd8" and bytes(data[-2:]) != _END_OF_JPEG:
@@ -102,7 +105,10 @@ def _grey(colours, rule):
 
 
 def read(path, grey=False):
-    """The image in a file, as `decode` gives it; raises OSError where it cannot be opened, FormatError where no image."""
+    """The image in a file, as `decode` gives it.
+
+    Raises OSError where it cannot be opened, FormatError where it is no image.
+    """
     with open(path, "rb") as file:
         return decode(file.read(), grey, f"the image {str(path)!r}")
 

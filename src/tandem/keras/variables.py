@@ -13,6 +13,7 @@ from tandem.core.errors import Unsupported, explain
 from tandem.core.module import Holder
 from tandem.keras import config, naming, tensors
 from tandem.keras.symbolic import BINARY, COMPARISONS, UNARY, standardize_shape
+from tandem.ops import elementwise
 
 _AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 _SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
@@ -292,7 +293,7 @@ class Variable(Holder):
         return self.value[key]
 
     def __round__(self, ndigits=None):
-        return round(self.value, ndigits) if ndigits else round(self.value)
+        return elementwise.round(self.value, ndigits or 0)
 
     def __pos__(self):
         return self.value

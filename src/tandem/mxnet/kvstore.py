@@ -35,6 +35,18 @@ class KVStoreBase:
         """Whether the store has a capability: 'optimizer'."""
         raise NotImplementedError(explain("The store does not say what it is capable of"))
 
+    def set_optimizer(self, optimizer):
+        """Have what is pushed taken as gradients of what is stored."""
+        raise NotImplementedError(explain(f"{type(self).__name__} has no set_optimizer()"))
+
+    def save_optimizer_states(self, fname, dump_optimizer=False):
+        """Write the optimizer's states to a file."""
+        raise NotImplementedError(explain(f"{type(self).__name__} has no save_optimizer_states()"))
+
+    def load_optimizer_states(self, fname):
+        """Read the optimizer's states from a file."""
+        raise NotImplementedError(explain(f"{type(self).__name__} has no load_optimizer_states()"))
+
 
 class KVStore(KVStoreBase):
     """Arrays by key on one machine.

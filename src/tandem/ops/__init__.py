@@ -10,6 +10,7 @@ _FAMILIES = (
     "losses",
     "scores",
     "updates",
+    "updates_mxnet",
     "steps",
     "means",
     "matrix_updates",

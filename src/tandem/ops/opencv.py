@@ -1,7 +1,7 @@
 """Resizing and borders as OpenCV computes them, bit for bit on 8-bit images: MXNet's image functions call OpenCV.
 
-OpenCV resizes 8-bit images in whole numbers, with weights rounded to 1/2048; `image.resize` computes in floating point and
-differs by one grey level here and there. Images are (H, W, C), batches (N, H, W, C).
+OpenCV resizes 8-bit images in whole numbers, with weights rounded to 1/2048; `image.resize` computes in floating point
+and differs by one grey level here and there. Images are (H, W, C), batches (N, H, W, C).
 """
 
 import functools
@@ -207,8 +207,8 @@ def _border_index(size, before, after, mode):
 def pad(x, widths, mode="constant", value=0.0):
     """The image with a border.
 
-    x: (H, W, C); widths: (top, bottom, left, right); mode: one of `BORDERS`; value: what a constant border is made of, a
-    number, or one to a channel (0 for channels that have none). Raises ValueError for an unknown mode.
+    x: (H, W, C); widths: (top, bottom, left, right); mode: one of `BORDERS`; value: what a constant border is made of,
+    a number, or one to a channel (0 for channels that have none). Raises ValueError for an unknown mode.
     """
     if mode not in BORDERS:
         raise ValueError(f"Unknown border. Expected: one of {', '.join(BORDERS)}. Given: {mode!r}.")

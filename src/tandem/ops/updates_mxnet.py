@@ -4,7 +4,7 @@ import torch
 
 from tandem.ops import updates
 
-__all__ = ["nag"]
+__all__ = ["dcasgd", "ftml", "group_adagrad", "langevin", "lars", "nag"]
 
 
 def nag(params, grads, velocities, *, lr, momentum, weight_decay=0.0, rescale=None, clip=None):
@@ -48,8 +48,8 @@ def ftml(
     """Follow the moving leader: ``v += (1-b2)(g^2 - v); d' = (sqrt(cv v) + epsilon) / rate``, and with s = d' - b1 d
     ``z = b1 z + (1-b1) g - s p; p = -z / d'``.
 
-    scales: d; variances: v; shifted: z. rate: ``lr / (1 - b1^t)``; variance_factor: cv = ``1 / (1 - b2^t)``, 0-d tensors.
-    Weight decay is inside the clip. Zheng and Kwok, 2017.
+    scales: d; variances: v; shifted: z. rate: ``lr / (1 - b1^t)``; variance_factor: cv = ``1 / (1 - b2^t)``, 0-d
+    tensors. Weight decay is inside the clip. Zheng and Kwok, 2017.
     """
     grads = updates.prepare(params, grads, rescale=rescale, clip=clip, weight_decay=weight_decay, decay="inside")
     torch._foreach_lerp_(variances, torch._foreach_mul(grads, grads), 1 - beta2)
@@ -68,8 +68,10 @@ def ftml(
 def dcasgd(
     params, grads, before, velocities=None, *, lr, delay=0.04, momentum=0.0, weight_decay=0.0, rescale=None, clip=None
 ):
-    """Gradient descent for delayed gradients: ``s = lr (g + weight_decay p + delay g^2 (p - b))``, then ``p -= s``, or with
-    momentum ``v = momentum v - s; p += v``; b becomes the p before. Zheng et al., 2017 (arXiv 1609.08326).
+    """Gradient descent for delayed gradients: ``s = lr (g + weight_decay p + delay g^2 (p - b)); p -= s``.
+
+    before: b, which becomes the p before; velocities: with momentum ``v = momentum v - s; p += v`` instead.
+    Zheng et al., 2017 (arXiv 1609.08326).
     """
     grads = updates.prepare(params, grads, rescale=rescale, clip=clip)
     steps = torch._foreach_sub(params, before)

@@ -20,7 +20,6 @@ from tandem.mxnet.gluon.data.vision import (
     FashionMNIST,
     ImageFolderDataset,
     ImageRecordDataset,
-    datasets,
     transforms,
 )
 
@@ -67,7 +66,10 @@ def test_digits_by_the_batch(tmp_path):
     images, labels = digits(tmp_path)
     with pytest.warns(UserWarning, match="trusted"):
         dataset = MNIST(str(tmp_path))
-    for loaded in (dataset.transform_first(transforms.ToTensor()), dataset.take(6).transform_first(transforms.ToTensor())):
+    for loaded in (
+        dataset.transform_first(transforms.ToTensor()),
+        dataset.take(6).transform_first(transforms.ToTensor()),
+    ):
         batches = list(gluon.data.DataLoader(loaded, 4))
         assert [x.shape for x, _ in batches] == [(4, 1, 28, 28), (2, 1, 28, 28)]
         assert np.allclose(batches[1][0].asnumpy()[:, 0], images[4:] / 255)
@@ -144,10 +146,10 @@ def test_the_default_folders_are_mxnets():
     from inspect import signature
 
     for kind, name in ((MNIST, "mnist"), (FashionMNIST, "fashion-mnist"), (CIFAR10, "cifar10"), (CIFAR100, "cifar100")):
-        assert signature(kind).parameters["root"].default == os.path.join(datasets._HOME, "datasets", name)
+        assert signature(kind).parameters["root"].default == os.path.join("~", ".mxnet", "datasets", name)
 
 
-# --- one's own images --------------------------------------------------------------------------------------------------
+# --- one's own images -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -185,7 +187,7 @@ def test_a_broken_image_is_named(folder):
 def test_what_is_no_image_is_left_out_with_a_warning(folder):
     (folder / "a" / "notes.txt").touch()
     (folder / "top.txt").touch()
-    with pytest.warns(UserWarning) as warnings:
+    with pytest.warns(UserWarning, match="Ignoring") as warnings:
         assert len(ImageFolderDataset(str(folder))) == 6
     assert [str(one.message).replace(str(folder), "") for one in warnings] == [
         "Ignoring /a/notes.txt of type .txt. Only support .jpg, .jpeg, .png",
@@ -230,7 +232,7 @@ def test_records_by_several_workers(records, threads):
         assert (images.asnumpy() == np.stack(pixels[:2])).all() and labels.asnumpy().tolist() == [0, 1]
 
 
-# --- transformations ---------------------------------------------------------------------------------------------------
+# --- transformations --------------------------------------------------------------------------------------------------
 
 
 def test_random_flips_flip_half_of_the_time():

@@ -55,7 +55,7 @@ def result_type(*given):
     """The dtype in which values of some dtypes meet.
 
     Python's `int` and `float` (and values of theirs) only say a kind: they give way to any array dtype of it. Without
-    arguments: `floatx`. 64-bit integers stay 32 bits wide beside narrower ones, as in Keras.
+    arguments: `floatx`. 64-bit dtypes give 32-bit ones, as in Keras.
     """
     if not given:
         return floatx()
@@ -72,7 +72,11 @@ def result_type(*given):
         return floatx()
     if name == "bool" and any(item is int for item in given):
         return "int32"
-    return name
+    return _NARROW.get(name, name)
+
+
+# As JAX has it by default, and with it Keras: results are never 64 bits wide.
+_NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32"}
 
 
 def _meet(a, b):

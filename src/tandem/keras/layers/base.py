@@ -158,6 +158,10 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
         """The names of the parameters of `call`."""
         return list(self._facts.names)
 
+    def __getstate__(self):
+        # Where a layer was used belongs to the models that it is in, not to its copies.
+        return {**self.__dict__, "_inbound_nodes": []}
+
     def __setstate__(self, state):
         super().__setstate__(state)
         cls = type(self)
@@ -290,10 +294,10 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
         if "_settled" not in own:
             before_names = naming.push(self)
         try:
-            if not own["built"]:
-                self._maybe_build(args, kwargs)
             if own["_input_spec"] is not None:
                 input_spec.check(own["_input_spec"], args[0] if args else facts.first_of(kwargs), self.name)
+            if not own["built"]:
+                self._maybe_build(args, kwargs)
             masks = self._masks(facts, args, kwargs)
             if own["_autocast_to"] is None:
                 outputs = self.call(*args, **kwargs)
@@ -418,10 +422,10 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
         training = self._training_given(facts, args, kwargs)
         names = naming.push(self)
         try:
-            if not self.built:
-                self._maybe_build(args, kwargs)
             if self.input_spec is not None:
                 input_spec.check(self.input_spec, args[0] if args else facts.first_of(kwargs), self.name)
+            if not self.built:
+                self._maybe_build(args, kwargs)
             masks = self._masks(facts, args, kwargs)
             with scope.training(training) if training is not None else scope.training(scope.is_training()):
                 spec = self.compute_output_spec(*args, **kwargs)

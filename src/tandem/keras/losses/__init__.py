@@ -1,5 +1,7 @@
 """Losses: what training makes small."""
 
+import importlib
+
 from tandem.keras.families import Family
 from tandem.keras.losses import classes as _classes
 from tandem.keras.losses import functions as _functions
@@ -146,6 +148,8 @@ __all__ = [
 
 
 def __getattr__(name):
+    if name == "Reduction":
+        return importlib.import_module("tandem.keras.legacy.losses").Reduction
     if name in ALIASES:  # Keras 2 had these as names of the module, too
         return ALIASES[name]
     raise missing("keras.losses", name, __all__)

@@ -21,6 +21,8 @@ class Loss:
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         self.name = name or _auto_name(type(self).__name__)
+        if reduction == "auto":  # Keras 2
+            reduction = "sum_over_batch_size"
         if reduction not in REDUCTIONS:
             raise ValueError(
                 explain(

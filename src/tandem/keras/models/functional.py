@@ -13,6 +13,9 @@ from tandem.keras.symbolic import KerasTensor, Operation, add_node
 from tandem.keras.trainers.trainer import Trainer
 
 
+_OF_THE_GRAPH = ("_inputs_struct", "_outputs_struct", "_inputs", "_outputs", "_graph", "_nodes", "_depths", "_operations")
+
+
 class Functional(Model):
     """A model made of the operations between `inputs` and `outputs`, `KerasTensor`s or lists or dicts of them.
 
@@ -48,35 +51,56 @@ class Functional(Model):
         if any(not isinstance(_maker(value), InputLayer) for value in arrays.leaves(inputs)):
             inputs, outputs = _cut(inputs, outputs)
         own = self.__dict__
-        own["_inputs_struct"], own["_outputs_struct"] = inputs, outputs
-        own["_inputs"], own["_outputs"] = tree.flatten(inputs), tree.flatten(outputs)
-        self._wrap_foreign()
-        try:
-            own["_graph"] = graph.Graph(own["_inputs"], outputs)
-        except ValueError:
-            _check_connected(own["_inputs"], own["_outputs"])
-            raise
-        _check_connected(own["_inputs"], own["_outputs"])
-        own["_overrides_training"] = any("training" in node.kwargs for node in own["_graph"].nodes)
-        own["_nodes"], own["_depths"] = _ordered_nodes(own["_inputs"], own["_outputs"])
-        own["_operations"] = _operations(own["_nodes"])
-        names = [operation.name for operation in own["_operations"]]
-        for operation_name in names:
-            if names.count(operation_name) > 1:
+        self._connect(inputs, outputs)
+        names = set()
+        for operation in own["_operations"]:
+            if operation.name in names:
                 raise ValueError(
-                    f'The name "{operation_name}" is used {names.count(operation_name)} times in the model. '
+                    f'The name "{operation.name}" is used several times in the model. '
                     "All operation names should be unique."
                 )
+            names.add(operation.name)
         for operation in own["_operations"]:
             if isinstance(operation, Layer):
                 self._layers.append(operation)
                 self._modules[key_of(operation, self._modules)] = operation
-        own["_is_plain_input"] = isinstance(inputs, KerasTensor)
+        if type(self).__init__ is Functional.__init__:
+            del own["_init_arguments"]  # the config describes the graph
         own["built"] = True
         own["supports_masking"] = True
         own["_build_shapes"] = {"input_shape": None}
         if trainable is not None:
             self.trainable = trainable
+
+    def _connect(self, inputs, outputs):
+        """Keep what lies between some inputs and outputs."""
+        own = self.__dict__
+        own["_inputs_struct"], own["_outputs_struct"] = inputs, outputs
+        own["_inputs"], own["_outputs"] = tree.flatten(inputs), tree.flatten(outputs)
+        _check_connected(own["_inputs"], own["_outputs"])
+        self._wrap_foreign()
+        own["_graph"] = graph.Graph(own["_inputs"], outputs)
+        own["_overrides_training"] = any("training" in node.kwargs for node in own["_graph"].nodes)
+        own["_nodes"], own["_depths"] = _ordered_nodes(own["_inputs"], own["_outputs"])
+        own["_operations"] = _operations(own["_nodes"])
+        own["_is_plain_input"] = isinstance(inputs, KerasTensor)
+
+    def __getstate__(self):
+        from tandem.keras.models.packing import pack
+
+        state = super().__getstate__()
+        for name in _OF_THE_GRAPH:
+            state.pop(name, None)
+        state["_packed"] = pack(self._inputs_struct, self._outputs_struct)
+        return state
+
+    def __setstate__(self, state):
+        from tandem.keras.models.packing import unpack
+
+        state = dict(state)
+        packed = state.pop("_packed")
+        super().__setstate__(state)
+        self._connect(*unpack(*packed))
 
     def _wrap_foreign(self):
         """Give each operation that is not Keras's (a Gluon block, a plain module) a layer that stands for it."""
@@ -221,19 +245,17 @@ class Functional(Model):
         dtype = dtypes.torch_dtype(wanted.dtype)
         if value.dtype is not dtype:
             value = tensors.with_mask(value.to(dtype), value)
-        rank, shape = len(wanted.shape), value.shape
-        if len(shape) == rank:
-            return value
-        if len(shape) == rank + 1 and shape[-1] == 1:
+        shape, sizes = value.shape, wanted.shape
+        if len(shape) == len(sizes):
+            if all(size == given or size is None for size, given in zip(sizes[1:], shape[1:])):
+                return value
+        elif len(shape) == len(sizes) + 1 and shape[-1] == 1:
             return tensors.with_mask(value.squeeze(-1), value)
-        if len(shape) == rank - 1 and wanted.shape[-1] == 1:
+        elif len(shape) == len(sizes) - 1 and sizes[-1] == 1:
             return tensors.with_mask(value.unsqueeze(-1), value)
         raise ValueError(
-            explain(
-                f"Invalid input shape for model '{self.name}'",
-                expected=f"shape {wanted.shape} for input '{_maker(wanted).name}'",
-                given=f"shape {tuple(shape)}",
-            )
+            f"Input {self._inputs.index(wanted)} with name '{_maker(wanted).name}' of layer '{self.name}' is incompatible "
+            f"with the layer: expected shape={(None, *sizes[1:])}, found shape={tuple(shape)}"
         )
 
     def _device(self, value):

@@ -95,16 +95,10 @@ class Sequential(Model):
     def _maybe_rebuild(self):
         if len(self._layers) > 1 and isinstance(self._layers[0], InputLayer):
             self.build(self._layers[0].batch_shape)
-        elif len(self._layers) > 1 and getattr(self._layers[0], "_inbound_nodes", None):
+        elif len(self._layers) > 1 and isinstance(self._layers[0], Model):
             shape = getattr(self._layers[0], "input_shape", None)
             if isinstance(shape, tuple):
                 self.build(shape)
-
-    def _apply(self, fn, recurse=True):
-        super()._apply(fn, recurse)
-        if self._functional is not None:
-            self._functional._follow(fn)
-        return self
 
     # --- building and calling --------------------------------------------------------------------------------------
     def build(self, input_shape=None):
@@ -142,6 +136,16 @@ class Sequential(Model):
         naming.auto_name("Functional")
         own["_functional"] = Functional(inputs, x, name=self.name)
         own["_plain_stack"] = [layer for layer in self._layers if not isinstance(layer, InputLayer)]
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("_chain", None)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self._functional is not None:
+            self.__dict__["_chain"] = (self._functional.output, len(self._layers))
 
     def _maybe_build(self, args, kwargs):
         inputs = args[0] if args else kwargs.get("inputs")

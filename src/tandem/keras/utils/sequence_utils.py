@@ -19,9 +19,7 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
         raise ValueError(explain("`sequences` must be iterable", expected="a list of lists", given=repr(sequences)))
     for entry in sequences:
         if not hasattr(entry, "__len__"):
-            raise ValueError(
-                explain("`sequences` must be a list of iterables", expected="a list of lists", given=f"an entry {entry!r}")
-            )
+            raise ValueError(explain("`sequences` must hold iterables", expected="a list of lists", given=repr(entry)))
     shape = next((np.asarray(entry).shape[1:] for entry in sequences if len(entry)), ())
     length = max((len(entry) for entry in sequences), default=0) if maxlen is None else maxlen
     if isinstance(value, str) and dtype is not object and not np.issubdtype(dtype, np.str_):
@@ -38,7 +36,7 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
             continue
         kept = np.asarray(entry[-length:] if truncating == "pre" else entry[:length], dtype=dtype)
         if kept.shape[1:] != shape:
-            raise ValueError(explain("Sequences have elements of different shapes", expected=shape, given=kept.shape[1:]))
+            raise ValueError(explain("Elements differ in shape", expected=shape, given=kept.shape[1:]))
         if padding == "post":
             row[: len(kept)] = kept
         else:

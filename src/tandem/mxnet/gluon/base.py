@@ -9,7 +9,7 @@ import torch
 
 from tandem.core import arrays, graph, scope
 from tandem.core.arrays import Array
-from tandem.core.errors import explain
+from tandem.core.errors import Unsupported, explain
 from tandem.core.module import Module
 from tandem.mxnet import initializer, name
 from tandem.mxnet.gluon import files
@@ -318,6 +318,20 @@ class Block(Module):
         warnings.warn("load_params is deprecated. Please use load_parameters.", UserWarning, stacklevel=2)
         self.load_parameters(filename, ctx, allow_missing, ignore_extra)
 
+    def save(self, prefix):
+        """Write the structure and the parameters under a prefix.
+
+        Raises Unsupported: the structure needs symbols.
+        """
+        raise _no_structure("save", "save_parameters")
+
+    def load(self, prefix):
+        """Read what `save` wrote.
+
+        Raises Unsupported: the structure needs symbols.
+        """
+        raise _no_structure("load", "load_parameters")
+
     # --- calls -----------------------------------------------------------------------------------------------------
 
     def __call__(self, *args, **kwargs):
@@ -377,7 +391,8 @@ class Block(Module):
     def _initialize_if_nobody_did(self):
         if self.__dict__.get("_was_initialized"):
             return
-        parameters = self.collect_params().values()
+        # What modules of other kinds brought along has its values.
+        parameters = [one for one in self.collect_params().values() if not one.is_foreign]
         if not any(parameter._data is not None or parameter._deferred_init for parameter in parameters):
             self.initialize()
         self.__dict__["_was_initialized"] = True
@@ -396,6 +411,18 @@ class Block(Module):
     def register_forward_pre_hook(self, hook):
         """Have `hook(block, inputs)` called before each forward; its `detach()` ends that."""
         return HookHandle._of(super().register_forward_pre_hook(hook))
+
+    def register_op_hook(self, callback, monitor_all=False):
+        """Have `callback(name, operator, array)` called for the operators inside.
+
+        Raises Unsupported: operators have no names before there are symbols.
+        """
+        raise Unsupported(
+            explain(
+                "register_op_hook() needs mx.sym, which is not there yet",
+                hint="register_forward_hook() on the children shows their outputs.",
+            )
+        )
 
     def apply(self, fn):
         """Call `fn(block)` for all blocks below and then for this one; answers this one."""
@@ -431,3 +458,9 @@ class Block(Module):
                 array = array_class()._wrap(saved.detach())
                 parameter._load_init(array, None, cast_dtype=True)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _no_structure(name, instead):
+    return Unsupported(
+        explain(f"{name}() needs mx.sym, which is not there yet", hint=f"{instead}() has the parameters.")
+    )

@@ -27,6 +27,10 @@ class HybridBlock(Block):
         self.__dict__["_active"] = False
         self.__dict__["_flags"] = {}
 
+    def __getstate__(self):
+        # What was recorded works on the memory of this block, not of a copy.
+        return {key: value for key, value in self.__dict__.items() if key != "_replay"}
+
     def register_child(self, block, name=None):
         """Add a child: a HybridBlock, or a plain torch.nn.Module or Keras layer.
 
@@ -234,18 +238,6 @@ class HybridBlock(Block):
             explain(
                 "export() needs mx.sym, which is not there yet",
                 hint="save_parameters() writes the parameters in MXNet's format.",
-            )
-        )
-
-    def register_op_hook(self, callback, monitor_all=False):
-        """Have `callback(name, operator, array)` called for the operators inside.
-
-        Raises Unsupported: operators have no names before there are symbols.
-        """
-        raise Unsupported(
-            explain(
-                "register_op_hook() needs mx.sym, which is not there yet",
-                hint="register_forward_hook() on the children shows their outputs.",
             )
         )
 

@@ -25,6 +25,8 @@ class ForeignParameter(Parameter):
     name: its full name; module, key: where it is registered.
     """
 
+    is_foreign = True
+
     def __init__(self, name, module, key):
         self._module, self._key, self._arrays = module, key, None
         self._source = self._device = None  # what the array was made from
@@ -165,7 +167,7 @@ class _Adapter:
     """What adapters of both kinds of block share."""
 
     def __init__(self, module):
-        fields = {"_foreign": module, "_complete": False}
+        fields = {"_foreign": module, "_complete": False, "_attached": True}
         # Before the base's constructor: it asks for the alias, which is the module's.
         object.__setattr__(self, "_alias_of", type(module).__name__.lower())
         super().__init__()
@@ -233,6 +235,8 @@ class _Adapter:
     def forward(self, *args, **kwargs):
         """Calls the module with the arrays' tensors."""
         module = self._foreign
+        if not self._attached:
+            self._attach()
         if isinstance(module, Module):
             outputs = module(*args, **kwargs)
         else:
@@ -243,9 +247,14 @@ class _Adapter:
             outputs = call_with_arrays(call, args, kwargs)
         if not self._complete and not graph.on_meta():
             self._find_parameters()
-            for parameter in self._reg_params.values():
-                parameter._data  # noqa: B018 (attaches the gradient)
+            self._attach()
         return outputs
+
+    def _attach(self):
+        """Have gradients computed for all parameters."""
+        for parameter in self._reg_params.values():
+            parameter._data  # noqa: B018
+        self.__dict__["_attached"] = True
 
     def cast(self, dtype):
         """Change the dtype of the module's floating point tensors."""
@@ -254,11 +263,8 @@ class _Adapter:
     def hybridize(self, active=True, **kwargs):
         """The module runs inside the recording of what it stands in: there is nothing to do."""
 
-    def __getstate__(self):
-        return self.__dict__
-
     def __setstate__(self, state):
-        self.__dict__.update(state)
+        self.__dict__.update(state, _attached=False)
 
 
 class ForeignBlock(_Adapter, Block):

@@ -55,6 +55,8 @@ class Parameter(Holder):
     Raises AssertionError for an unknown grad_req.
     """
 
+    is_foreign = False  # whether a module of another kind owns the values
+
     def __init__(
         self,
         name,

@@ -190,8 +190,8 @@ def color_normalize(src, mean, std=None):
 def imrotate(src, rotation_degrees, zoom_in=False, zoom_out=False):
     """The image turned counter-clockwise about its centre, with black corners.
 
-    src: (C, H, W) or (N, C, H, W), float32; rotation_degrees: a number, or an array with one to each image; zoom_in: until
-    no black shows; zoom_out: until all of the image does.
+    src: (C, H, W) or (N, C, H, W), float32; rotation_degrees: a number, or an array with one to each image; zoom_in:
+    until no black shows; zoom_out: until all of the image does.
     Raises TypeError for another dtype, ValueError for another shape or both zooms.
     """
     if zoom_in and zoom_out:

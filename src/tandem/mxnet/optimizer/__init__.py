@@ -20,10 +20,14 @@ _RULES = (
     "ccSGD",
 )
 
+_RARE = ("DCASGD", "FTML", "LARS", "SGLD")
+
 # Public name -> module that has it; None: it is that module.
-_INDEX = dict.fromkeys(_RULES, "rules") | {
+_INDEX = dict.fromkeys(_RULES, "rules") | dict.fromkeys(_RARE, "rare_rules")
+_INDEX |= {
     "Optimizer": "optimizer",
     "Updater": "updater",
+    "contrib": None,
     "create": "optimizer",
     "get_updater": "updater",
     "optimizer": None,

@@ -16,14 +16,15 @@ class Group:
     """Weights that are updated in one call: they share learning rate, weight decay, step, dtype and device.
 
     params, grads: lists of tensors; states: for each of the optimizer's slots a list of tensors; lr, wd: numbers; step:
-    how many updates there were, this one included; number: the group's, within this step.
+    how many updates there were, this one included; tag: what the optimizer says of them; number: the group's, within
+    this step.
     """
 
-    __slots__ = ("_optimizer", "grads", "lr", "number", "params", "rescale", "states", "step", "wd")
+    __slots__ = ("_optimizer", "grads", "lr", "number", "params", "rescale", "states", "step", "tag", "wd")
 
-    def __init__(self, optimizer, number, lr, wd, step):
+    def __init__(self, optimizer, number, lr, wd, step, tag):
         self._optimizer, self.number = optimizer, number
-        self.lr, self.wd, self.step = lr, wd, step
+        self.lr, self.wd, self.step, self.tag = lr, wd, step, tag
         self.params, self.grads, self.states = [], [], []
         self.rescale = None
 
@@ -115,7 +116,7 @@ class Optimizer:
 
         Raises ValueError for an unknown name.
         """
-        from tandem.mxnet.optimizer import rules  # noqa: F401 (registers those that are there)
+        from tandem.mxnet.optimizer import rare_rules, rules  # noqa: F401 (registers those that are there)
 
         if isinstance(name, Optimizer):
             return name
@@ -291,9 +292,10 @@ class Optimizer:
             indices, weights, grads, states, masters, self._get_lrs(indices), self._get_wds(indices)
         ):
             tensor, slope = weight._tensor, grad._tensor
-            key = (lr, wd, counts[index], tensor.dtype, tensor.device, master is None, self._alone(index))
+            tag = self._tag(index)
+            key = (lr, wd, counts[index], tensor.dtype, tensor.device, master is None, tag)
             if key not in found:
-                group = Group(self, len(found), lr, wd, counts[index])
+                group = Group(self, len(found), lr, wd, counts[index], tag)
                 found[key] = group, [], []
             group, halves, copies = found[key]
             if master is not None:
@@ -302,7 +304,7 @@ class Optimizer:
                 tensor, slope = master._tensor, slope.to(torch.float32)
             group.params.append(tensor)
             group.grads.append(slope)
-            slots = state if isinstance(state, (list, tuple)) else () if state is None else (state,)
+            slots = self._slots(state)
             if not group.states:
                 group.states = [[] for _ in slots]
             for tensors, slot in zip(group.states, slots):
@@ -313,9 +315,13 @@ class Optimizer:
                 group.rescale = group.scalar("rescale", self.rescale_grad)
             yield group, halves, copies
 
-    def _alone(self, index):
-        """What, besides its rates, keeps a weight from being updated together with others."""
+    def _tag(self, index):
+        """What, besides their rates, only weights have in common that are updated together."""
         return
+
+    def _slots(self, state):
+        """The arrays of a state, in the order in which the rule takes them."""
+        return state if isinstance(state, (list, tuple)) else () if state is None else (state,)
 
     def _rule(self, group):
         """Change the weights of a group in place, with one of `ops.updates`."""

@@ -1,4 +1,4 @@
-"""Optimizers that are seldom used. Their formulas are in `ops.updates_mxnet`; here are MXNet's arguments and defaults."""
+"""Optimizers that are seldom used. Their formulas are in `ops.updates_mxnet`."""
 
 import torch
 
@@ -164,7 +164,9 @@ class GroupAdaGrad(Optimizer):
         tensor = weight._tensor
         if tensor.dim() < 2:
             raise AssertionError(
-                explain("GroupAdaGrad updates weights with rows", expected="2 axes or more", given=f"shape {weight.shape}")
+                explain(
+                    "GroupAdaGrad updates weights with rows", expected="2 axes or more", given=f"shape {weight.shape}"
+                )
             )
         shape = (tensor.shape[0], *[1] * (tensor.dim() - 1))
         return NDArray._wrap(torch.zeros(shape, dtype=tensor.dtype, device=tensor.device), weight._ctx)

@@ -318,7 +318,7 @@ class Nadam(_TwoMoments):
         self.schedule_decay = schedule_decay
         self.m_schedule = 1.0
 
-    def _alone(self, index):
+    def _tag(self, index):
         return index
 
     def _rule(self, group):

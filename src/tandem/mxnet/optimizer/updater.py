@@ -178,7 +178,7 @@ def _restore_optimizer(described, current):
     if type(current).__name__ == name:
         optimizer = current
     else:
-        from tandem.mxnet.optimizer import rules  # noqa: F401 (registers those that are there)
+        from tandem.mxnet.optimizer import rare_rules, rules  # noqa: F401 (registers those that are there)
 
         klass = Optimizer.opt_registry.get(name.lower())
         if klass is None:

@@ -1,7 +1,7 @@
 """`from mxnet.gluon.data import data`, which published listings import and no MXNet has: images by the batch.
 
-`data.ImageRecordDataset(path, batch_size, data_shape, label_shape).get_data_loader(batch_size, last_batch, shuffle)` reads
-a RecordIO file, or a folder with one sub-folder to a class.
+`data.ImageRecordDataset(path, batch_size, data_shape, label_shape).get_data_loader(batch_size, last_batch, shuffle)`
+reads a RecordIO file, or a folder with one sub-folder to a class.
 """
 
 import os
@@ -68,8 +68,8 @@ class ImageRecordDataset(Dataset):
     label_shape: the number of classes. Folders named by numbers below it are the classes of these numbers, others are
     numbered in the order of their names.
     broken_images: "raise", or "skip" to go on without them.
-    Raises FileNotFoundError where there is no such path, MXNetError, naming the file, for a broken image, ValueError for
-    labels outside the classes and for shapes that are none.
+    Raises FileNotFoundError where there is no such path, MXNetError, naming the file, for a broken image, ValueError
+    for labels outside the classes and for shapes that are none.
     """
 
     def __init__(self, path, batch_size=None, data_shape=None, label_shape=None, broken_images="raise"):
@@ -139,7 +139,11 @@ class ImageRecordDataset(Dataset):
             files = sorted(file for file in os.listdir(folder) if file.lower().endswith(_SUFFIXES))
             sources += [os.path.join(folder, file) for file in files]
             labels += [numbers[name] if numbered else place] * len(files)
-        self._order = "its sub-folders' names are the class numbers" if numbered else "classes in the order of its sub-folders' names"
+        self._order = (
+            "its sub-folders' names are the class numbers"
+            if numbered
+            else "classes in the order of its sub-folders' names"
+        )
         return sources, labels
 
     def _find_records(self, file):
@@ -180,7 +184,7 @@ class ImageRecordDataset(Dataset):
                 )
             )
 
-    # --- pixels --------------------------------------------------------------------------------------------------------
+    # --- pixels -------------------------------------------------------------------------------------------------------
 
     def _decode(self, source):
         """One image as uint8 (height, width, channels)."""
@@ -252,11 +256,11 @@ class ImageRecordDataset(Dataset):
         what = f"a {kind}" + (f" ({self._order})" if kind == "folder" else "")
         resized = ", resized" if self._resized else ""
         extensions.note(
-            f"gluon.data.data.ImageRecordDataset reads {what}; its batches are (images, labels): float32 from 0 to 1 with"
-            f" the channels last, {self._shape}{resized}, and class numbers"
+            f"gluon.data.data.ImageRecordDataset reads {what}; its batches are (images, labels): float32 from 0 to 1"
+            f" with the channels last, {self._shape}{resized}, and class numbers"
         )
 
-    # --- samples -------------------------------------------------------------------------------------------------------
+    # --- samples ------------------------------------------------------------------------------------------------------
 
     def __len__(self):
         return len(self._labels)

@@ -82,7 +82,8 @@ class _Batches:
     def _columns(self, indices):
         """The elements of all samples at once, without a Python loop over them, where the data set can; else None."""
         if isinstance(self.dataset, (np.ndarray, NDArray)):
-            return (self.dataset[np.asarray(indices)],)
+            # An element of an NDArray with one axis is an array too, of one number.
+            return (self.dataset[np.asarray(indices)],) if self.dataset.ndim > 1 else None
         find = getattr(self.dataset, "_columns", None)
         return None if find is None else find(indices)
 
@@ -91,11 +92,11 @@ class DataLoader:
     """Batches of a data set, in order or shuffled.
 
     dataset: anything with a length and indices; batch_size, shuffle, sampler, last_batch ("keep", "discard" or
-    "rollover"), batch_sampler: which samples make a batch; batchify_fn: makes one of a list of samples; num_workers: how
-    many processes read (threads, with `thread_pool`), `prefetch` batches ahead; timeout: seconds to wait for a batch;
-    pin_memory: page-locked memory, where there is a GPU `pin_device_id`; auto_reload: begin to read the next pass when
-    one ends. Raises ValueError for settings that exclude each other; what a data set raises in a worker reaches the loop
-    with its type, and the worker's traceback as its cause.
+    "rollover"), batch_sampler: which samples make a batch; batchify_fn: makes one of a list of samples; num_workers:
+    how many processes read (threads, with `thread_pool`), `prefetch` batches ahead; timeout: seconds to wait for a
+    batch; pin_memory: page-locked memory, where there is a GPU `pin_device_id`; auto_reload: begin to read the next
+    pass when one ends. Raises ValueError for settings that exclude each other; what a data set raises in a worker
+    reaches the loop with its type, and the worker's traceback as its cause.
     """
 
     def __init__(

@@ -1,7 +1,9 @@
 """Worker processes that read batches: torch's, which watch over each other, with MXNet's arrays and errors on top."""
 
+import multiprocessing
 import pickle
 import signal
+import time
 import traceback
 import warnings
 
@@ -22,6 +24,8 @@ from tandem.mxnet.ndarray.ndarray import NDArray
 _THROUGH_PIPE = 1 << 19
 # Up to here it is copied out of shared memory on arrival, so that a list of many batches does not run out of handles.
 _COPIED_OUT = 1 << 22
+# Seconds after which a batch that has not come makes one look whether the workers still live.
+_LOOK = 2.0
 
 
 class _Sent:
@@ -118,7 +122,9 @@ class Crew:
     """Worker processes for one loader, kept from pass to pass."""
 
     def __init__(self, batches, batch_sampler, count, prefetch, timeout):
-        self._settings = batches, batch_sampler, count, max(1, -(-prefetch // count)), timeout
+        self._batches, self._batch_sampler = batches, batch_sampler
+        self._count, self._timeout = count, timeout
+        self._prefetch = max(1, -(-prefetch // count))
         self._idle = None
 
     def read(self):
@@ -129,23 +135,22 @@ class Crew:
         with warnings.catch_warnings():
             # How many workers there are is the user's to say.
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            # Python 3.12 warns of forking beside threads. Those here are torch's for computing, which workers do not use.
+            # Python 3.12 warns of forking beside threads. Those here compute for torch; workers do not use them.
             warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
             iterator = iter(loader)
         return self._receive(loader, iterator)
 
     def _hire(self):
-        batches, batch_sampler, count, prefetch, timeout = self._settings
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="This DataLoader will create")
             return torch.utils.data.DataLoader(
-                _Whole(batches),
-                sampler=batch_sampler,
+                _Whole(self._batches),
+                sampler=self._batch_sampler,
                 batch_size=None,
-                num_workers=count,
-                prefetch_factor=prefetch,
+                num_workers=self._count,
+                prefetch_factor=self._prefetch,
                 collate_fn=_as_it_comes,
-                timeout=timeout,
+                timeout=min(self._timeout, _LOOK),
                 worker_init_fn=_Enter(),
                 persistent_workers=True,
             )
@@ -154,11 +159,9 @@ class Crew:
         try:
             while True:
                 try:
-                    batch = next(iterator)
+                    batch = self._next(iterator)
                 except StopIteration:
                     break
-                except RuntimeError as error:
-                    raise self._lost(error, iterator) from error
                 if isinstance(batch, _Failed):
                     raise batch.error()
                 yield _swap(batch, _Sent, _Sent.arrive)
@@ -167,18 +170,26 @@ class Crew:
             raise
         self._idle = loader
 
-    def _lost(self, error, iterator):
-        """What torch says of its workers, for whom the loader is MXNet's."""
-        if "timed out" in str(error):
-            import multiprocessing
+    def _next(self, iterator):
+        """The next batch of torch's iterator, with MXNet's errors where there is none in time."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return next(iterator)
+            except RuntimeError as error:
+                if "timed out" not in str(error):
+                    raise self._lost(error, iterator) from error
+                if time.monotonic() < deadline:
+                    continue
+                raise multiprocessing.TimeoutError(
+                    explain(
+                        f"The DataLoader has waited {self._timeout} s for a batch",
+                        given=f"num_workers={self._count}",
+                        hint="timeout= allows more; with num_workers=0 one sees what takes so long.",
+                    )
+                ) from None
 
-            return multiprocessing.TimeoutError(
-                explain(
-                    f"The DataLoader has waited {self._settings[4]} s for a batch",
-                    given=f"num_workers={self._settings[2]}",
-                    hint="timeout= allows more; with num_workers=0 one sees what takes so long.",
-                )
-            )
+    def _lost(self, error, iterator):
         ends = [_end(process) for process in getattr(iterator, "_workers", ())]
         return MXNetError(
             explain(

@@ -345,8 +345,8 @@ class _CellRow:
         )
         return f"{type(self).__name__}(\n{lines}\n)"
 
-    def __getitem__(self, key):
-        return list(self._children.values())[key]
+    def __getitem__(self, i):
+        return list(self._children.values())[i]
 
     def __len__(self):
         return len(self._children)

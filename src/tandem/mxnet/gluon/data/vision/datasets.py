@@ -20,18 +20,15 @@ from tandem.mxnet.ndarray.creation import array
 __all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolderDataset", "ImageRecordDataset"]
 
 _HOME = os.environ.get("MXNET_HOME", os.path.join("~", ".mxnet"))
+_ROOTS = {name: os.path.join(_HOME, "datasets", name) for name in ("mnist", "fashion-mnist", "cifar10", "cifar100")}
 _REPOSITORY = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/"
-
-
-def _folder(name):
-    return os.path.join(_HOME, "datasets", name)
 
 
 class _DownloadedDataset(Dataset):
     """A data set whose files lie in a cache folder and are fetched where they are missing.
 
-    A sample is (image, label): NDArray (height, width, channels) uint8, and a number. transform: `transform(image, label)`
-    is the sample instead.
+    A sample is (image, label): NDArray (height, width, channels) uint8, and a number.
+    transform: `transform(image, label)` is the sample instead.
     """
 
     def __init__(self, root, transform):
@@ -112,7 +109,7 @@ class MNIST(_DownloadedDataset):
         ),
     }
 
-    def __init__(self, root=_folder("mnist"), train=True, transform=None):
+    def __init__(self, root=_ROOTS["mnist"], train=True, transform=None):
         self._train = train
         super().__init__(root, transform)
 
@@ -147,7 +144,7 @@ class FashionMNIST(MNIST):
         ),
     }
 
-    def __init__(self, root=_folder("fashion-mnist"), train=True, transform=None):
+    def __init__(self, root=_ROOTS["fashion-mnist"], train=True, transform=None):
         super().__init__(root, train, transform)
 
 
@@ -168,7 +165,7 @@ class CIFAR10(_DownloadedDataset):
     }
     _labels = 1
 
-    def __init__(self, root=_folder("cifar10"), train=True, transform=None):
+    def __init__(self, root=_ROOTS["cifar10"], train=True, transform=None):
         self._train = train
         super().__init__(root, transform)
 
@@ -213,7 +210,7 @@ class CIFAR100(CIFAR10):
     }
     _labels = 2
 
-    def __init__(self, root=_folder("cifar100"), fine_label=False, train=True, transform=None):
+    def __init__(self, root=_ROOTS["cifar100"], fine_label=False, train=True, transform=None):
         self._fine_label = fine_label
         super().__init__(root, train, transform)
 
@@ -249,8 +246,8 @@ class ImageRecordDataset(RecordFileDataset):
 class ImageFolderDataset(Dataset):
     """The images in a folder with one sub-folder to a class; the label is the place of its name among all names.
 
-    flag: 1 colours, 0 grey; transform: `transform(image, label)` is the sample instead. `synsets` are the classes' names,
-    `items` pairs of path and label. Files that are no images are left out, with a warning.
+    flag: 1 colours, 0 grey; transform: `transform(image, label)` is the sample instead. `synsets` are the classes'
+    names, `items` pairs of path and label. Files that are no images are left out, with a warning.
     """
 
     def __init__(self, root, flag=1, transform=None):
