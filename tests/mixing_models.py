@@ -96,7 +96,7 @@ def _filled(layer, **values):
     return layer
 
 
-# --- containers: what the pieces stand in -------------------------------------------------------------------------------
+# --- containers: what the pieces stand in ---
 
 
 def functional(pieces):
@@ -182,7 +182,7 @@ GLUON = {"row": row, "hybridized": hybridized, "plain_row": plain_row, "attribut
 CONTAINERS = {**KERAS, **GLUON, "torch": torch_row}
 
 
-# --- ways of training -----------------------------------------------------------------------------------------------------
+# --- ways of training ---
 
 
 def data(rows=16, dtype="float64"):

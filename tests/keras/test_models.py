@@ -16,7 +16,7 @@ def _names(model):
     return [layer.name for layer in model.layers]
 
 
-# --- Sequential --------------------------------------------------------------------------------------------------------
+# --- Sequential -------------------------------------------------------------------------------------------------------
 
 
 def test_a_deferred_model_is_built_by_its_first_call():
@@ -67,7 +67,7 @@ def test_wrong_inputs_are_named():
         keras.Sequential([keras.Input((4,)), layers.Conv2D(3, 3)])
 
 
-# --- functional --------------------------------------------------------------------------------------------------------
+# --- functional -------------------------------------------------------------------------------------------------------
 
 
 def test_inputs_by_list_tuple_dict_and_name():
@@ -227,7 +227,7 @@ def test_a_compiled_and_trained_model_can_be_copied():
     assert (other.get_weights()[0] != before).any()
 
 
-# --- subclasses --------------------------------------------------------------------------------------------------------
+# --- subclasses -------------------------------------------------------------------------------------------------------
 
 
 class Net(keras.Model):

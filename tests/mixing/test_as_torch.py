@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from mixing_models import CONTAINERS, GLUON, KERAS, Pieces, as_gluon, by_fit, by_torch, by_trainer, data, is_replayed
 
+from mixing_models import CONTAINERS, GLUON, KERAS, Pieces, as_gluon, by_fit, by_torch, by_trainer, data, is_replayed
 from tandem import keras
 from tandem.mxnet import autograd, gluon, nd
 

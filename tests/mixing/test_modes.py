@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from mixing_models import CONTAINERS, GLUON, KERAS, as_keras, is_replayed
 
+from mixing_models import CONTAINERS, GLUON, KERAS, as_keras, is_replayed
 from tandem import keras
 from tandem.mxnet import autograd, nd
 from tandem.mxnet.gluon import nn

@@ -1,12 +1,9 @@
 """Whatever a model is mixed of, and however it is trained, its weights become what torch alone makes of them."""
 
-import copy
-
-import numpy as np
 import pytest
 import torch
-from mixing_models import CONTAINERS, WAYS, Pieces, by_torch, data, is_replayed
 
+from mixing_models import CONTAINERS, WAYS, Pieces, by_torch, data, is_replayed
 from tandem import keras
 
 

@@ -1,6 +1,11 @@
 """Messages in three parts: what is wrong, what was expected, what was given."""
 
 import difflib
+import os
+import sys
+import warnings
+
+_HERE = os.path.dirname(os.path.dirname(__file__))
 
 
 def explain(wrong, *, expected=None, given=None, hint=None):
@@ -24,6 +29,14 @@ def suggest(name, choices):
     names = {str(choice).lower(): str(choice) for choice in choices}
     near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
     return f"Did you mean {names[near[0]]!r}?" if near else ""
+
+
+def warn(message, category=UserWarning):
+    """Warn at the user's line: the innermost one that is not Tandem's own."""
+    frame, level = sys._getframe(1), 2
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 class Unsupported(NotImplementedError):

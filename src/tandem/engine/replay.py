@@ -5,12 +5,11 @@ recording becomes a `Program` and later calls run that. What cannot be recorded 
 and says so once, with the reason and the line of the user's code.
 """
 
-import warnings
-
 import torch
 
 from tandem.core import scope
 from tandem.core.arrays import map_tree
+from tandem.core.errors import warn
 from tandem.core.module import Module, fingerprint, hook_tables
 from tandem.engine.program import Program
 from tandem.engine.record import Unfaithful, record
@@ -174,11 +173,7 @@ class Step:
             return
         self._warned = True
         where = f" ({refusal.where[0]}, line {refusal.where[1]})" if refusal.where else ""
-        warnings.warn(
-            f"{self.name} runs eagerly, not recorded and replayed, since {refusal.reason}{where}.",
-            EagerWarning,
-            stacklevel=4,
-        )
+        warn(f"{self.name} runs eagerly, not recorded and replayed, since {refusal.reason}{where}.", EagerWarning)
 
 
 def nested():

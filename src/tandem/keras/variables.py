@@ -224,7 +224,7 @@ class Variable(Holder):
     @property
     def trainable(self):
         """Whether optimizers change it; for numbers that have gradients that is the tensor's `requires_grad`."""
-        return self._trainable and (not self.is_parameter or self.tensor.requires_grad)
+        return self.tensor.requires_grad if self.is_parameter else self._trainable
 
     @trainable.setter
     def trainable(self, value):

@@ -66,8 +66,8 @@ class MXRecordIO:
             )
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_last", "pid")}
 
-    def __setstate__(self, state):
-        self.__dict__.update(state)
+    def __setstate__(self, d):
+        self.__dict__.update(d)
         if self.is_open:
             self.is_open = False
             self.open()

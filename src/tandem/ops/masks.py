@@ -17,19 +17,3 @@ def without(scores, mask):
     """Scores with a number at the lower end of their dtype added where the mask is False: a softmax then gives 0."""
     lowest = -3e4 if scores.dtype == torch.float16 else -1e9
     return scores + (1.0 - mask.to(scores.dtype)) * lowest
-
-
-def concat_masks(inputs, given, axis):
-    """The mask of a concatenation: those of the inputs (True where an input has none), joined along the same axis.
-
-    inputs: tensors of one rank; given: a mask (fewer axes than its input, the leading ones) or None for each. Joined
-    along an axis that the masks do not have, an entry is kept where all masks keep it.
-    """
-    whole = []
-    for x, mask in zip(inputs, given):
-        if mask is None:
-            mask = torch.ones(x.shape, dtype=torch.bool, device=x.device)
-        else:
-            mask = mask.reshape(mask.shape + (1,) * (x.dim() - mask.dim())).expand(x.shape)
-        whole.append(mask)
-    return torch.cat(whole, axis).all(-1)

@@ -280,7 +280,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["spawn", pytest.param("forkserver", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_spawned_workers_of_a_script(tmp_path, method):
     script = tmp_path / "script.py"
     script.write_text(SPAWNED)

@@ -275,3 +275,16 @@ def test_compose_shows_what_it_is_made_of():
     steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize(), len, transforms.Cast()])
     assert [type(step).__name__ for step in steps] == ["HybridSequential", "_Function", "Cast"]
     assert "ToTensor" in repr(steps) and "len" in repr(steps)
+
+
+def test_hybridized_transformations_draw_anew():
+    image = nd.array(picture(8, 9, 3), dtype="uint8")
+    steps = gluon.nn.HybridSequential()
+    steps.add(transforms.RandomBrightness(0.5), transforms.RandomFlipLeftRight(), transforms.ToTensor())
+    steps.hybridize()
+    assert len({steps(image).asnumpy().tobytes() for _ in range(6)}) > 4
+    fixed = transforms.Compose([transforms.Resize(4), transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
+    expected = [fixed(x).asnumpy() for x in (image, image[1:])]
+    fixed[0].hybridize()
+    for _ in range(3):
+        assert all((fixed(x).asnumpy() == y).all() for x, y in zip((image, image[1:]), expected))

@@ -3,11 +3,10 @@
 import collections
 import csv
 import os
-import warnings
 
 import numpy as np
 
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.keras.callbacks.callback import Callback
 from tandem.keras.callbacks.monitor import MonitorCallback
 from tandem.keras.utils.messages import print_msg
@@ -112,16 +111,12 @@ class ModelCheckpoint(MonitorCallback):
     def _is_best(self, epoch, logs, path):
         current = logs.get(self.monitor)
         if current is None:
-            warnings.warn(
-                f"Can save best model only with {self.monitor} available. Available metrics are: {','.join(logs)}",
-                stacklevel=4,
-            )
+            warn(f"Can save best model only with {self.monitor} available. Available metrics are: {','.join(logs)}")
             return True
         if isinstance(current, np.ndarray) and current.size > 1:
-            warnings.warn(
+            warn(
                 f"Can save best model only when `monitor` is a scalar value. Received: {current}. "
-                "Falling back to `save_best_only=False`.",
-                stacklevel=4,
+                "Falling back to `save_best_only=False`."
             )
             return True
         best = self.best

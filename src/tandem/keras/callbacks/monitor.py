@@ -1,9 +1,8 @@
 """Callbacks that watch one value: stop, restore the best weights, reduce the learning rate."""
 
-import warnings
-
 import numpy as np
 
+from tandem.core.errors import warn
 from tandem.keras.callbacks.callback import Callback, current_rate, optimizer_with_rate
 from tandem.keras.utils.messages import print_msg
 
@@ -20,7 +19,7 @@ class MonitorCallback(Callback):
 
     def __init__(self, monitor="val_loss", mode="auto", best=None, min_delta=0):
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
+            warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.")
             mode = "auto"
         self.monitor = monitor
         self.mode = mode
@@ -151,10 +150,9 @@ class EarlyStopping(MonitorCallback):
         logs = logs or {}
         value = logs.get(self.monitor)
         if value is None:
-            warnings.warn(
+            warn(
                 f"Early stopping conditioned on metric `{self.monitor}` which is not available. "
-                f"Available metrics are: {','.join(logs)}",
-                stacklevel=3,
+                f"Available metrics are: {','.join(logs)}"
             )
         return value
 
@@ -211,10 +209,9 @@ class ReduceLROnPlateau(MonitorCallback):
         logs["learning_rate"] = rate = current_rate(optimizer)
         current = logs.get(self.monitor)
         if current is None:
-            warnings.warn(
+            warn(
                 f"Learning rate reduction is conditioned on metric `{self.monitor}` which is not available. "
-                f"Available metrics are: {','.join(logs)}.",
-                stacklevel=3,
+                f"Available metrics are: {','.join(logs)}."
             )
             return
         if self.in_cooldown():

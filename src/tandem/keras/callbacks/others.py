@@ -1,12 +1,11 @@
 """Callbacks of rarer use: averaged weights for evaluation, a remote monitor."""
 
 import json
-import warnings
 
 import numpy as np
 import torch
 
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.keras.callbacks.callback import Callback
 from tandem.keras.optimizers.optimizer import tensors_of
 from tandem.ops import steps
@@ -120,4 +119,4 @@ class RemoteMonitor(Callback):
         try:
             request.urlopen(request.Request(self.root + self.path, data=body, headers=headers), timeout=10).close()
         except (error.URLError, OSError):
-            warnings.warn(f"Could not reach RemoteMonitor root server at {self.root}", stacklevel=2)
+            warn(f"Could not reach RemoteMonitor root server at {self.root}")

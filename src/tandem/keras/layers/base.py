@@ -173,6 +173,11 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
             if not any(owner is self and key == name for owner, key in owners):
                 owners.append((self, name))
 
+    def requires_grad_(self, requires_grad=True):
+        """Torch's word for setting `trainable`."""
+        self.trainable = requires_grad
+        return super().requires_grad_(requires_grad)
+
     def _apply(self, fn, recurse=True):
         super()._apply(fn, recurse)
         policy = self._dtype_policy

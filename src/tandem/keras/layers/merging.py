@@ -6,7 +6,7 @@ import operator
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.keras.layers.base import Layer
-from tandem.ops import elementwise, linalg, masks, norm, shape
+from tandem.ops import elementwise, linalg, norm, shape
 
 
 class _Merge(Layer):
@@ -167,12 +167,18 @@ class Concatenate(_Merge):
         return shape.concat(inputs, self.axis)
 
     def compute_mask(self, inputs, mask=None):
-        """The masks one after the other, along the same axis."""
-        if mask is None:
+        """The masks one after the other, along the same axis; along the last, what is kept in any of them."""
+        if mask is None or all(one is None for one in mask):
             return None
-        if all(one is None for one in mask):
-            return None
-        return masks.concat_masks(inputs, mask, self.axis)
+        whole = []
+        for value, one in zip(inputs, mask):
+            if one is None:
+                whole.append(ops.ones_like(value, dtype="bool"))
+                continue
+            while len(one.shape) < len(value.shape):
+                one = ops.expand_dims(one, -1)
+            whole.append(ops.logical_or(one, ops.zeros_like(value, dtype="bool")))
+        return ops.any(ops.concatenate(whole, axis=self.axis), axis=-1)
 
     def get_config(self):
         """The arguments that make an equal layer."""

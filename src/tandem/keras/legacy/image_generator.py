@@ -4,13 +4,11 @@ The random numbers are drawn from NumPy's global generator in Keras's order, so 
 transformations that it saw with Keras; the pixels of a batch are then transformed together by `tandem.ops.image`.
 """
 
-import warnings
-
 import numpy as np
 import torch
 
 from tandem.core.dtypes import torch_dtype
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.keras import config
 from tandem.keras.legacy.image_iterators import DataFrameIterator, DirectoryIterator, NumpyArrayIterator
 from tandem.ops import colour, elementwise, image, norm
@@ -103,16 +101,16 @@ class ImageDataGenerator:
         self.mean = self.std = self.zca_whitening_matrix = None
         if zca_whitening and not featurewise_center:
             self.featurewise_center = True
-            warnings.warn("zca_whitening=True sets featurewise_center=True.", stacklevel=2)
+            warn("zca_whitening=True sets featurewise_center=True.")
         if zca_whitening and featurewise_std_normalization:
             self.featurewise_std_normalization = False
-            warnings.warn("zca_whitening=True sets featurewise_std_normalization=False.", stacklevel=2)
+            warn("zca_whitening=True sets featurewise_std_normalization=False.")
         if featurewise_std_normalization and not featurewise_center:
             self.featurewise_center = True
-            warnings.warn("featurewise_std_normalization=True sets featurewise_center=True.", stacklevel=2)
+            warn("featurewise_std_normalization=True sets featurewise_center=True.")
         if samplewise_std_normalization and not samplewise_center:
             self.samplewise_center = True
-            warnings.warn("samplewise_std_normalization=True sets samplewise_center=True.", stacklevel=2)
+            warn("samplewise_std_normalization=True sets samplewise_center=True.")
 
     # -- where the images come from -------------------------------------------------------------------------------
 
@@ -221,11 +219,9 @@ class ImageDataGenerator:
         """Batches of the images that a pandas table names; see `DataFrameIterator`."""
         for old, action in (("has_ext", "file names carry their extensions"), ("sort", "files are never sorted")):
             if kwargs.pop(old, None) is not None:
-                warnings.warn(f"{old} is an argument of Keras 2.1: {action}.", DeprecationWarning, stacklevel=2)
+                warn(f"{old} is an argument of Keras 2.1: {action}.", DeprecationWarning)
         if "class_mode" in kwargs or kwargs.pop("drop_duplicates", None) is not None:
-            warnings.warn(
-                "drop_duplicates is an argument of Keras 2.1: drop them in the table.", DeprecationWarning, stacklevel=2
-            )
+            warn("drop_duplicates is an argument of Keras 2.1: drop them in the table.", DeprecationWarning)
         if kwargs:
             raise TypeError(explain("Unknown arguments of flow_from_dataframe", given=", ".join(kwargs)))
         return DataFrameIterator(
@@ -354,10 +350,9 @@ class ImageDataGenerator:
 
     def _statistic(self, value, wanted, name):
         if wanted and value is None:
-            warnings.warn(
+            warn(
                 f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training data. "
-                "Fit it first by calling `.fit(numpy_data)`.",
-                stacklevel=4,
+                "Fit it first by calling `.fit(numpy_data)`."
             )
         return torch.as_tensor(value) if wanted and value is not None else None
 
@@ -371,9 +366,7 @@ class ImageDataGenerator:
         if x.ndim != 4:
             raise ValueError(explain("Bad input to fit()", expected="images of rank 4", given=f"shape {x.shape}"))
         if x.shape[self.channel_axis] not in (1, 3, 4):
-            warnings.warn(
-                f"Expected 1, 3 or 4 channels on axis {self.channel_axis}, given shape {x.shape}.", stacklevel=2
-            )
+            warn(f"Expected 1, 3 or 4 channels on axis {self.channel_axis}, given shape {x.shape}.")
         if seed is not None:
             np.random.seed(seed)
         x = np.copy(x)

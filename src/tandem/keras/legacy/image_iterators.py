@@ -2,12 +2,11 @@
 
 import os
 import threading
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.keras import config
 from tandem.keras.utils.image_utils import CHANNELS, MODES, array_to_img, img_to_array, load_img
 from tandem.keras.utils.messages import print_msg
@@ -165,9 +164,7 @@ class NumpyArrayIterator(Iterator):
             )
         channels = self.x.shape[3 if self.data_format == "channels_last" else 1]
         if channels not in (1, 3, 4):
-            warnings.warn(
-                f"Expected 1, 3 or 4 channels ({self.data_format}), given shape {self.x.shape}.", stacklevel=3
-            )
+            warn(f"Expected 1, 3 or 4 channels ({self.data_format}), given shape {self.x.shape}.")
         super().__init__(len(self.x), batch_size, shuffle, seed)
 
     def _get_batches_of_transformed_samples(self, index_array):
@@ -221,10 +218,9 @@ class BatchFromFilesMixin:
         """Read grey images for a model that takes one channel, unless the colour mode was given."""
         if channels == 1 and not self._color_mode_given and self.color_mode == "rgb":
             self._set_color_mode("grayscale")
-            warnings.warn(
+            warn(
                 "The model takes images of one channel and flow_from_directory() was given no color_mode: "
-                'the images are read as grey. Say color_mode="grayscale" (or "rgb") to decide it yourself.',
-                stacklevel=2,
+                'the images are read as grey. Say color_mode="grayscale" (or "rgb") to decide it yourself.'
             )
 
     def _read(self, path):
@@ -239,7 +235,7 @@ class BatchFromFilesMixin:
             )
         except OSError as error:
             if self.broken_images == "skip":
-                warnings.warn(f"Skipped: {error}", stacklevel=2)
+                warn(f"Skipped: {error}")
                 return None
             hint = 'Say broken_images="skip" to go on without such files.'
             raise type(error)(f"{error} {hint}") from error
@@ -467,7 +463,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         if self.class_mode == "binary" and len(classes or set(labels)) != 2:
             raise ValueError(explain('class_mode "binary" needs 2 classes', given=len(classes or set(labels))))
         if classes and self.class_mode in ("input", "multi_output", "raw", None):
-            warnings.warn(f'`classes` will be ignored given the class_mode="{self.class_mode}"', stacklevel=4)
+            warn(f'`classes` will be ignored given the class_mode="{self.class_mode}"')
         if weight_col and not np.issubdtype(table[weight_col].dtype, np.number):
             raise TypeError(explain(f"Column weight_col={weight_col} must be numeric", given=table[weight_col].dtype))
 
@@ -475,9 +471,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         paths = table[x_col].map(lambda name: os.path.join(self.directory, name))
         good = paths.apply(lambda path: path.lower().endswith(_EXTENSIONS) and Path(path).is_file())
         if (~good).sum():
-            warnings.warn(
-                f"Found {(~good).sum()} invalid image filename(s) in x_col={x_col!r}. They are left out.", stacklevel=4
-            )
+            warn(f"Found {(~good).sum()} invalid image filename(s) in x_col={x_col!r}. They are left out.")
         return table[good]
 
     @staticmethod

@@ -5,9 +5,8 @@ the classes to take them: each old call warns once, with today's spelling.
 """
 
 import functools
-import warnings
 
-from tandem.core.errors import Unsupported, explain
+from tandem.core.errors import Unsupported, explain, warn
 
 _KERNEL = {
     "init": "kernel_initializer",
@@ -169,4 +168,4 @@ def modernize(name, kwargs):
 def _tell(message):
     if message not in _told:
         _told.add(message)
-        warnings.warn(message, DeprecationWarning, stacklevel=4)
+        warn(message, DeprecationWarning)

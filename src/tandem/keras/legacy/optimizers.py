@@ -1,8 +1,6 @@
 """Arguments of Keras 1's and 2's optimizers, in today's terms."""
 
-import warnings
-
-from tandem.core.errors import explain, suggest
+from tandem.core.errors import explain, suggest, warn
 
 _TODAY = (
     "learning_rate",
@@ -48,4 +46,4 @@ def take(kind, learning_rate, kwargs):
 def _tell(message):
     if message not in _told:
         _told.add(message)
-        warnings.warn(message, DeprecationWarning, stacklevel=5)
+        warn(message, DeprecationWarning)

@@ -1,9 +1,8 @@
 """Keras 1's and 2's ways to train: `fit_generator` and its like, and old names of arguments of `fit`."""
 
 import itertools
-import warnings
 
-from tandem.core.errors import explain, suggest
+from tandem.core.errors import explain, suggest, warn
 from tandem.keras.trainers import sources
 from tandem.keras.utils.py_dataset import PyDataset, batches
 
@@ -14,7 +13,7 @@ def tell(message, stacklevel=3):
     """Say once how a call is written today."""
     if message not in _told:
         _told.add(message)
-        warnings.warn(message, DeprecationWarning, stacklevel=stacklevel + 1)
+        warn(message, DeprecationWarning)
 
 
 class LegacyTraining:

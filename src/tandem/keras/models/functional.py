@@ -12,8 +12,16 @@ from tandem.keras.models.model import Model, key_of, shapes_of
 from tandem.keras.symbolic import KerasTensor, Operation, add_node
 from tandem.keras.trainers.trainer import Trainer
 
-
-_OF_THE_GRAPH = ("_inputs_struct", "_outputs_struct", "_inputs", "_outputs", "_graph", "_nodes", "_depths", "_operations")
+_OF_THE_GRAPH = (
+    "_inputs_struct",
+    "_outputs_struct",
+    "_inputs",
+    "_outputs",
+    "_graph",
+    "_nodes",
+    "_depths",
+    "_operations",
+)
 
 
 class Functional(Model):
@@ -81,8 +89,8 @@ class Functional(Model):
         self._wrap_foreign()
         own["_graph"] = graph.Graph(own["_inputs"], outputs)
         own["_overrides_training"] = any("training" in node.kwargs for node in own["_graph"].nodes)
-        own["_nodes"], own["_depths"] = _ordered_nodes(own["_inputs"], own["_outputs"])
-        own["_operations"] = _operations(own["_nodes"])
+        own["_nodes"], own["_depths"] = ordered_nodes(own["_inputs"], own["_outputs"])
+        own["_operations"] = operations_of(own["_nodes"])
         own["_is_plain_input"] = isinstance(inputs, KerasTensor)
 
     def __getstate__(self):
@@ -253,9 +261,10 @@ class Functional(Model):
             return tensors.with_mask(value.squeeze(-1), value)
         elif len(shape) == len(sizes) - 1 and sizes[-1] == 1:
             return tensors.with_mask(value.unsqueeze(-1), value)
+        where = f"Input {self._inputs.index(wanted)} with name '{_maker(wanted).name}'"
         raise ValueError(
-            f"Input {self._inputs.index(wanted)} with name '{_maker(wanted).name}' of layer '{self.name}' is incompatible "
-            f"with the layer: expected shape={(None, *sizes[1:])}, found shape={tuple(shape)}"
+            f"{where} of layer '{self.name}' is incompatible with the layer: "
+            f"expected shape={(None, *sizes[1:])}, found shape={tuple(shape)}"
         )
 
     def _device(self, value):
@@ -374,7 +383,7 @@ def _check_connected(inputs, outputs):
         stack.extend(value.node.inputs)
 
 
-def _ordered_nodes(inputs, outputs):
+def ordered_nodes(inputs, outputs):
     """The nodes by depth, those farthest from the outputs first, each depth in the order of a walk from the outputs.
 
     Returns (nodes, depth of each by its id).
@@ -413,7 +422,8 @@ def _ordered_nodes(inputs, outputs):
     return order, depths
 
 
-def _operations(nodes):
+def operations_of(nodes):
+    """The operations of some nodes, each once, in their order."""
     found = {}
     for node in nodes:
         found.setdefault(id(node.operation), node.operation)

@@ -98,16 +98,18 @@ def functional_from_config(cls, config, custom_objects=None):
 
 
 def _call(operation, args, kwargs):
-    if isinstance(operation, Layer):
-        # Masks travel by themselves; the flag is what the layer's own default or the caller's scope says.
-        for name in [name for name in kwargs if name == "mask" or name.endswith("_mask")]:
-            if isinstance(kwargs[name], KerasTensor) or kwargs[name] is None:
-                mask = kwargs.pop(name)
-                if mask is not None and name == "mask" and args and getattr(args[0], "_keras_mask", None) is None:
-                    kwargs[name] = mask
-    elif type(operation).__name__ == "GetItem" and isinstance(args[1], list):
-        args = (args[0], tuple(args[1]))  # JSON has no tuples
-    return operation(*args, **kwargs)
+    if not isinstance(operation, Layer):
+        if type(operation).__name__ == "GetItem" and isinstance(args[1], list):
+            args = (args[0], tuple(args[1]))  # JSON has no tuples
+        return operation(*args, **kwargs)
+    asked = {name: value for name, value in kwargs.items() if value is not None or not name.endswith("mask")}
+    if "training" in asked and asked["training"] == operation._facts.training_default:
+        del asked["training"]  # Keras shows the default too: it says nothing
+    outputs = operation(*args, **asked)
+    values = graph.symbolics(outputs)
+    if values:
+        values[0].node.shown_kwargs = kwargs
+    return outputs
 
 
 def _remember(values, name, number, outputs):

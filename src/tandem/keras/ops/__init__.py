@@ -3,9 +3,12 @@
 import functools
 import operator
 
+import torch
+
+from tandem.core.dtypes import torch_dtype
 from tandem.keras import tensors
 from tandem.keras.symbolic import lift
-from tandem.ops import elementwise
+from tandem.ops import elementwise, shape
 
 
 def _operand(x):
@@ -90,7 +93,31 @@ def _any(x, axis=None, keepdims=False):
     return x.any() if axis is None else x.any(axis, keepdim=keepdims)
 
 
+def _expand_dims(x, axis):
+    """x with a new axis of size 1 at `axis`."""
+    return tensors.convert(x).unsqueeze(axis)
+
+
+def _zeros_like(x, dtype=None):
+    """0 in the shape of x, of its dtype or another."""
+    return torch.zeros_like(tensors.convert(x), dtype=None if dtype is None else torch_dtype(dtype))
+
+
+def _ones_like(x, dtype=None):
+    """1 in the shape of x, of its dtype or another."""
+    return torch.ones_like(tensors.convert(x), dtype=None if dtype is None else torch_dtype(dtype))
+
+
+def _concatenate(xs, axis=0):
+    """Tensors one after the other along `axis`."""
+    return shape.concat([tensors.convert(x) for x in xs], axis)
+
+
 round = lift(_round, "Round", 1)
+expand_dims = lift(_expand_dims, "ExpandDims", 1)
+zeros_like = lift(_zeros_like, "ZerosLike", 1)
+ones_like = lift(_ones_like, "OnesLike", 1)
+concatenate = lift(_concatenate, "Concatenate", 1)
 reshape = lift(_reshape, "Reshape", 1)
 squeeze = lift(_squeeze, "Squeeze", 1)
 get_item = lift(_get_item, "GetItem", 2)

@@ -1,7 +1,6 @@
 """The batches of a source, epoch by epoch."""
 
-import warnings
-
+from tandem.core.errors import warn
 from tandem.keras import config
 from tandem.keras.trainers import sources
 
@@ -53,7 +52,7 @@ class Epochs:
     def _until_it_ends(self, iterator):
         yield from iterator
         if isinstance(self.source, sources.GeneratorSource):
-            warnings.warn(_RAN_OUT, stacklevel=6)
+            warn(_RAN_OUT)
 
     def _so_many(self, steps):
         for number in range(steps):
@@ -65,7 +64,7 @@ class Epochs:
                 data = next(self._current, None)
             if data is None:
                 self._current = None
-                warnings.warn(_RAN_OUT, stacklevel=6)
+                warn(_RAN_OUT)
                 return
             yield data
 

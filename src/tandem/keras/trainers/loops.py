@@ -1,9 +1,8 @@
 """The loops of `fit`, `evaluate` and `predict`."""
 
 import time
-import warnings
 
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.keras import callbacks as callbacks_room
 from tandem.keras import config
 from tandem.keras.trainers.collected import Collected, to_numpy
@@ -131,11 +130,10 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
 def _tell_of_nan(logs, epoch):
     loss = logs.get("loss")
     if isinstance(loss, float) and loss != loss:
-        warnings.warn(
+        warn(
             f"The loss is NaN at the end of epoch {epoch + 1}. Look for NaN in the data, for a learning rate that is "
             "too "
-            "large, or for a logarithm or division of 0 in the loss; keras.callbacks.TerminateOnNaN stops at once.",
-            stacklevel=5,
+            "large, or for a logarithm or division of 0 in the loss; keras.callbacks.TerminateOnNaN stops at once."
         )
         return True
     return False

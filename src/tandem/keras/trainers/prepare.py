@@ -1,8 +1,6 @@
 """What happens before the first step: building, checks of the data, everything on one device."""
 
-import warnings
-
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.engine import feeding
 from tandem.keras.trainers import sources
 from tandem.keras.trainers.outputs import flatten, match
@@ -93,11 +91,10 @@ def check_data(model, source, training):
         for path, leaf in flatten(x):
             if leaf is not None and feeding.has_nan(leaf):
                 where = f" {'/'.join(map(str, path))!r}" if path else ""
-                warnings.warn(
+                warn(
                     f"The input{where} contains NaN: the loss and with it all weights will become NaN. Remove or "
                     "replace "
-                    "these values (for example numpy.nan_to_num, or a layer of Masking).",
-                    stacklevel=5,
+                    "these values (for example numpy.nan_to_num, or a layer of Masking)."
                 )
                 break
     losses = model._training.compile_loss

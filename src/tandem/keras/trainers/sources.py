@@ -1,14 +1,13 @@
 """Where batches come from: arrays in memory, datasets, loaders, generators, all behind one interface."""
 
 import itertools
-import warnings
 
 import numpy as np
 import torch
 
 from tandem.core import dtypes
 from tandem.core.arrays import Array
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.engine import feeding
 from tandem.keras import config
 from tandem.keras.losses.loss import is_numbers
@@ -420,11 +419,10 @@ def _refuse(name, **arguments):
 
 def _ignores_shuffle(shuffle, name):
     if shuffle:
-        warnings.warn(
+        warn(
             f"`shuffle=True` was passed, but will be ignored since the data `x` was provided as a {name}. The {name} "
             "is "
-            "expected to yield already-shuffled data.",
-            stacklevel=5,
+            "expected to yield already-shuffled data."
         )
 
 

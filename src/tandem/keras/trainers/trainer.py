@@ -1,12 +1,11 @@
 """`Trainer`: what makes a layer a model that trains: `compile`, `fit`, `evaluate`, `predict` and their steps."""
 
 import inspect
-import warnings
 
 import torch
 
 from tandem.core import graph
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.engine.replay import Step
 from tandem.keras import metrics as metrics_room
 from tandem.keras import optimizers as optimizers_room
@@ -102,10 +101,7 @@ class Trainer(LegacyTraining):
         optimizer = optimizers_room.get(optimizer)
         state = self._training
         if run_eagerly and jit_compile is True:
-            warnings.warn(
-                "If `run_eagerly` is True, then `jit_compile` cannot also be True. Disabling `jit_compile`.",
-                stacklevel=2,
-            )
+            warn("If `run_eagerly` is True, then `jit_compile` cannot also be True. Disabling `jit_compile`.")
         self.jit_compile = jit_compile
         if int(steps_per_execution) < 1:
             raise ValueError(
@@ -157,12 +153,11 @@ class Trainer(LegacyTraining):
         if not config:
             return
         if type(self).compile is not Trainer.compile:
-            warnings.warn(
+            warn(
                 "`compile()` was not called as part of model loading because the model's `compile()` method is custom. "
                 "All subclassed Models that have `compile()` overridden should also override `get_compile_config()` "
                 "and "
-                "`compile_from_config(config)`.",
-                stacklevel=2,
+                "`compile_from_config(config)`."
             )
             return
         self.compile(**saving.deserialize_keras_object(config))
@@ -300,7 +295,7 @@ class Trainer(LegacyTraining):
         self._loss_tracker.update_state(loss, sample_weight=parts.batch_size(x))
         variables = self.trainable_weights
         if not variables:
-            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+            warn("The model does not have any trainable weights.")
             return x, y, y_pred, sample_weight
         optimizer = self.optimizer
         grads = parts.gradients(optimizer.scale_loss(loss), variables)

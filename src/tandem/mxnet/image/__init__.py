@@ -38,6 +38,7 @@ from tandem.mxnet.image.image import (
     resize_short,
     scale_down,
 )
+from tandem.mxnet.util import is_np_array
 
 __all__ = [
     "Augmenter",
@@ -69,6 +70,7 @@ __all__ = [
     "imread",
     "imresize",
     "imrotate",
+    "is_np_array",
     "random_crop",
     "random_rotate",
     "random_size_crop",

@@ -272,7 +272,7 @@ class ImageRecordDataset(Dataset):
             pixels = array(self._decode(self._sources[idx]), dtype=np.uint8)
         return pixels.astype("float32") / 255, self._labels[idx]
 
-    def _columns(self, indices):
+    def _columns_at(self, indices):
         if type(self).__getitem__ is not ImageRecordDataset.__getitem__:
             return None
         if self._pixels is not None:

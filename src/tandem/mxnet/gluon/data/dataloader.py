@@ -72,19 +72,20 @@ class _Batches:
         self.batchify_fn = batchify_fn
 
     def __call__(self, indices):
+        indices = list(indices)
         if self.batchify_fn is default_batchify_fn:
-            columns = self._columns(indices)
+            columns = self._columns_at(indices)
             if columns is not None:
                 made = [column if isinstance(column, NDArray) else _as_array(column) for column in columns]
                 return made if isinstance(columns, list) else made[0]
         return self.batchify_fn([self.dataset[i] for i in indices])
 
-    def _columns(self, indices):
+    def _columns_at(self, indices):
         """The elements of all samples at once, without a Python loop over them, where the data set can; else None."""
         if isinstance(self.dataset, (np.ndarray, NDArray)):
             # An element of an NDArray with one axis is an array too, of one number.
             return (self.dataset[np.asarray(indices)],) if self.dataset.ndim > 1 else None
-        find = getattr(self.dataset, "_columns", None)
+        find = getattr(self.dataset, "_columns_at", None)
         return None if find is None else find(indices)
 
 

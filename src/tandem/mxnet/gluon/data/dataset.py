@@ -58,15 +58,15 @@ class Dataset:
         """Each sample with its first element replaced by `fn(element)`."""
         return self.transform(_TransformFirst(fn), lazy)
 
-    def _columns(self, indices):
+    def _columns_at(self, indices):
         """A batch at once: a list with an array for each element of the samples (a tuple of one where a sample is no
         tuple), or None where samples have to be read one by one."""
         return
 
 
 def columns_of(dataset, indices):
-    """What `dataset._columns(indices)` gives, None for a data set without it."""
-    find = getattr(dataset, "_columns", None)
+    """What `dataset._columns_at(indices)` gives, None for a data set without it."""
+    find = getattr(dataset, "_columns_at", None)
     return None if find is None else find(indices)
 
 
@@ -94,7 +94,7 @@ class _SampledDataset(Dataset):
     def __getitem__(self, idx):
         return self._dataset[self._indices[idx]]
 
-    def _columns(self, indices):
+    def _columns_at(self, indices):
         return columns_of(self._dataset, [self._indices[idx] for idx in indices])
 
 
@@ -110,7 +110,7 @@ class _LazyTransformDataset(Dataset):
         item = self._data[idx]
         return self._fn(*item) if isinstance(item, tuple) else self._fn(item)
 
-    def _columns(self, indices):
+    def _columns_at(self, indices):
         fn = self._fn._fn if isinstance(self._fn, _TransformFirst) else self._fn
         if not _takes_batches(fn):
             return None
@@ -167,7 +167,7 @@ class ArrayDataset(Dataset):
     def __len__(self):
         return self._length
 
-    def _columns(self, indices):
+    def _columns_at(self, indices):
         # Not where a subclass has samples of its own, nor for arrays of anything but numbers.
         own = type(self).__getitem__ is ArrayDataset.__getitem__
         if not own or not all(isinstance(data, (np.ndarray, NDArray)) for data in self._data):

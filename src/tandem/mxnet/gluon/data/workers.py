@@ -6,6 +6,7 @@ import signal
 import time
 import traceback
 import warnings
+import weakref
 
 import numpy as np
 
@@ -126,6 +127,10 @@ class Crew:
         self._count, self._timeout = count, timeout
         self._prefetch = max(1, -(-prefetch // count))
         self._idle = None
+        # Torch's loaders in use. They must never be part of garbage that Python collects at once: of a queue that goes
+        # together with its loader the workers do not hear that they shall end, and are waited for.
+        self._hired = []
+        weakref.finalize(self, self._hired.clear).atexit = False
 
     def read(self):
         """Begin a pass; its batches, one by one. A second pass at the same time gets workers of its own."""
@@ -143,7 +148,7 @@ class Crew:
     def _hire(self):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="This DataLoader will create")
-            return torch.utils.data.DataLoader(
+            loader = torch.utils.data.DataLoader(
                 _Whole(self._batches),
                 sampler=self._batch_sampler,
                 batch_size=None,
@@ -154,6 +159,8 @@ class Crew:
                 worker_init_fn=_Enter(),
                 persistent_workers=True,
             )
+        self._hired.append(loader)
+        return loader
 
     def _receive(self, loader, iterator):
         try:
@@ -162,13 +169,19 @@ class Crew:
                     batch = self._next(iterator)
                 except StopIteration:
                     break
+                except BaseException:
+                    self._hired.remove(loader)
+                    loader = None
+                    raise
                 if isinstance(batch, _Failed):
                     raise batch.error()
                 yield _swap(batch, _Sent, _Sent.arrive)
-        except GeneratorExit:
-            self._idle = loader  # the loop was left; the workers are as good as before
-            raise
-        self._idle = loader
+        finally:
+            # Also where the loop was left or the data set failed: the workers are as good as before.
+            if loader is not None and self._idle is None:
+                self._idle = loader
+            elif loader is not None:
+                self._hired.remove(loader)
 
     def _next(self, iterator):
         """The next batch of torch's iterator, with MXNet's errors where there is none in time."""

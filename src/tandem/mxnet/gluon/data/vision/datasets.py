@@ -49,7 +49,7 @@ class _DownloadedDataset(Dataset):
     def __len__(self):
         return len(self._label)
 
-    def _columns(self, indices):
+    def _columns_at(self, indices):
         if self._transform is not None or type(self).__getitem__ is not _DownloadedDataset.__getitem__:
             return None
         indices = np.asarray(indices)
