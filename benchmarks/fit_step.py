@@ -1,11 +1,13 @@
 """Time of one training step under `fit`, in one process: `fit_step.py PEER MODEL` prints milliseconds a step.
 
-PEER: tandem, torch (the loop written by hand, the best of contiguous and channels_last), keras-torch, keras-jax.
+PEER: tandem, torch (the loop written by hand: the best of contiguous and channels_last, fused and plain updates),
+keras-torch, keras-jax.
 MODEL: mlp (10-10-10-1, batch 32, SGD with Nesterov momentum), cnn (28x28, Adam), lstm (three LSTM(50), Adam).
 Every peer gets the same numpy data, shuffles it in each epoch, and is warmed up first. Keras's and Tandem's `fit`
 also keep the accuracy; the loop by hand keeps the loss alone.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -121,13 +123,13 @@ def time_torch(model):
         layouts.append(torch.channels_last)
     loss_of = torch.nn.functional.binary_cross_entropy if model == "mlp" else torch.nn.functional.cross_entropy
     best = float("inf")
-    for layout in layouts:
+    for layout, fused in itertools.product(layouts, (True, False)):
         net = torch_net(torch, model).to(memory_format=layout)
         inputs = x.contiguous(memory_format=layout) if model == "cnn" else x
         if model == "mlp":
-            optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True, fused=True)
+            optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True, fused=fused)
         else:
-            optimizer = torch.optim.Adam(net.parameters(), fused=True)
+            optimizer = torch.optim.Adam(net.parameters(), fused=fused)
 
         def epoch(net=net, inputs=inputs, optimizer=optimizer):
             order = torch.randperm(len(inputs))

@@ -427,3 +427,24 @@ def test_replay_equals_eager(case):
             torch.testing.assert_close(a, b)
         for a, b in zip(recorded.weights, eager.weights, strict=True):
             torch.testing.assert_close(a.value, b.value)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.mask is None and not case.loose], ids=lambda case: case.name
+)
+def test_mxnet_arrays_in_and_out(case):
+    """A layer called with NDArrays answers NDArrays with the same numbers."""
+    from tandem import mxnet as mx
+
+    rng = np.random.default_rng(4)
+    arrays = case.inputs(rng)
+    layer = case.make(keras)
+    tensors = [torch.tensor(array) for array in arrays]
+    inputs = [mx.nd.array(array, dtype=array.dtype) for array in arrays]
+    wanted = _flat(layer(tensors[0] if len(tensors) == 1 else tensors))
+    if getattr(layer, "stateful", False):
+        layer.reset_state()
+    found = _flat(layer(inputs[0] if len(inputs) == 1 else inputs))
+    for one, other in zip(found, wanted, strict=True):
+        assert isinstance(one, mx.nd.NDArray)
+        np.testing.assert_allclose(one.asnumpy(), other.detach().numpy(), rtol=1e-5, atol=1e-6)

@@ -59,6 +59,15 @@ def test_a_model_begins_with_a_model():
     assert model(np.ones((3, 6))).shape == (3, 2)
 
 
+def test_an_embedding_in_mixed_precision_keeps_its_indices():
+    model = keras.Sequential([layers.Embedding(1000, 2, input_shape=(3,), dtype="mixed_bfloat16")])
+    assert model.layers[0]._input_shape_given == (None, 3)
+    indices = np.array([[257, 511, 999]])
+    wanted = model.layers[0](indices)
+    assert torch.equal(model(indices), wanted)
+    assert model(indices).dtype == torch.bfloat16
+
+
 def test_wrong_inputs_are_named():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="first")], name="net")
     with pytest.raises(ValueError, match=r"net.*\(None, 4\).*\(2, 5\)|axis -1.*value 4"):

@@ -130,6 +130,10 @@ def _same_values(a, b):
     return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
 
 
+# Kernels of which one output (its number) has a shape that depends on values, and is for the kernel's own gradient only.
+_SHAPELESS = {aten._ctc_loss.Tensor: 1}
+
+
 def _storage_key(tensor):
     return tensor.untyped_storage()._cdata
 
@@ -184,6 +188,7 @@ class Recorder(DispatchMode):
         self.recording = Recording()
         self.refusal = None
         self._numbers = {}
+        self._shapeless = set()  # numbers of storages of which only their own gradient's kernel reads the shape
         self._reads = _Reads(self)
 
     def __enter__(self):
@@ -224,6 +229,8 @@ class Recorder(DispatchMode):
         number = self._numbers.get(_storage_key(tensor))
         if number is None:
             number = self._add_storage(tensor, "outside")
+        if number in self._shapeless:
+            return Ref(number, tensor.dtype, (0,), (1,), 0)
         return Ref(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset())
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -238,7 +245,7 @@ class Recorder(DispatchMode):
             self.refuse(f"the operator {func} is not one of torch's own", where)
         if torch.Tag.data_dependent_output in func.tags:
             self.refuse("a tensor's value is read into Python", where)
-        elif torch.Tag.dynamic_output_shape in func.tags:
+        elif torch.Tag.dynamic_output_shape in func.tags and func not in _SHAPELESS:
             self.refuse(f"the shape of {func}'s result depends on values", where)
         if func is aten.lift_fresh.default and args[0].numel() <= _CONSTANT_ELEMENTS:
             self.recording.storages[refs[0].storage].constant = True
@@ -252,7 +259,9 @@ class Recorder(DispatchMode):
                 self.refuse(f"{func} gives a tensor that is not dense", where)
                 return result
             if _storage_key(tensor) not in self._numbers:
-                self._add_storage(tensor, "made", index)
+                number = self._add_storage(tensor, "made", index)
+                if len(outputs) == _SHAPELESS.get(func):
+                    self._shapeless.add(number)
             outputs.append(self._ref(tensor))
         self.recording.calls.append(Call(func, spec, refs, outputs, where))
         return result

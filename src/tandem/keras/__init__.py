@@ -2,7 +2,7 @@
 
 import importlib
 
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 
 __version__ = "3.15.1"
 
@@ -70,7 +70,7 @@ def __getattr__(name):
         except ModuleNotFoundError as error:
             if error.name != f"tandem.keras.{name}":
                 raise
-    raise missing("keras", name, __dir__())
+    return absent("keras", name, __dir__())
 
 
 def __dir__():

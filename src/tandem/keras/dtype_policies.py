@@ -138,3 +138,9 @@ def deserialize(config, custom_objects=None):
     if isinstance(config, dict) and "class_name" in config and config["class_name"] == "DTypePolicy":
         return DTypePolicy(**config["config"])
     raise Unsupported(explain("This dtype policy is not supported", expected="a DTypePolicy", given=repr(config)))
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.dtype_policies", name, globals())

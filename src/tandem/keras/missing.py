@@ -1,6 +1,10 @@
 """What a public namespace says of a name that it does not have."""
 
-from tandem.core.errors import suggest
+from inspect import Signature
+
+from tandem.core.errors import Unsupported, suggest
+
+_NOTHING = Signature()  # what is not there takes no arguments
 
 
 def missing(namespace, name, names):
@@ -9,3 +13,37 @@ def missing(namespace, name, names):
     if not name.startswith("__"):
         parts.append(f"`dir({namespace})` lists what Tandem supports; `tandem check` says it for a whole script.")
     return AttributeError(" ".join(part for part in parts if part))
+
+
+def absent(namespace, name, names):
+    """What stands for a name that Keras has and Tandem does not yet: it can be imported, and raises when it is used.
+
+    Raises AttributeError for a name that Keras does not have either.
+    """
+    from tandem.keras.public_names import CLASSES, OTHERS
+
+    explanation = f"`{namespace}.{name}` is not supported yet. `dir({namespace})` lists what Tandem supports."
+    if name in CLASSES.get(namespace, "").split():
+        attributes = {"__module__": namespace, "__doc__": explanation, "_explanation": explanation}
+        return _Absent(name, (), {**attributes, "__signature__": _NOTHING})
+    if name in OTHERS.get(namespace, "").split():
+        return _function(namespace, name, explanation)
+    raise missing(namespace, name, names)
+
+
+class _Absent(type):
+    """The class of classes that are not there yet: making an instance of one, or of a subclass, raises Unsupported."""
+
+    def __call__(cls, *args, **kwargs):
+        raise Unsupported(cls._explanation)
+
+
+def _function(namespace, name, explanation):
+    def absent_function(*args):
+        raise Unsupported(explanation)
+
+    absent_function.__name__ = absent_function.__qualname__ = name
+    absent_function.__module__ = namespace
+    absent_function.__doc__ = explanation
+    absent_function.__signature__ = _NOTHING
+    return absent_function

@@ -84,3 +84,9 @@ def generator_of(seed, device="cpu"):
     if getattr(seed, "is_seed_generator", False):
         return seed.generator(device)
     return seeds.generator(int(seed), device)
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.random", name, globals())

@@ -3,7 +3,7 @@
 import importlib
 
 from tandem.keras.legacy import layers as old_arguments
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 
 _INDEX = {
     "base": ("Layer",),
@@ -128,7 +128,7 @@ def __getattr__(name):
         old_arguments.install({value.__name__: value})
         globals()[name] = value
         return value
-    raise missing("keras.layers", name, _HOME)
+    return absent("keras.layers", name, _HOME)
 
 
 def __dir__():

@@ -130,15 +130,11 @@ class Embedding(Layer):
         quantization_config=None,
         **kwargs,
     ):
-        length = kwargs.pop("input_length", None)
         for name, value in (("input_dim", input_dim), ("output_dim", output_dim)):
             if not hasattr(value, "__index__") or value <= 0:
                 raise ValueError(
                     f"`{name}` must be a positive integer. Received: {name}={value} (of type {type(value).__name__})."
                 )
-        if length is not None and "input_shape" not in kwargs and "batch_input_shape" not in kwargs:
-            # Keras 2's Embedding began a model with it.
-            kwargs["input_shape"] = tuple(length) if isinstance(length, (list, tuple)) else (length,)
         super().__init__(**kwargs)
         _refuse(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         self.input_dim = int(input_dim)

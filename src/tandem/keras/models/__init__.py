@@ -6,3 +6,9 @@ from tandem.keras.models.model import Model
 from tandem.keras.models.sequential import Sequential
 
 __all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_config", "model_from_json"]
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.models", name, globals())

@@ -216,10 +216,10 @@ class Functional(Model):
 
         return self._graph.run(values, run)
 
-    def _standardize(self, inputs):
-        """The values for the model's inputs, in order, with their dtypes and ranks."""
+    def _standardize(self, inputs, check=True):
+        """The values for the model's inputs, in order, with their dtypes and ranks; check: and their sizes."""
         if self._is_plain_input and isinstance(inputs, torch.Tensor):
-            return [self._fit(inputs, self._inputs[0])]
+            return [self._fit(inputs, self._inputs[0], check)]
         values = self._in_order(inputs)
         if len(values) != len(self._inputs):
             raise ValueError(
@@ -247,7 +247,7 @@ class Functional(Model):
             return [value for item in inputs for value in ([item] if item is None else arrays.leaves(item))]
         return [inputs]
 
-    def _fit(self, value, wanted):
+    def _fit(self, value, wanted, check=True):
         if value.device != self._device(value):
             value = tensors.with_mask(value.to(self._device(value)), value)
         dtype = dtypes.torch_dtype(wanted.dtype)
@@ -261,6 +261,8 @@ class Functional(Model):
             return tensors.with_mask(value.squeeze(-1), value)
         elif len(shape) == len(sizes) - 1 and sizes[-1] == 1:
             return tensors.with_mask(value.unsqueeze(-1), value)
+        if not check:
+            return value
         where = f"Input {self._inputs.index(wanted)} with name '{_maker(wanted).name}'"
         raise ValueError(
             f"{where} of layer '{self.name}' is incompatible with the layer: "

@@ -163,7 +163,8 @@ class Sequential(Model):
             x = inputs
         else:
             stack = self._plain_stack
-            (x,) = self._functional._standardize(inputs)
+            # What does not fit is said by the layer that it does not fit.
+            (x,) = self._functional._standardize(inputs, check=False)
         if mask is not None:
             from tandem.keras import tensors
 
@@ -296,4 +297,5 @@ def _input_dtype(layer):
             return inputs[0].dtype
     if not isinstance(layer, Layer):
         raise ValueError(explain("Not a layer", expected="a keras.Layer", given=repr(layer)))
-    return layer.compute_dtype
+    # A layer that takes integers as they are gets them in a dtype that holds them.
+    return layer.variable_dtype if layer._cast_to is None else layer.compute_dtype

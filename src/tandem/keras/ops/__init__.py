@@ -8,7 +8,8 @@ import torch
 from tandem.core.dtypes import torch_dtype
 from tandem.keras import tensors
 from tandem.keras.symbolic import lift
-from tandem.ops import elementwise, shape
+from tandem.ops import elementwise
+from tandem.ops import shape as shapes
 
 
 def _operand(x):
@@ -110,7 +111,7 @@ def _ones_like(x, dtype=None):
 
 def _concatenate(xs, axis=0):
     """Tensors one after the other along `axis`."""
-    return shape.concat([tensors.convert(x) for x in xs], axis)
+    return shapes.concat([tensors.convert(x) for x in xs], axis)
 
 
 round = lift(_round, "Round", 1)
@@ -134,3 +135,9 @@ def operation_class(class_name):
             if kind is not None and kind.__name__ == class_name:
                 return kind
     return None
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.ops", name, globals())

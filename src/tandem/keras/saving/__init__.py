@@ -20,3 +20,9 @@ __all__ = [
     "register_keras_serializable",
     "serialize_keras_object",
 ]
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.saving", name, globals())

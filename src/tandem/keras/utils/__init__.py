@@ -2,7 +2,7 @@
 
 import importlib
 
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 
 _INDEX = {
     "tandem.keras.utils.numerical": ("clear_session", "normalize", "set_random_seed", "to_categorical"),
@@ -40,7 +40,7 @@ def __getattr__(name):
         value = getattr(importlib.import_module(_HOME[name]), name)
         globals()[name] = value
         return value
-    raise missing("keras.utils", name, _HOME)
+    return absent("keras.utils", name, _HOME)
 
 
 def __dir__():
