@@ -62,7 +62,7 @@ def _adam():
 def test_layer(case):
     x, y = _data_of(case)
     compare(
-        lambda: _model_of(case), x, y, _adam, batch_size=case.shapes[0][0], tolerance=1e-5 if case.name in CLOSE else 0.0,
+        lambda: _model_of(case), x, y, _adam, batch_size=case.shapes[0][0], tolerance=1e-5 if case.name in CLOSE else 0.0,  # noqa: E501
         shuffle=not getattr(case.make(keras), "stateful", False),
     )  # fmt: skip
 
@@ -70,11 +70,16 @@ def test_layer(case):
 def test_every_registered_layer_is_here():
     made = {type(layer).__name__ for case in CASES for layer in case.make(keras)._flatten_layers()}
     public = {getattr(keras.layers, name) for name in keras.layers.__all__ if name[0].isupper()}
-    names = {cls.__name__ for cls in public if isinstance(cls, type) and "legacy" not in cls.__module__} - ABSTRACT - CELLS - {"TorchModuleWrapper"}
+    names = (
+        {cls.__name__ for cls in public if isinstance(cls, type) and "legacy" not in cls.__module__}
+        - ABSTRACT
+        - CELLS
+        - {"TorchModuleWrapper"}
+    )
     assert names <= made | {type(case.make(keras)).__name__ for case in CASES}
 
 
-# --- losses -----------------------------------------------------------------------------------------------------------
+# --- losses ---------------------------------------------------------------------------------------------------------
 
 
 LOSSES = [name for name in keras.losses.__all__ if name[0].isupper() and name != "Loss"]
@@ -127,7 +132,7 @@ def test_loss(name):
         compare(make, x, y, settings, sample_weight=weights)
 
 
-# --- metrics ----------------------------------------------------------------------------------------------------------
+# --- metrics --------------------------------------------------------------------------------------------------------
 
 ARGUMENTS = {
     "IoU": {"num_classes": 3, "target_class_ids": [0, 2], "sparse_y_pred": False},
@@ -200,7 +205,7 @@ def test_metric_by_name(name):
         compare(_dense(activation=activation), _x(), y, lambda: {"optimizer": "sgd", "loss": loss, "metrics": [name]})  # noqa: B023
 
 
-# --- optimizers -------------------------------------------------------------------------------------------------------
+# --- optimizers -----------------------------------------------------------------------------------------------------
 
 
 def _make_optimizer(name, **options):
@@ -232,7 +237,7 @@ OPTIONS = {
 def test_optimizer_option(name, option):
     phases = {"ema_overwrite": 2, "accumulation": 2, "accumulation over epochs": 2}.get(option, 1)
     compare(
-        _dense(), _x(), _targets("mse")[0], lambda: {"optimizer": _make_optimizer(name, **OPTIONS[option]), "loss": "mse"},
+        _dense(), _x(), _targets("mse")[0], lambda: {"optimizer": _make_optimizer(name, **OPTIONS[option]), "loss": "mse"},  # noqa: E501
         expected=(phases, 1, 1), epochs=8,
     )  # fmt: skip
 

@@ -373,7 +373,7 @@ def test_variable_arithmetic(function):
         (lambda shape, dtype: np.full(shape, 2, dtype), {"shape": (2,)}),
         (True, {"trainable": False}),
     ],
-    ids=str,
+    ids=range(9),
 )
 def test_variable_dtypes_and_values(value, options):
     mine, real = _variables(value, **options)

@@ -130,7 +130,7 @@ def _same_values(a, b):
     return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
 
 
-# Kernels of which one output (its number) has a shape that depends on values, and is for the kernel's own gradient only.
+# Kernels of which one output (its number) has a shape that depends on values; only the kernel's gradient reads it.
 _SHAPELESS = {aten._ctc_loss.Tensor: 1}
 
 

@@ -6,7 +6,7 @@ from tandem.keras.callbacks.files import CSVLogger, ModelCheckpoint
 from tandem.keras.callbacks.monitor import EarlyStopping, MonitorCallback, ReduceLROnPlateau
 from tandem.keras.callbacks.others import RemoteMonitor, SwapEMAWeights
 from tandem.keras.callbacks.progbar_logger import ProgbarLogger
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 
 __all__ = [
     "CSVLogger",
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    raise missing("keras.callbacks", name, __all__)
+    return absent("keras.callbacks", name, __all__)
 
 
 def __dir__():

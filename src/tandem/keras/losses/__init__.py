@@ -54,7 +54,7 @@ from tandem.keras.losses.functions import (
     tversky,
 )
 from tandem.keras.losses.loss import Loss
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 
 ALIASES = {
     "bce": binary_crossentropy,
@@ -152,7 +152,7 @@ def __getattr__(name):
         return importlib.import_module("tandem.keras.legacy.losses").Reduction
     if name in ALIASES:  # Keras 2 had these as names of the module, too
         return ALIASES[name]
-    raise missing("keras.losses", name, __all__)
+    return absent("keras.losses", name, __all__)
 
 
 def __dir__():

@@ -73,7 +73,7 @@ from tandem.keras.metrics.regression import (
     concordance_correlation,
     pearson_correlation,
 )
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 
 _CLASSES = tuple(kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, Metric))
 _FUNCTIONS = (
@@ -189,7 +189,7 @@ __all__ = [
 def __getattr__(name):
     if name in ALIASES:  # Keras 2 had these as names of the module, too
         return ALIASES[name]
-    raise missing("keras.metrics", name, __all__)
+    return absent("keras.metrics", name, __all__)
 
 
 def __dir__():

@@ -3,7 +3,7 @@
 import importlib
 
 from tandem.keras.families import Family
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 from tandem.keras.optimizers import schedules
 from tandem.keras.optimizers.gradient import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
 from tandem.keras.optimizers.loss_scale import LossScaleOptimizer
@@ -79,7 +79,7 @@ __all__ = [
 def __getattr__(name):
     if name == "legacy":
         return importlib.import_module("tandem.keras.optimizers.legacy")
-    raise missing("keras.optimizers", name, __all__)
+    return absent("keras.optimizers", name, __all__)
 
 
 def __dir__():

@@ -2,7 +2,7 @@
 
 import importlib
 
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 
 _MODULES = ("image", "sequence")
 
@@ -12,7 +12,7 @@ __all__ = [*_MODULES]
 def __getattr__(name):
     if name in _MODULES:
         return importlib.import_module(f"tandem.keras.preprocessing.{name}")
-    raise missing("keras.preprocessing", name, _MODULES)
+    return absent("keras.preprocessing", name, _MODULES)
 
 
 def __dir__():

@@ -35,3 +35,9 @@ __all__ = [
     "random_zoom",
     "save_img",
 ]
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.preprocessing.image", name, globals())

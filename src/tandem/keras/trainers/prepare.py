@@ -33,13 +33,14 @@ def prepare(model, data, training=False):
     state = model._training
     x, y, _ = sources.unpack(data)
     losses, metrics = state.compile_loss, state.compile_metrics
-    losses_wait = losses is not None and not losses.built and y is not None
-    metrics_wait = metrics is not None and not metrics.built and y is not None
+    # Where a subclass has methods of its own in their place, they may never be built.
+    losses_wait = losses is not None and not losses.built and y is not None and model._own("compute_loss")
+    metrics_wait = metrics is not None and not metrics.built and y is not None and model._own("compute_metrics")
     if not model.built or _has_unbuilt(model) or losses_wait or metrics_wait:
         y_pred = model._outputs_for(x)
-        if losses_wait and model._own("compute_loss"):
+        if losses_wait:
             losses.build(y, y_pred)
-        if metrics_wait and model._own("compute_metrics"):
+        if metrics_wait:
             metrics.build(y, y_pred)
         state.forget_functions()
         state.classes = _classes(losses, y_pred)

@@ -1,7 +1,7 @@
 """Learning rate schedules."""
 
 from tandem.keras.families import Family
-from tandem.keras.missing import missing
+from tandem.keras.missing import absent
 from tandem.keras.optimizers.schedules.schedule import (
     BUILT_IN,
     CosineDecay,
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    raise missing("keras.optimizers.schedules", name, __all__)
+    return absent("keras.optimizers.schedules", name, __all__)
 
 
 def __dir__():
