@@ -1,6 +1,7 @@
 """What every test needs before anything else is imported."""
 
 import os
+import sys
 
 # Two cores are shared by the test processes; and real Keras reads its backend when it is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,3 +21,13 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _no_scope_left_over():
+    """MXNet's `set_training` and `set_recording` hold until they are set again: not beyond the test that calls them."""
+    yield
+    if "tandem.core.scope" in sys.modules:
+        scope = sys.modules["tandem.core.scope"]
+        scope.set_training(None)
+        scope.set_recording(None)

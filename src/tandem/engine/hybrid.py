@@ -5,6 +5,8 @@ The block's forward and backward pass are recorded together as one program of tw
 them to whatever the user does around them.
 """
 
+from contextlib import contextmanager
+
 import torch
 
 from tandem.core import scope
@@ -54,15 +56,7 @@ class _Joint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *grads):
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                explain(
-                    "A hybridized block cannot be differentiated twice",
-                    expected="first derivatives only",
-                    given="create_graph=True",
-                    hint="Call hybridize(False) on the block for higher derivatives.",
-                )
-            )
+        _check_first_order()
         program = ctx.lease.program
         if program is None:
             raise RuntimeError(
@@ -82,6 +76,54 @@ class _Joint(torch.autograd.Function):
         results = iter([None if grad is None else grad.clone() for grad in program.run()])
         ctx.lease.end()
         return None, None, None, *(next(results) if wanted else None for wanted in ctx.sources), *results
+
+
+class _Kept(torch.autograd.Function):
+    """Joins what was computed on copies of some tensors to these tensors, and to the parameters that it used."""
+
+    @staticmethod
+    def forward(ctx, results, sources, *tensors):
+        ctx.results, ctx.sources = results, sources
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*(constants := [r.detach() for r in results if not r.requires_grad]))
+        constants = iter(constants)
+        return tuple(result.detach() if result.requires_grad else next(constants) for result in results)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        _check_first_order()
+        reached = [(result, grad) for result, grad in zip(ctx.results, grads, strict=True) if grad is not None]
+        wanted = [source for source in ctx.sources if source.requires_grad]
+        results, seeds = zip(*reached, strict=True)
+        with _without_hooks(wanted):
+            found = iter(torch.autograd.grad(results, wanted, seeds, retain_graph=True, allow_unused=True))
+        return None, None, *(next(found) if source.requires_grad else None for source in ctx.sources)
+
+
+@contextmanager
+def _without_hooks(tensors):
+    """Run a block in which gradients for some tensors do not call their hooks: those wait for the user's own pass."""
+    held = [(tensor, tensor._backward_hooks) for tensor in tensors if tensor._backward_hooks]
+    for tensor, _ in held:
+        tensor._backward_hooks = None
+    try:
+        yield
+    finally:
+        for tensor, hooks in held:
+            tensor._backward_hooks = hooks
+
+
+def _check_first_order():
+    """Raise RuntimeError where the gradients of a backward pass are wanted."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            explain(
+                "A hybridized block cannot be differentiated twice",
+                expected="first derivatives only",
+                given="create_graph=True",
+                hint="Call hybridize(False) on the block for higher derivatives.",
+            )
+        )
 
 
 class Hybrid(Step):
@@ -129,7 +171,12 @@ class Hybrid(Step):
         return map_tree(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, result)
 
     def _record_joint(self, kind, args, tensors):
-        given = [tensor.clone() for tensor in tensors]
+        # What made a tensor is no part of the block: it may use the same parameters.
+        cut = any(tensor.grad_fn is not None for tensor in tensors)
+        given = [
+            tensor.detach().clone().requires_grad_(tensor.requires_grad) if cut else tensor.clone()
+            for tensor in tensors
+        ]
         copies = iter(given)
         mutations = Module.mutations
         recorder = Recorder()
@@ -146,7 +193,16 @@ class Hybrid(Step):
         except Unfaithful as refusal:
             kind.eager, kind.previous = True, None
             self._explain(refusal)
+        if cut and any(isinstance(value, torch.Tensor) and value.requires_grad for value in flat):
+            return self._joined(flat, kind.spec, given, tensors)
         return result
+
+    def _joined(self, flat, spec, given, tensors):
+        """The results of a run on copies as results of the tensors themselves."""
+        parameters = [parameter for parameter in self._parameters() if parameter.requires_grad]
+        results = [value for value in flat if isinstance(value, torch.Tensor)]
+        joined = iter(_Kept.apply(results, [*given, *parameters], *tensors, *parameters))
+        return tree_unflatten([next(joined) if isinstance(value, torch.Tensor) else value for value in flat], spec)
 
     def _record_backward(self, kind, recorder, given, flat, mutations):
         if not all(isinstance(value, torch.Tensor) for value in flat):
@@ -163,7 +219,7 @@ class Hybrid(Step):
         seeds = [torch.ones_like(value) for value in outputs]
         for seed in seeds:
             recorder.add_input(seed)
-        with recorder:
+        with _without_hooks(sources), recorder:
             grads = torch.autograd.grad(outputs, sources, seeds, retain_graph=True, allow_unused=True)
         recording = recorder.finish(list(grads))
         reason, where = "the block was not called often enough", None

@@ -234,7 +234,11 @@ class Recorder(DispatchMode):
         return Ref(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset())
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
+        # In a user's own `autograd.Function` the mode that notices reads is still on: what we look at is no read.
+        with torch._C.DisableTorchFunction():
+            return self._write_down(func, args, kwargs or {})
+
+    def _write_down(self, func, args, kwargs):
         if func.namespace == "profiler":
             return func(*args, **kwargs)
         where = user_frame()

@@ -35,8 +35,6 @@ class RecurrentCell(Block):
 
     def reset(self):
         """Forget what a sequence left behind, before another one."""
-        self._init_counter = -1
-        self._counter = -1
         for cell in self._children.values():
             if hasattr(cell, "reset"):
                 cell.reset()
@@ -61,7 +59,6 @@ class RecurrentCell(Block):
         func = ndarray.zeros if func is None else func
         states = []
         for info in self.state_info(batch_size):
-            self._init_counter += 1
             info = {key: value for key, value in info.items() if not key.startswith("__")}
             states.append(func(**{**info, **kwargs}))
         return states
@@ -88,11 +85,6 @@ class RecurrentCell(Block):
             outputs = sequences.mask(as_merged(outputs, axis), valid_length, axis)
             merge_outputs = True if merge_outputs is None else merge_outputs
         return final_form(outputs, length, axis, merge_outputs), states
-
-    def forward(self, inputs, states):
-        """One step: (output, states)."""
-        self._counter += 1
-        return super().forward(inputs, states)
 
 
 class HybridRecurrentCell(RecurrentCell, HybridBlock):
@@ -360,7 +352,6 @@ class SequentialRNNCell(_CellRow, RecurrentCell):
 
     def forward(self, inputs, states):
         """One step of all cells: (output, states)."""
-        self._counter += 1
         return self._step(inputs, states)
 
 
@@ -443,14 +434,22 @@ class ModifierCell(HybridRecurrentCell):
         """The states before the first step."""
         if self._modified:
             raise AssertionError(explain("After applying modifier cells the base cell cannot be called directly"))
-        self.base_cell._modified = False
+        # Not as an attribute is set: to a recording that would be a change of the cell.
+        fields = self.base_cell.__dict__
+        fields["_modified"] = False
         try:
             return self.base_cell.begin_state(func=func, **kwargs)
         finally:
-            self.base_cell._modified = True
+            fields["_modified"] = True
 
     def __repr__(self):
         return f"{type(self).__name__}({self.base_cell})"
+
+
+class _LastOutput:
+    """Where a cell keeps the output of its last step; an object, so that a new output is no change of the cell."""
+
+    array = None
 
 
 class ZoneoutCell(ModifierCell):
@@ -471,7 +470,7 @@ class ZoneoutCell(ModifierCell):
         super().__init__(base_cell)
         self.zoneout_outputs = zoneout_outputs
         self.zoneout_states = zoneout_states
-        self._prev_output = None
+        self._last = _LastOutput()
 
     def __repr__(self):
         return f"{type(self).__name__}(p_out={self.zoneout_outputs}, p_state={self.zoneout_states}, {self.base_cell})"
@@ -482,7 +481,8 @@ class ZoneoutCell(ModifierCell):
     def reset(self):
         """Forget the last output."""
         super().reset()
-        self._prev_output = None
+        if "_last" in self.__dict__:
+            self._last.array = None
 
     def hybrid_forward(self, F, inputs, states):
         """One step: (output, states)."""
@@ -491,12 +491,12 @@ class ZoneoutCell(ModifierCell):
         def mixed(probability, new, old):
             return F.where(F.Dropout(F.ones_like(new), p=probability), new, old)
 
-        before = F.zeros_like(outputs) if self._prev_output is None else self._prev_output
+        before = F.zeros_like(outputs) if self._last.array is None else self._last.array
         if self.zoneout_outputs:
             outputs = mixed(self.zoneout_outputs, outputs, before)
         if self.zoneout_states:
             after = [mixed(self.zoneout_states, new, old) for new, old in zip(after, states)]
-        self._prev_output = outputs
+        self._last.array = outputs
         return outputs, after
 
 
@@ -514,11 +514,11 @@ class ResidualCell(ModifierCell):
     def unroll(self, length, inputs, begin_state=None, layout="NTC", merge_outputs=None, valid_length=None):
         """All steps; as `RecurrentCell.unroll`."""
         self.reset()
-        self.base_cell._modified = False
+        self.base_cell.__dict__["_modified"] = False
         try:
             outputs, states = self.base_cell.unroll(length, inputs, begin_state, layout, merge_outputs, valid_length)
         finally:
-            self.base_cell._modified = True
+            self.base_cell.__dict__["_modified"] = True
         axis = layout.find("T")
         if isinstance(outputs, list):
             steps, _, _ = as_steps(length, inputs, layout)
