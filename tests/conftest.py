@@ -31,7 +31,3 @@ def _no_scope_left_over():
         scope = sys.modules["tandem.core.scope"]
         scope.set_training(None)
         scope.set_recording(None)
-    if "tandem.keras.dtype_policies" in sys.modules:
-        # Keras's global settings hold for the process.
-        sys.modules["tandem.keras.dtype_policies"].set_global_policy(None)
-        sys.modules["tandem.keras.config"].set_floatx("float32")

@@ -174,6 +174,14 @@ class Unrolled(gluon.HybridBlock):
         return self.head(outputs)
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_inside_a_hybrid_block(name):
+    net = Unrolled(CELLS[name]())
+    net.initialize(mx.init.Xavier())
+    batches = [[nd.array(np.random.default_rng(number).normal(size=(3, 5, 3)))] for number in range(3)]
+    _compare(net, batches, close=True)
+
+
 # --- what happens on the way ------------------------------------------------------------------------------------------
 
 

@@ -148,6 +148,73 @@ def test_attributes_that_steer_a_call():
     assert programs(model)[0] == 2
 
 
+class Config:
+    def __init__(self):
+        self.factor = 1.0
+        self.table = {"shift": 0.0}
+
+
+class Steered(L.Layer):
+    """A layer that reads numbers from everywhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.config = Config()
+        self.table = {"shift": 0.0}
+        self.numbers = [1.0]
+
+    def call(self, x):
+        return (x * self.config.factor + self.table["shift"]) * self.numbers[0] + self.config.table["shift"]
+
+
+class CallableLoss:
+    power = 1
+
+    def __call__(self, y, p):
+        return (y - p).abs().mean(-1) ** self.power
+
+
+class WeightedLoss(keras.losses.Loss):
+    def __init__(self):
+        super().__init__()
+        self.weight = 1.0
+
+    def call(self, y, p):
+        return self.weight * ((y - p) ** 2).mean(-1)
+
+
+STEERING = {
+    "a loss": (WeightedLoss, lambda model: setattr(model.loss, "weight", 0.25)),
+    "a callable loss": (CallableLoss, lambda model: setattr(model.loss, "power", 2)),
+    "an object in a layer": ("mse", lambda model: setattr(model.layers[1].config, "factor", 0.5)),
+    "a dict in a layer": ("mse", lambda model: model.layers[1].table.__setitem__("shift", 0.5)),
+    "a list in a layer": ("mse", lambda model: model.layers[1].numbers.__setitem__(0, 0.5)),
+    "a dict in an object": ("mse", lambda model: model.layers[1].config.table.__setitem__("shift", 0.5)),
+    "a regularizer": ("mse", lambda model: setattr(model.layers[0].kernel_regularizer, "l2", 0.1)),
+    "a constraint": ("mse", lambda model: setattr(model.layers[0].kernel_constraint, "max_value", 0.1)),
+    "a torch module": ("mse", lambda model: setattr(model.layers[2].module, "beta", 3.0)),
+    "a metric": ("mse", lambda model: setattr(model.metrics[1].metrics[0], "threshold", 0.9)),
+    "an optimizer": ("mse", lambda model: setattr(model.optimizer, "momentum", 0.1)),
+}
+
+
+@pytest.mark.parametrize("what", STEERING)
+def test_numbers_that_steer_a_step_and_are_set_later(what):
+    loss, change = STEERING[what]
+
+    def make():
+        first = L.Dense(5, kernel_regularizer=keras.regularizers.L2(0.01), kernel_constraint=keras.constraints.MaxNorm(1.0))
+        return keras.Sequential([keras.Input((6,)), first, Steered(), torch.nn.Softplus(), L.Dense(3)])
+
+    def settings():
+        metrics = [keras.metrics.BinaryAccuracy(threshold=0.2)]
+        optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+        return {"optimizer": optimizer, "loss": loss if isinstance(loss, str) else loss(), "metrics": metrics}
+
+    model = compare(make, _x(), _y(), settings, drive=_drive(change), expected=None)
+    assert programs(model)[0] == 2
+
+
 def test_a_model_that_was_compiled_again():
     def again(model):
         model.compile("adam", "mae", run_eagerly=model.run_eagerly)

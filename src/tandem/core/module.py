@@ -1,5 +1,7 @@
 """The base of Keras's `Layer` and Gluon's `Block`: a `torch.nn.Module` that is built from its first input."""
 
+import sys
+
 import torch
 
 from tandem.core import arrays, scope
@@ -144,25 +146,74 @@ _PLAIN = (bool, int, float, str, bytes, type(None), tuple)
 
 
 def fingerprint(roots):
-    """A hash of every attribute of some modules and all below them: equal while nothing that steers a call was set.
+    """(hash, objects): the hash of every attribute of some modules and all below them, and what it knows by identity.
 
-    Plain values count by value, anything else by identity; hooks count too.
+    It is equal while nothing that steers a call was set: plain values count by value, anything else by identity. Who
+    compares two hashes keeps the objects: another one could get the identity of one that is gone. Hooks count too.
     """
+    objects = []
+
+    def identity(value):
+        objects.append(value)
+        return id(value)
+
+    def part(value):
+        return repr(value) if isinstance(value, _PLAIN) else identity(value)
+
     parts = []
+    for item in _watched(roots):
+        for name, value in vars(item).items():
+            if name in _NOT_STATE:
+                parts.append(tuple(map(identity, value.values())) if isinstance(value, dict) else len(value))
+            elif isinstance(value, dict):
+                parts.append((name, tuple(value), tuple(map(part, value.values()))))
+            elif isinstance(value, list):
+                parts.append((name, tuple(map(part, value))))
+            else:
+                parts.append((name, part(value)))
+    return hash(tuple(parts)), objects
+
+
+def _watched(roots):
+    """Some objects, the modules below them, and what these have as attributes that steers a call."""
     for root in roots:
-        for module in root.modules() if isinstance(root, torch.nn.Module) else (root,):
-            for name, value in vars(module).items():
-                if name in _NOT_STATE:
-                    parts.append(tuple(map(id, value.values())) if isinstance(value, dict) else len(value))
-                elif isinstance(value, dict):
-                    parts.append((name, tuple(value), tuple(map(id, value.values()))))
-                elif isinstance(value, list):
-                    parts.append((name, tuple(map(id, value))))
-                elif isinstance(value, _PLAIN):
-                    parts.append((name, repr(value)))
-                else:
-                    parts.append((name, id(value)))
-    return hash(tuple(parts))
+        for item in root.modules() if isinstance(root, torch.nn.Module) else (root,):
+            if hasattr(item, "__dict__"):
+                yield item
+                yield from filter(_steers, vars(item).values())
+
+
+def _steers(value):
+    """Whether a value is an object whose attributes code may read: one of the user's, or one of ours that says so."""
+    kind = type(value)
+    return getattr(kind, "steers", False) is True or (
+        kind.__module__.partition(".")[0] not in _NO_USERS
+        and hasattr(value, "__dict__")
+        and not isinstance(value, (torch.nn.Module, type))
+    )
+
+
+_NO_USERS = {*sys.stdlib_module_names, "torch", "numpy", "tandem"} - {"__main__"}
+
+
+def uncounted(roots):
+    """The attributes of some objects, and all below them, that can be set without `mutations` being counted.
+
+    A list of (function that gives the present values, their identities now).
+    """
+    found = []
+    for item in _watched(roots):
+        own = vars(item)
+        sets = type(item).__setattr__
+        if sets is not torch.nn.Module.__setattr__ and (sets is not object.__setattr__ or not _steers(item)):
+            continue
+        found.append(own.values)
+        if isinstance(item, torch.nn.Module):
+            found += [item._parameters.values, item._buffers.values, item._modules.values]
+        for name, value in own.items():
+            if isinstance(value, (dict, list)) and not name.startswith("_"):
+                found.append(value.values if isinstance(value, dict) else value.__iter__)
+    return [(values, tuple(map(id, values()))) for values in found]
 
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -171,10 +222,9 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 def hook_tables(roots):
     """The tables of hooks of some modules and all below them that may have hooks before `mutations` next changes."""
     tables = []
-    for root in roots:
-        for module in root.modules() if isinstance(root, torch.nn.Module) else ():
-            own = [vars(module)[name] for name in _HOOKS if name in vars(module)]
-            tables += own if not isinstance(module, Module) else filter(None, own)
+    for module in _watched(roots):
+        own = [vars(module)[name] for name in _HOOKS if name in vars(module)]
+        tables += own if not isinstance(module, Module) else filter(None, own)
     return tables
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 class _Scope(threading.local):
     training = None
     recording = None
+    eager = False
 
 
 _current = _Scope()
@@ -36,6 +37,21 @@ def set_recording(flag):
     """Set the recording flag of this thread and return the one before."""
     before, _current.recording = _current.recording, flag
     return before
+
+
+def is_eager():
+    """Whether nothing is to be recorded for replay just now."""
+    return _current.eager
+
+
+@contextmanager
+def eagerly():
+    """Run a block in which nothing is recorded for replay."""
+    before, _current.eager = _current.eager, True
+    try:
+        yield
+    finally:
+        _current.eager = before
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.engine.program import Program
 from tandem.engine.record import Recorder, Unfaithful, tree_unflatten
-from tandem.engine.replay import Step, nested
+from tandem.engine.replay import MOST_KINDS, Step, nested
 
 # How many calls may wait for their backward pass at once, each with buffers of its own, before others run eagerly.
 _MOST_WAITING = 4
@@ -151,7 +151,10 @@ class Hybrid(Step):
         key = (repr(spec), scope.is_training(), torch.get_default_dtype(), self._fingerprint())
         kind = self._joint.get(key)
         if kind is None:
-            kind = self._joint[key] = _JointKind()
+            kind = self._joint[key] = _JointKind(self._objects)
+            if len(self._joint) > MOST_KINDS:
+                kind.eager = True
+                self._explain(Unfaithful(f"it was called with more than {MOST_KINDS} different shapes or settings"))
         if kind.eager:
             return self.function(*args)
         if kind.frozen is not None:
@@ -189,6 +192,9 @@ class Hybrid(Step):
         flat, kind.spec = torch.utils._pytree.tree_flatten(result)
         kind.attempts += 1
         try:
+            if not self._settles(mutations):
+                self.enabled = False
+                raise Unfaithful("an attribute of a block is set in every call")
             self._record_backward(kind, recorder, given, flat, mutations)
         except Unfaithful as refusal:
             kind.eager, kind.previous = True, None
@@ -255,7 +261,8 @@ class Hybrid(Step):
 class _JointKind:
     """What is known of the calls with one signature, and the programs made for them."""
 
-    def __init__(self):
+    def __init__(self, objects):
+        self.objects = objects  # whose identities stand in the key
         self.eager = False
         self.frozen = None  # where no result has a gradient: the parameters that learned then
         self.attempts = 0

@@ -10,13 +10,15 @@ import torch
 from tandem.core import scope
 from tandem.core.arrays import map_tree
 from tandem.core.errors import warn
-from tandem.core.module import Module, fingerprint, hook_tables
+from tandem.core.module import Module, fingerprint, hook_tables, uncounted
 from tandem.engine.program import Program
 from tandem.engine.record import Unfaithful, record
 
 # A function that is called with ever new shapes is not worth recording: each program keeps its buffers.
-_MOST_KINDS = 32
+MOST_KINDS = 32
 _MOST_ATTEMPTS = 4
+
+_SETS_ATTRIBUTES = "an attribute of a layer or model is set in every call"
 
 
 class EagerWarning(UserWarning):
@@ -26,9 +28,10 @@ class EagerWarning(UserWarning):
 class _Kind:
     """What is known of the calls with one signature."""
 
-    __slots__ = ("attempts", "buffers", "eager", "previous", "program")
+    __slots__ = ("attempts", "buffers", "eager", "objects", "previous", "program")
 
-    def __init__(self):
+    def __init__(self, objects):
+        self.objects = objects  # whose identities stand in the signature
         self.buffers = None
         self.previous = None
         self.program = None
@@ -57,7 +60,9 @@ class Step:
         self.watch = tuple(watch)
         self._kinds = {}
         self._mutations = -1
-        self._print = None
+        self._print, self._objects = None, ()
+        self._uncounted = ()
+        self._restless = 0
         self._hooks = ()
         self._last = (None, None)
         self._warned = False
@@ -74,7 +79,8 @@ class Step:
             torch.is_autocast_enabled("cpu"),
             self._fingerprint(),
         )
-        if any(self._hooks) and self._has_hook():
+        if any(self._hooks):
+            self._refuse_hooks()
             return self.function(*args)
         if signature == self._last[0]:
             kind = self._last[1]
@@ -109,31 +115,44 @@ class Step:
         self._last = (None, None)
 
     def _fingerprint(self):
+        self._count_uncounted()
         if Module.mutations != self._mutations:
-            self._print = fingerprint(self.watch)
+            self._print, self._objects = fingerprint(self.watch)
+            self._uncounted = uncounted(self.watch)
             self._hooks = () if self.skips_hooks else hook_tables(self.watch)
             self._mutations = Module.mutations
         return self._print
 
-    def _has_hook(self):
-        """Whether there is a hook that is not one of torch's own (those only compute)."""
-        for table in self._hooks:
-            for hook in table.values():
-                home = getattr(hook, "__module__", None) or type(hook).__module__
-                if not home.startswith("torch."):
-                    code = getattr(hook, "__code__", None)
-                    where = code and (code.co_filename, code.co_firstlineno)
-                    self._explain(Unfaithful("a layer has a hook, which a replay would not call", where))
-                    return True
-        return False
+    def _count_uncounted(self):
+        """Count a mutation where an attribute was set on a watched object that does not say so itself."""
+        for values, identities in self._uncounted:
+            if tuple(map(id, values())) != identities:
+                Module.mutations += 1
+                return
+
+    def _settles(self, mutations):
+        """Whether a recorded call is worth it: not where attributes are set in call after call."""
+        self._count_uncounted()
+        if Module.mutations == mutations:
+            self._restless = 0
+            return True
+        self._restless += 1
+        return self._restless < _MOST_ATTEMPTS
+
+    def _refuse_hooks(self):
+        """Say that hooks are the reason why this call is eager."""
+        hook = next(hook for table in self._hooks for hook in table.values())
+        code = getattr(hook, "__code__", None)
+        where = code and (code.co_filename, code.co_firstlineno)
+        self._explain(Unfaithful("a layer has a hook, which a replay would not call", where))
 
     def _kind(self, signature):
         kind = self._kinds.get(signature)
         if kind is None:
-            kind = self._kinds[signature] = _Kind()
-            if len(self._kinds) > _MOST_KINDS:
+            kind = self._kinds[signature] = _Kind(self._objects)
+            if len(self._kinds) > MOST_KINDS:
                 kind.eager = True
-                self._explain(Unfaithful(f"it was called with more than {_MOST_KINDS} different shapes or settings"))
+                self._explain(Unfaithful(f"it was called with more than {MOST_KINDS} different shapes or settings"))
         return kind
 
     def _record(self, kind, args, tensors):
@@ -150,6 +169,9 @@ class Step:
         try:
             if isinstance(recording, Unfaithful):
                 raise recording
+            if not self._settles(mutations):
+                self.enabled = False
+                raise Unfaithful(_SETS_ATTRIBUTES)
             if kind.previous is not None:
                 self._compile(kind, recording, mutations)
             kind.previous = None if kind.program else recording
@@ -162,7 +184,7 @@ class Step:
     def _compile(kind, recording, mutations):
         reason, where = kind.previous.difference(recording) or (None, None)
         if reason is None and Module.mutations != mutations:
-            reason = "an attribute of a layer or model is set in every call"
+            reason = _SETS_ATTRIBUTES
         if reason is None:
             kind.program = Program(recording, kind.buffers)
         elif kind.attempts >= _MOST_ATTEMPTS:
@@ -178,7 +200,7 @@ class Step:
 
 def nested():
     """Whether something else watches every call already, or has turned off what a recorder needs to see."""
-    return torch._C._len_torch_dispatch_stack() > 0 or torch.is_inference_mode_enabled()
+    return torch._C._len_torch_dispatch_stack() > 0 or torch.is_inference_mode_enabled() or scope.is_eager()
 
 
 def _signature(tree, tensors):

@@ -7,6 +7,8 @@ from tandem.ops import penalties
 class Constraint:
     """A function of a tensor that gives the nearest allowed one."""
 
+    steers = True  # its attributes are read in each step (see `core.module.fingerprint`)
+
     def __call__(self, w):
         return tensors.convert(w)
 

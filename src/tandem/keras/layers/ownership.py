@@ -55,6 +55,7 @@ class Ownership:
     def _track(self, name, value):
         """Own `value` if it is a layer, variable, metric or random generator; `name` is its name in `state_dict`."""
         own = self.__dict__
+        Module.mutations += 1
         if isinstance(value, Ownership):
             if not _contains(own["_layers"], value):
                 self._check_unlocked()
@@ -95,6 +96,7 @@ class Ownership:
 
     def _untrack(self, value):
         own = self.__dict__
+        Module.mutations += 1
         if isinstance(value, (list, tuple)):
             for item in value:
                 self._untrack(item)

@@ -10,6 +10,8 @@ from tandem.ops import penalties
 class Regularizer:
     """A function of a tensor that gives a scalar penalty."""
 
+    steers = True  # its attributes are read in each step (see `core.module.fingerprint`)
+
     def __call__(self, x):
         return 0.0
 

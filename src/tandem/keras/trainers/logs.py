@@ -5,6 +5,8 @@ import weakref
 import numpy as np
 import torch
 
+from tandem.keras.variables import Variable
+
 
 class LazyLogs(dict):
     """A dict of numbers that fetches its entries at the first look.
@@ -105,7 +107,9 @@ def pythonify(logs):
 
 
 def to_python(value):
-    """A tensor of one element as a float, another as a NumPy array; anything else as it is."""
+    """A tensor or variable of one element as a float, another as a NumPy array; anything else as it is."""
+    if isinstance(value, Variable):
+        value = value.value
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         if value.numel() == 1 and value.dim() == 0:

@@ -63,7 +63,8 @@ class HybridBlock(Block):
         """The computation of a hybridized block: recorded, and replayed once it is known."""
         replay = self.__dict__.get("_replay")
         if replay is None:
-            outputs = self.forward(*args, **kwargs)
+            with scope.eagerly():  # the blocks in it are part of its recording
+                outputs = self.forward(*args, **kwargs)
             if not any(parameter._deferred_init for parameter in self.collect_params().values()):
                 # Loaded here: without hybridize() nobody needs the engine. And not made before: creating parameters is
                 # no part of the computation.
