@@ -47,8 +47,3 @@ class Collected:
 def _as_numpy(tensor):
     tensor = tensor.detach().cpu()
     return tensor.float().numpy() if tensor.dtype is torch.bfloat16 else tensor.numpy()
-
-
-def to_numpy(outputs):
-    """A tree of outputs as NumPy arrays of their own."""
-    return arrays.map_tree(lambda leaf: _as_numpy(arrays.unwrap(leaf).clone()), outputs)

@@ -5,10 +5,11 @@ import time
 from tandem.core.errors import explain, warn
 from tandem.keras import callbacks as callbacks_room
 from tandem.keras import config
-from tandem.keras.trainers.collected import Collected, to_numpy
+from tandem.keras.trainers.collected import Collected
 from tandem.keras.trainers.epochs import Ahead, Counted, Epochs
 from tandem.keras.trainers.logs import Kept, LazyLogs, pythonify
 from tandem.keras.trainers.prepare import check_data, prepare
+from tandem.keras.trainers.single import to_numpy
 
 
 def _run(model, epochs, function, callbacks, kind):
@@ -194,3 +195,9 @@ def predict(model, source, verbose, callbacks, steps):
     source.on_epoch_end()
     callbacks.on_predict_end()
     return collected.result()
+
+
+def predict_batch(model, data):
+    """`Model.predict` for data in memory that are one batch, where no callback watches."""
+    function = model.make_predict_function() or model.predict_function
+    return to_numpy(function(iter([data])), scalars=False)

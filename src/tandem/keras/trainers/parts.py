@@ -7,7 +7,6 @@ import torch
 from tandem.core.errors import explain
 from tandem.keras import tensors
 from tandem.keras.losses.loss import is_numbers
-from tandem.keras.trainers import sources
 from tandem.keras.trainers.outputs import flatten
 
 
@@ -101,14 +100,6 @@ def other_values(groups, given):
     finally:
         for variable, tensor in zip(variables, before):
             variable.tensor = tensor
-
-
-def batch(x, y, sample_weight, device):
-    """What a method of one batch got, as a step takes it."""
-    parts = [sources.map_arrays(sources.tensor, part) for part in (x, y, sample_weight)]
-    if device is not None:
-        parts = [sources.map_arrays(lambda tensor: tensor.to(device), part) for part in parts]
-    return sources.pack(*parts)
 
 
 def validation_parts(data):

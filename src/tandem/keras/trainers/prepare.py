@@ -1,6 +1,7 @@
 """What happens before the first step: building, checks of the data, everything on one device."""
 
 from tandem.core.errors import explain, warn
+from tandem.core.module import Module
 from tandem.engine import feeding
 from tandem.keras.trainers import sources
 from tandem.keras.trainers.outputs import flatten, match
@@ -8,7 +9,10 @@ from tandem.keras.trainers.outputs import flatten, match
 
 def device_of(model):
     """The device of a model's weights, or None where it has none yet."""
-    variable = next(iter(model.variables), None)
+    state = model._training
+    if state.anchor is None or state.anchor[0] != Module.mutations:
+        state.anchor = (Module.mutations, next(iter(model.variables), None))
+    variable = state.anchor[1]
     return None if variable is None else variable.device
 
 
@@ -31,6 +35,10 @@ def prepare(model, data, training=False):
     After it a step only changes values, so that it can be recorded from its first run.
     """
     state = model._training
+    optimizer = state.optimizer
+    settled = (Module.mutations, optimizer, device_of(model), len(data) if isinstance(data, tuple) else 1, training)
+    if state.settled == settled:
+        return
     x, y, _ = sources.unpack(data)
     losses, metrics = state.compile_loss, state.compile_metrics
     # Where a subclass has methods of its own in their place, they may never be built.
@@ -44,9 +52,12 @@ def prepare(model, data, training=False):
             metrics.build(y, y_pred)
         state.forget_functions()
         state.classes = _classes(losses, y_pred)
-    if training and state.optimizer is not None and not state.optimizer.built and model.built:
-        state.optimizer.build(model.trainable_variables)
+    if training and optimizer is not None and not optimizer.built and model.built:
+        optimizer.build(model.trainable_variables)
     _bring_together(model)
+    if model.built and (not training or optimizer is None or optimizer.built):
+        # Until an attribute is set somewhere there is nothing to do: batch after batch comes here.
+        state.settled = (Module.mutations, optimizer, device_of(model), *settled[3:])
 
 
 def _has_unbuilt(model):

@@ -24,12 +24,14 @@ class State:
         self.stop_training = False
         self.history = None
         self.validation_source = None
+        self.anchor = None  # (mutations, the variable whose device is the model's)
         self.forget_functions()
 
     def forget_functions(self):
         """Let the next `fit` make its functions anew."""
         self.train_function = self.test_function = self.predict_function = None
         self.train_step = self.phases = None
+        self.settled = None  # what `prepare` found in order
 
     def watched(self):
         """The objects beside the model whose attributes steer a step."""
@@ -57,6 +59,8 @@ class State:
             "train_step",
             "phases",
             "validation_source",
+            "anchor",
+            "settled",
         ):
             kept[name] = None
         return kept

@@ -7,13 +7,12 @@ import torch
 from tandem.core import graph
 from tandem.core.errors import explain, warn
 from tandem.engine.replay import Step
+from tandem.keras import config, tensors
 from tandem.keras import metrics as metrics_room
 from tandem.keras import optimizers as optimizers_room
-from tandem.keras import tensors
 from tandem.keras.legacy.training import LegacyTraining, fit_arguments
-from tandem.keras.trainers import loops, parts, sources
+from tandem.keras.trainers import loops, parts, single, sources
 from tandem.keras.trainers import prepare as preparing
-from tandem.keras.trainers.collected import to_numpy
 from tandem.keras.trainers.compile_loss import CompileLoss
 from tandem.keras.trainers.compile_metrics import CompileMetrics
 from tandem.keras.trainers.logs import pythonify
@@ -475,6 +474,10 @@ class Trainer(LegacyTraining):
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The model's outputs for some data, as NumPy arrays in the structure of the outputs."""
+        if verbose == 0 and callbacks is None and steps is None and self.built:
+            data = single.only_batch(x, batch_size, preparing.device_of(self))
+            if data is not None and config.max_steps_per_epoch() is None:
+                return loops.predict_batch(self, data)
         source = sources.make(
             preparing.suited(x, self), batch_size=batch_size, steps=steps, device=preparing.device_of(self)
         )
@@ -488,7 +491,7 @@ class Trainer(LegacyTraining):
             sample_weight = sources.with_class_weight(
                 y, sources.map_arrays(sources.tensor, sample_weight), class_weight
             )
-        data = parts.batch(x, y, sample_weight, preparing.device_of(self))
+        data = single.batch((x, y, sample_weight), preparing.device_of(self))
         preparing.prepare(self, data, training=True)
         self.reset_metrics()
         function = self.make_train_function()
@@ -500,7 +503,7 @@ class Trainer(LegacyTraining):
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """One evaluation step on one batch; returns its loss and metrics, as `evaluate` does."""
         self._assert_compiled("test_on_batch")
-        data = parts.batch(x, y, sample_weight, preparing.device_of(self))
+        data = single.batch((x, y, sample_weight), preparing.device_of(self))
         preparing.prepare(self, data)
         self.reset_metrics()
         logs = self.make_test_function()(iter([data]))
@@ -508,8 +511,8 @@ class Trainer(LegacyTraining):
 
     def predict_on_batch(self, x):
         """The outputs for one batch, as NumPy arrays."""
-        data = parts.batch(x, None, None, preparing.device_of(self))
-        return to_numpy(self.make_predict_function()(iter([data])))
+        data = single.batch((x, None, None), preparing.device_of(self))
+        return single.to_numpy(self.make_predict_function()(iter([data])))
 
     def _batch_result(self, logs, return_dict):
         logs = pythonify(self.get_metrics_result() if logs is None else logs)
