@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _scope = scope._current
+_run_backward = torch.autograd.graph._engine_run_backward
 
 
 def is_recording():
@@ -163,7 +164,16 @@ def backward(heads, head_grads=None, retain_graph=False, train_mode=True):
     heads, tensors, incoming = _heads(heads, head_grads)
     with passes.during("backward"), _RecordingStateScope(False, train_mode):
         try:
-            torch.autograd.backward(tensors, incoming, retain_graph=retain_graph)
+            # What `torch.autograd.backward` comes to: what it checks before is right here.
+            _run_backward(
+                tuple(tensors),
+                tuple(incoming),
+                bool(retain_graph),
+                False,
+                (),
+                allow_unreachable=True,
+                accumulate_grad=True,
+            )
         except RuntimeError as error:
             raise _backward_error(error) from error
     if not retain_graph:

@@ -18,6 +18,7 @@ from tandem.mxnet.ndarray.ndarray import NDArray
 # Passes of MXNet's kind that run, by the thread that started them: "backward", or "grad", which touches no array's own
 # gradient.
 _passes = {}
+_thread = threading.get_ident
 
 _REQUESTS = ("write", "add", "null")
 
@@ -71,13 +72,13 @@ class Hook:
         self.leaf, self.request, self.kept, self.fresh = TensorWeakRef(leaf), request, kept, False
 
     def __call__(self, grad):
-        kind = _kind_of_pass()
+        kind = (_passes.get(_thread()) or _kind_of_pass()) if _passes else None
         if kind == "grad":
             return
         self.fresh = True
         if self.request == "write" and kind == "backward":
             leaf = self.leaf()
-            if leaf is None or leaf.grad is None:
+            if leaf is None:
                 return
             if self.kept:
                 leaf.grad.zero_()  # the caller's own buffer receives the result
@@ -89,7 +90,7 @@ def _kind_of_pass():
     """The kind of pass that this thread computes for; None for plain torch's."""
     if not _passes:
         return None
-    thread = threading.get_ident()
+    thread = _thread()
     if thread in _passes:
         return _passes[thread]
     if any(thread == known.ident for known in threading.enumerate()):
@@ -108,12 +109,12 @@ class during:
         self.kind = kind
 
     def __enter__(self):
-        thread = threading.get_ident()
+        thread = _thread()
         self.before = _passes.get(thread)
         _passes[thread] = self.kind
 
     def __exit__(self, *exception):
-        thread = threading.get_ident()
+        thread = _thread()
         if self.before is None:
             del _passes[thread]
         else:

@@ -24,6 +24,7 @@ from tandem.mxnet.operators.table import OPERATORS
 _REMEMBERED = 256
 
 _scope = scope._current
+_switches = util._switches
 _grad_enabled = torch.is_grad_enabled
 _set_grad = torch._C._set_grad_enabled
 
@@ -31,7 +32,7 @@ _set_grad = torch._C._set_grad_enabled
 class _Binding:
     """One way of calling an operator: the function with its attributes, and the inputs it then takes."""
 
-    __slots__ = ("attributes", "context", "function", "taken", "visible")
+    __slots__ = ("attributes", "context", "count", "function", "taken", "training", "visible")
 
     def __init__(self, row, given):
         given = {name: value for name, value in given.items() if value is not _Null}
@@ -45,8 +46,13 @@ class _Binding:
         passed = {name: value for name, value in attributes.items() if name not in ("ctx", row.variadic)}
         self.visible = row.visible(attributes) if callable(row.visible) else row.visible
         self.function = partial(row.function, **passed) if passed else row.function
-        if row.variadic is None and self.taken != row.inputs[: len(self.taken)]:
+        self.count = len(self.taken)
+        if row.variadic is None and self.taken != row.inputs[: self.count]:
             self.function = _by_name(self.function, self.taken)
+        self.training = self.function
+        if row.modal:
+            self.training = partial(self.function, training=True)
+            self.function = partial(self.function, training=False)
 
 
 def _by_name(function, names):
@@ -66,31 +72,34 @@ def function_of(row, kind, name=None):
     count = len(row.inputs)
     bindings = {}
     variadic = row.variadic is not None
+    others = row.inputs[1:]
+    new = kind.__new__
     check_dtype, modal, creates, aliases_input = row.same_dtype, row.modal, row.creates, row.aliases_input
     differentiable, list_output, mutates, updates = row.differentiable, row.list_output, row.mutates, row.updates
 
     def operator(*args, out=None, name=None, **given):
         # 1. Which arguments are arrays, which are attributes.
+        extra = ()
         if variadic:
-            arrays, extra = _variadic_arrays(row, args, given), ()
+            arrays = _variadic_arrays(row, args, given)
         elif len(args) == count:
-            arrays, extra = args, ()
+            arrays = args
         elif len(args) > count:
             arrays, extra = args[:count], args[count:]
+        elif len(args) == 1 and not any(map(given.__contains__, others)):
+            arrays = args
         else:
             arrays = list(args)
             for key in row.inputs[len(args) :]:
                 arrays.append(given.pop(key, None))
-            extra = ()
         # 2. The attributes, parsed, from memory where they were written like this before.
         try:
-            binding = bindings[extra, tuple(given.items())]
+            binding = bindings[(extra, *given.items()) if given or extra else ()]
         except (KeyError, TypeError):
+            key = (extra, *given.items()) if given or extra else ()
             if extra:
-                out, given, key = _name_extra(row, extra, out, given)
-                binding = _remember(row, bindings, key, given)
-            else:
-                binding = _remember(row, bindings, ((), tuple(given.items())), given)
+                out, given, key = _name_extra(row, extra, out, given, key)
+            binding = _remember(row, bindings, key, given)
         else:
             if extra and len(extra) > len(row.attributes):
                 out = extra[len(row.attributes)]
@@ -99,7 +108,7 @@ def function_of(row, kind, name=None):
             tensors = [array._tensor for array in arrays]
         except AttributeError:
             arrays, tensors = _given_arrays(row, arrays)
-        if not variadic and len(tensors) != len(binding.taken):
+        if not variadic and len(tensors) != binding.count:
             arrays, tensors = _given_arrays(row, arrays)
             _check_count(row, binding, arrays)
         if mutates or updates:
@@ -110,9 +119,7 @@ def function_of(row, kind, name=None):
                 if tensor.dtype is not dtype:
                     raise dtype_error(row.name, tensors)
         # 4. The computation, with gradients only while recording.
-        function = binding.function
-        if modal:
-            function = partial(function, training=_scope.training is True)
+        function = binding.training if modal and _scope.training is True else binding.function
         if creates:
             ctx = binding.context or contexts.current_context()
             function = partial(function, device=ctx.torch_device())
@@ -145,9 +152,9 @@ def function_of(row, kind, name=None):
             result = own(result, tensors)
         if out is not None:
             return write_all(out, (result,), row.name)
-        if result.dim() == 0 and not util.is_np_shape():
+        if result.dim() == 0 and not _switches.shape:
             result = result.reshape(1)
-        array = kind.__new__(kind)
+        array = new(kind)
         array._tensor = result
         array._ctx = ctx
         return array
@@ -172,7 +179,7 @@ def _writable(row, arrays, tensors, out):
 
 def wrap(kind, tensor, ctx):
     """An array of `kind` around a tensor; without np_shape there are no 0-d arrays."""
-    if tensor.dim() == 0 and not util.is_np_shape():
+    if tensor.dim() == 0 and not _switches.shape:
         tensor = tensor.reshape(1)
     array = kind.__new__(kind)
     array._tensor = tensor
@@ -255,7 +262,7 @@ def _variadic_arrays(row, args, given):
     return arrays
 
 
-def _name_extra(row, extra, out, given):
+def _name_extra(row, extra, out, given, key):
     """Positional arguments after the arrays are attributes in order, then `out`, then `name`."""
     names = list(row.attributes)
     if len(extra) > len(names) + 2:
@@ -266,7 +273,6 @@ def _name_extra(row, extra, out, given):
                 given=f"{len(row.inputs) + len(extra)} arguments",
             )
         )
-    key = (extra, tuple(given.items()))
     if len(extra) > len(names):
         out = extra[len(names)]
         key = None  # an array in the key would be kept alive

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 EPSILON = 1e-7  # Keras's backend.epsilon()
 
+_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}  # as torch's kernels number them
 _NO_LABEL = -(2**63)  # nll_loss would silently skip its default ignore_index, -100
 
 
@@ -368,6 +369,14 @@ def sparse_categorical_crossentropy(
     loss is 0 and which the mean leaves out.
     Raises ValueError for another label that is no class (see the module).
     """
+    if from_logits and ignore_class is None and output.dim() == 2 and axis in (1, -1) and output.is_cpu:
+        shape = output.shape
+        if target.dim() == 1 and target.shape[0] == shape[0] and not from_log:  # one call
+            try:
+                kind = _REDUCTIONS[reduction]
+                return torch._C._nn.cross_entropy_loss(output, target.long(), None, kind, _NO_LABEL, 0.0)
+            except IndexError:
+                raise not_a_class(target.long(), shape[1]) from None
     logs = _log_probabilities(output, from_logits, from_log, normalize, axis, epsilon)
     axis %= output.dim()
     classes = output.shape[axis]

@@ -68,10 +68,14 @@ def categorical_matches(target, output, *, dtype=torch.float32):
 
 
 def sparse_matches(target, output, *, axis=-1, dtype=torch.float32):
-    """1 where the class number is that of the output's largest value along axis, else 0: the target's shape."""
+    """1 where the class number is that of the output's largest value along axis, else 0: the target's shape.
+
+    dtype: None for booleans.
+    """
     best = output.detach().argmax(axis)
     target = target.squeeze(axis) if target.dim() > best.dim() else target
-    return (target == best).to(dtype)
+    matches = target == best
+    return matches if dtype is None else matches.to(dtype)
 
 
 def topk_matches(target, output, k=5, *, dtype=torch.float32):

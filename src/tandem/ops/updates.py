@@ -572,7 +572,10 @@ def _fusable(params, *states):
     On a CPU they wake all threads, which costs more than the update itself where there are few elements.
     """
     kind = params[0].device.type
-    if kind not in ("cpu", "cuda") or (kind == "cpu" and sum(p.numel() for p in params) < _WORTH_THREADS):
+    if kind == "cpu":
+        if torch.get_num_threads() > 1 and sum(p.numel() for p in params) < _WORTH_THREADS:
+            return False
+    elif kind != "cuda":
         return False
     return all(
         (p.is_contiguous() or p.stride() == torch.empty_like(p).stride())

@@ -216,13 +216,7 @@ class Trainer:
         for _, parameter in self._trained():
             for data in parameter.list_data():
                 if not _is_fresh(data):
-                    raise UserWarning(
-                        f"Gradient of Parameter `{parameter.name}` on context {data.context} has not been updated by"
-                        " backward since last `step`. This could mean a bug in your model that made it only use a"
-                        " subset of the Parameters (Blocks) for this iteration. If you are intentionally only using a"
-                        " subset, call step with ignore_stale_grad=True to suppress this warning and skip updating of"
-                        " Parameters with stale gradient"
-                    )
+                    raise _stale(parameter, data)
 
     def _allreduce(self):
         for index, parameter in self._trained():
@@ -247,21 +241,24 @@ class Trainer:
 
     def _update(self, ignore_stale_grad):
         """One call to each replica's updater, with all parameters."""
-        self._check_fresh(ignore_stale_grad)
-        trained = self._trained()
-        for device, updater in enumerate(self._updaters):
-            if len(self._updaters) > 1:
-                self._optimizer._set_current_context(device)
-            indices, grads, weights = [], [], []
-            for index, parameter in trained:
-                weight = parameter.list_data()[device]
+        found = [([], [], []) for _ in self._updaters]
+        hooks = []
+        for index, parameter in self._trained():
+            for (indices, grads, weights), weight in zip(found, parameter.list_data()):
                 hook = hook_of(weight._tensor)
                 if hook is None or not hook.fresh:
-                    continue
-                hook.fresh = False
+                    if ignore_stale_grad:
+                        continue
+                    raise _stale(parameter, weight)
+                hooks.append(hook)
                 indices.append(index)
                 weights.append(weight)
-                grads.append(weight.grad)
+                grads.append(weight._grad)
+        for hook in hooks:
+            hook.fresh = False
+        for device, (updater, (indices, grads, weights)) in enumerate(zip(self._updaters, found)):
+            if len(self._updaters) > 1:
+                self._optimizer._set_current_context(device)
             if indices:
                 updater(indices, grads, weights)
 
@@ -298,6 +295,15 @@ class Trainer:
     def fit(self, x, y, batch_size=32, loss=None, shuffle=True):
         """Not MXNet's: one epoch over arrays; answers the mean loss. See `gluon.extensions`."""
         return extensions.fit(self, x, y, batch_size, loss, shuffle)
+
+
+def _stale(parameter, data):
+    return UserWarning(
+        f"Gradient of Parameter `{parameter.name}` on context {data.context} has not been updated by backward since"
+        " last `step`. This could mean a bug in your model that made it only use a subset of the Parameters (Blocks)"
+        " for this iteration. If you are intentionally only using a subset, call step with ignore_stale_grad=True to"
+        " suppress this warning and skip updating of Parameters with stale gradient"
+    )
 
 
 def _is_fresh(data):

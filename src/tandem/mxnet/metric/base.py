@@ -34,9 +34,11 @@ def check_label_shapes(labels, preds, wrap=False, shape=False):
 def pairs(labels, preds):
     """(label, prediction) tensors, each prediction's where it lives."""
     labels, preds = check_label_shapes(as_list(labels), as_list(preds))
+    found = []
     for label, pred in zip(labels, preds):
-        pred = tensor_of(pred)
-        yield tensor_of(label).to(pred.device), pred
+        label, pred = tensor_of(label), tensor_of(pred)
+        found.append((label if label.device == pred.device else label.to(pred.device), pred))
+    return found
 
 
 def as_list(arrays):
@@ -45,7 +47,8 @@ def as_list(arrays):
 
 def tensor_of(array):
     if isinstance(array, NDArray):
-        return array._tensor.detach()
+        tensor = array._tensor
+        return tensor.detach() if tensor.requires_grad else tensor
     return array.detach() if isinstance(array, torch.Tensor) else torch.as_tensor(numpy.asarray(array))
 
 

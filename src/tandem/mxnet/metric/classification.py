@@ -27,10 +27,13 @@ class Accuracy(EvalMetric):
             if pred.shape == label.shape:
                 matches = scores.equal(label, pred.to(torch.int32))
             else:
-                sizes = [size for axis, size in enumerate(pred.shape) if axis != self.axis % pred.dim()]
+                sizes = list(pred.shape)
+                del sizes[self.axis % len(sizes)]
                 if label.numel() != math.prod(sizes):
                     check_length(label.reshape(-1), pred.new_empty(sizes).reshape(-1))
-                matches = scores.sparse_matches(label.reshape(sizes), pred, axis=self.axis)
+                if list(label.shape) != sizes:
+                    label = label.reshape(sizes)
+                matches = scores.sparse_matches(label, pred, axis=self.axis, dtype=None)
             self._add(matches, matches.numel())
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from operator import is_
 
 import torch
 
@@ -10,6 +11,11 @@ from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import updates
 
 __all__ = ["Optimizer", "create", "register"]
+
+# Who updates weights one at a time has a plan for each.
+_MOST_PLANS = 1024
+
+_NOT_KEPT = ("param_dict", "_plans", "_scalars")
 
 
 class Group:
@@ -20,17 +26,103 @@ class Group:
     this step.
     """
 
-    __slots__ = ("_optimizer", "grads", "lr", "number", "params", "rescale", "states", "step", "tag", "wd")
+    __slots__ = (
+        "_lr_mult",
+        "_members",
+        "_optimizer",
+        "_wd_mult",
+        "grads",
+        "halves",
+        "lr",
+        "number",
+        "params",
+        "rescale",
+        "states",
+        "step",
+        "tag",
+        "wd",
+    )
 
-    def __init__(self, optimizer, number, lr, wd, step, tag):
-        self._optimizer, self.number = optimizer, number
-        self.lr, self.wd, self.step, self.tag = lr, wd, step, tag
-        self.params, self.grads, self.states = [], [], []
-        self.rescale = None
+    def __init__(self, number, lr_mult, wd_mult, step, tag):
+        self._optimizer, self.number = None, number
+        self._lr_mult, self._wd_mult, self.step, self.tag = lr_mult, wd_mult, step, tag
+        self._members = []  # their positions among all weights
+        self.params, self.grads, self.states, self.halves = [], [], [], []
+        self.rescale = self.lr = self.wd = None
+
+    def add(self, position, weight, master, slots):
+        """Take in a weight: its position among all, its array, its float32 copy or None, its state's arrays."""
+        self._members.append(position)
+        if master is not None:
+            self.halves.append(weight._tensor)
+        self.params.append((weight if master is None else master)._tensor)
+        if not self.states:
+            self.states = [[] for _ in slots]
+        for tensors, slot in zip(self.states, slots):
+            tensors.append(slot._tensor)
+
+    def update(self, optimizer, lr, wd, grads):
+        """Have the optimizer change the weights. lr, wd: without multipliers; grads: of all weights."""
+        self._optimizer = optimizer
+        self.lr, self.wd = lr * self._lr_mult, wd * self._wd_mult
+        # Always a tensor where there is anything to do: the last, smaller batch changes its value only.
+        self.rescale = self.scalar("rescale", optimizer.rescale_grad) if optimizer.rescale_grad != 1.0 else None
+        self.grads = [grads[position]._tensor for position in self._members]
+        if self.halves:
+            self.grads = [grad.to(torch.float32) for grad in self.grads]
+        optimizer._rule(self)
+        self.grads = self._optimizer = None  # only for as long as they are needed
+        if self.halves:
+            updates.assign(self.halves, self.params)
 
     def scalar(self, name, value):
         """A 0-d tensor with this value on the weights' device: the same tensor in every step."""
         return self._optimizer._scalar((name, self.number, self.params[0].device), value)
+
+
+class _Plan:
+    """The groups of some weights, kept from step to step as long as nothing that they rest on changes."""
+
+    __slots__ = ("_counts", "_multipliers", "_seen", "_tensors", "groups")
+
+    def __init__(self, optimizer, indices, weights, states, masters, multipliers):
+        arrays, found = [*weights], {}
+        counts = optimizer._index_update_count
+        for position, (index, weight, state, master, multiplier) in enumerate(
+            zip(indices, weights, states, masters, zip(*multipliers))
+        ):
+            slots = optimizer._slots(state)
+            arrays += slots if master is None else [*slots, master]
+            tag, tensor = optimizer._tag(index), weight._tensor
+            key = (*multiplier, counts[index], tensor.dtype, tensor.device, master is None, tag)
+            if key not in found:
+                found[key] = Group(len(found), *multiplier, counts[index], tag)
+            found[key].add(position, weight, master, slots)
+        self.groups = list(found.values())
+        self._counts = [[indices[position] for position in group._members] for group in self.groups]
+        self._multipliers = multipliers
+        self._seen, self._tensors = arrays, [array._tensor for array in arrays]
+
+    def still_holds(self, optimizer, weights, states, masters, multipliers):
+        """Whether the groups are what they would be if they were made now."""
+        if multipliers != self._multipliers:
+            return False
+        arrays = [*weights]
+        for state, master in zip(states, masters):
+            arrays += optimizer._slots(state)
+            if master is not None:
+                arrays.append(master)
+        seen = self._seen
+        if len(arrays) != len(seen) or not all(map(is_, arrays, seen)):
+            return False
+        if not all(map(is_, [array._tensor for array in arrays], self._tensors)):
+            return False
+        counts = optimizer._index_update_count
+        for group, indices in zip(self.groups, self._counts):
+            group.step = counts[indices[0]]
+            if len(indices) > 1 and any(counts[index] != group.step for index in indices):
+                return False
+        return True
 
 
 class Optimizer:
@@ -91,7 +183,7 @@ class Optimizer:
         self.idx2name = dict(param_idx2name)
         self.sym_info = () if sym is None else (sym.attr_dict(), sym.list_arguments())
         self.param_dict = param_dict or {}
-        self._scalars = {}
+        self._scalars, self._plans = {}, {}
         self.set_lr_mult({})
         self.set_wd_mult({})
 
@@ -177,15 +269,17 @@ class Optimizer:
 
     def _update_count(self, index):
         """Count an update of a weight, or of each in a list."""
-        counts = self._index_update_count
+        counts, first, most = self._index_update_count, self.begin_num_update, self.num_update
         for one in index if isinstance(index, (list, tuple)) else (index,):
-            counts[one] = count = counts.get(one, self.begin_num_update) + 1
-            if count > self.num_update:
-                self.num_update = count
+            counts[one] = count = counts.get(one, first) + 1
+            if count > most:
+                most = count
+        self.num_update = most
 
     def _multiplier(self, index, attribute, table):
-        if index in self.param_dict:
-            return getattr(self.param_dict[index], attribute)
+        parameter = self.param_dict.get(index)
+        if parameter is not None:
+            return getattr(parameter, attribute)
         if index in table:
             return table[index]
         if index in self.idx2name:
@@ -279,41 +373,24 @@ class Optimizer:
                 explain(f"{type(self).__name__} does not say how weights change", hint="Override update(...).")
             )
         self._update_count(indices)
-        for group, halves, copies in self._groups(indices, weights, grads, states, masters):
-            with torch.no_grad():
-                self._rule(group)
-                if halves:
-                    updates.assign(halves, copies)
-
-    def _groups(self, indices, weights, grads, states, masters):
-        """(group, float16 weights, their float32 copies) for each set of weights that go together."""
-        counts, found = self._index_update_count, {}
-        for index, weight, grad, state, master, lr, wd in zip(
-            indices, weights, grads, states, masters, self._get_lrs(indices), self._get_wds(indices)
-        ):
-            tensor, slope = weight._tensor, grad._tensor
-            tag = self._tag(index)
-            key = (lr, wd, counts[index], tensor.dtype, tensor.device, master is None, tag)
-            if key not in found:
-                group = Group(self, len(found), lr, wd, counts[index], tag)
-                found[key] = group, [], []
-            group, halves, copies = found[key]
-            if master is not None:
-                halves.append(tensor)
-                copies.append(master._tensor)
-                tensor, slope = master._tensor, slope.to(torch.float32)
-            group.params.append(tensor)
-            group.grads.append(slope)
-            slots = self._slots(state)
-            if not group.states:
-                group.states = [[] for _ in slots]
-            for tensors, slot in zip(group.states, slots):
-                tensors.append(slot._tensor)
-        for group, halves, copies in found.values():
-            # Always a tensor where there is anything to do: the last, smaller batch changes its value only.
-            if self.rescale_grad != 1.0:
-                group.rescale = group.scalar("rescale", self.rescale_grad)
-            yield group, halves, copies
+        multipliers = (
+            [self._multiplier(index, "lr_mult", self.lr_mult) for index in indices],
+            [self._multiplier(index, "wd_mult", self.wd_mult) for index in indices],
+        )
+        key = (len(indices), indices[0], id(self._index_update_count))
+        plan = self._plans.get(key)
+        if plan is None or not plan.still_holds(self, weights, states, masters, multipliers):
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            plan = self._plans[key] = _Plan(self, indices, weights, states, masters, multipliers)
+        lr, wd = self.learning_rate, self.wd
+        before = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)
+        try:
+            for group in plan.groups:
+                group.update(self, lr, wd, grads)
+        finally:
+            torch._C._set_grad_enabled(before)
 
     def _tag(self, index):
         """What, besides their rates, only weights have in common that are updated together."""
@@ -339,11 +416,11 @@ class Optimizer:
         return known[0]
 
     def __getstate__(self):
-        return {key: value for key, value in self.__dict__.items() if key not in ("param_dict", "_scalars")}
+        return {key: value for key, value in self.__dict__.items() if key not in _NOT_KEPT}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self.param_dict, self._scalars = {}, {}
+        self.param_dict, self._scalars, self._plans = {}, {}, {}
         self._index_update_count = self._all_index_update_counts[0]
 
 

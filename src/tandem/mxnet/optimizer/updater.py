@@ -15,7 +15,15 @@ __all__ = ["Updater", "get_updater"]
 _HEADER = "__states__"
 _FORMAT = "tandem.mxnet.updater/1"
 # What an optimizer has that is not a setting: other objects, and what is made anew.
-_NOT_SAVED = {"param_dict", "sym_info", "lr_scheduler", "_scalars", "_index_update_count", "_all_index_update_counts"}
+_NOT_SAVED = {
+    "param_dict",
+    "sym_info",
+    "lr_scheduler",
+    "_plans",
+    "_scalars",
+    "_index_update_count",
+    "_all_index_update_counts",
+}
 
 
 class Updater:
