@@ -19,8 +19,9 @@ class ArrayFeed:
         self.shuffle = shuffle
         self.rows = len(self.arrays[0])
         self.device = device
-        self._chunks = iter(())
-        self._taken = {}
+        self.order = None  # the rows' numbers in this epoch's order; None for the arrays' own
+        self.at = self.rows  # how many of them were taken
+        self._starts = []
         if device is not None:
             self._settle(torch.device(device), fraction)
 
@@ -41,27 +42,41 @@ class ArrayFeed:
 
     def start(self):
         """Begin an epoch: with `shuffle`, in a new order."""
+        self.order, self.at = None, 0
         if self.shuffle is True:
-            order = torch.randperm(self.rows)
+            self.order = torch.randperm(self.rows)
             if self.arrays[0].is_cuda:
-                order = order.to(self.arrays[0].device, non_blocking=True)
-            self._chunks = iter(order.split(self.batch_size))
-        else:
-            starts = range(0, self.rows, self.batch_size)
-            if self.shuffle == "batch":
-                starts = [starts[number] for number in torch.randperm(len(starts)).tolist()]
-            self._chunks = iter([slice(start, min(start + self.batch_size, self.rows)) for start in starts])
+                self.order = self.order.to(self.arrays[0].device, non_blocking=True)
+        elif self.shuffle == "batch":
+            self._starts = [self.batch_size * number for number in torch.randperm(len(self)).tolist()]
 
     def __iter__(self):
         """An epoch's batches: a list of tensors each, one for each array."""
         self.start()
         return iter(self.next, None)
 
+    def _chunk(self):
+        """The rows of the next batch, a slice or their numbers; None after the last one. `at` counts them as taken."""
+        if self.at >= self.rows:
+            return None
+        if self.shuffle == "batch":
+            start = self._starts[self.at // self.batch_size]
+            chunk = slice(start, min(start + self.batch_size, self.rows))
+            # The smaller batch may come anywhere: `at` counts batches here.
+            self.at += self.batch_size
+            return chunk
+        start, self.at = self.at, min(self.at + self.batch_size, self.rows)
+        return slice(start, self.at) if self.order is None else self.order[start : self.at]
+
+    def whole_batches(self):
+        """How many batches of the full size come one after the other, in the order of `order` and from `at` on."""
+        return 0 if self.shuffle == "batch" else (self.rows - self.at) // self.batch_size
+
     def next(self):
         """The next batch, a list of tensors (views of the arrays where nothing is shuffled); None after the last
         one.
         """
-        chunk = next(self._chunks, None)
+        chunk = self._chunk()
         if chunk is None:
             return None
         if type(chunk) is slice:
@@ -78,21 +93,16 @@ class ArrayFeed:
         Returns True; False, with the buffers as they were, where the next batch is a smaller one (`next` gives it) or
         where there is none.
         """
-        chunk = next(self._chunks, None)
-        if chunk is None:
-            return False
-        if type(chunk) is slice:
-            if chunk.stop - chunk.start != len(buffers[0]):
-                self._chunks = iter([chunk, *self._chunks])
-                return False
-            for array, buffer in zip(self.arrays, buffers):
-                buffer.copy_(array[chunk], non_blocking=True)
-            return True
-        if len(chunk) != len(buffers[0]):
-            self._chunks = iter([chunk, *self._chunks])
+        before = self.at
+        chunk = self._chunk()
+        size = 0 if chunk is None else chunk.stop - chunk.start if type(chunk) is slice else len(chunk)
+        if size != len(buffers[0]):
+            self.at = before
             return False
         for array, buffer in zip(self.arrays, buffers):
-            if self.device is None:
+            if type(chunk) is slice:
+                buffer.copy_(array[chunk], non_blocking=True)
+            elif self.device is None:
                 torch.index_select(array, 0, chunk, out=buffer)
             else:
                 buffer.copy_(torch.index_select(array, 0, chunk), non_blocking=True)

@@ -11,8 +11,17 @@ from tandem.core import scope
 from tandem.core.arrays import map_tree
 from tandem.core.errors import warn
 from tandem.core.module import Module, fingerprint, hook_tables, uncounted
+from tandem.engine.native import llvm
+from tandem.engine.native.loop import Loop
 from tandem.engine.program import Program
 from tandem.engine.record import Unfaithful, record
+
+# A program becomes machine code where it pays after so many runs: code that runs a few times is not worth the compiling.
+# The number is fixed, so that two runs from one seed do the same.
+NATIVE_AFTER = 24
+
+# How many steps one call of machine code does at the most: Ctrl-C is heard in between.
+_MOST_AT_ONCE = 512
 
 # A function that is called with ever new shapes is not worth recording: each program keeps its buffers.
 MOST_KINDS = 32
@@ -28,15 +37,32 @@ class EagerWarning(UserWarning):
 class _Kind:
     """What is known of the calls with one signature."""
 
-    __slots__ = ("attempts", "buffers", "eager", "objects", "previous", "program")
+    __slots__ = ("args", "attempts", "buffers", "eager", "loop", "objects", "previous", "program", "recording", "runs")
 
     def __init__(self, objects):
         self.objects = objects  # whose identities stand in the signature
         self.buffers = None
+        self.args = None  # the call's arguments with the buffers in place of its tensors
         self.previous = None
         self.program = None
+        self.recording = None  # what the program was made from, as long as it may become machine code
+        self.runs = 0
+        self.loop = None
         self.eager = False
         self.attempts = 0
+
+    def forget(self):
+        """Begin anew: what was recorded holds no longer."""
+        self.program = self.previous = self.recording = self.loop = None
+        self.runs = 0
+
+    def count(self, runs=1):
+        """Count runs of the program, and make machine code of it where it is time."""
+        self.runs += runs
+        if self.recording is not None and self.runs >= NATIVE_AFTER:
+            recording, self.recording = self.recording, None
+            self.program = None  # its memory is free now: there are never two lots of buffers
+            self.program = Program(recording, self.buffers, native=True)
 
 
 class Step:
@@ -47,16 +73,18 @@ class Step:
     name: what to call it in messages; enabled: with False every call is eager.
     watch: the modules and objects whose attributes steer what the function does; when one of them is set, the step is
         recorded anew.
+    native: whether a program may become machine code (see `engine.native`), whose results differ in the last bits.
     The result of a call holds until the next call.
     """
 
     # Whether a replay may leave out the hooks of watched modules: they are Python, and run where the function does.
     skips_hooks = False
 
-    def __init__(self, function, *, name="step", enabled=True, watch=()):
+    def __init__(self, function, *, name="step", enabled=True, watch=(), native=True):
         self.function = function
         self.name = name
         self.enabled = enabled
+        self.native = native
         self.watch = tuple(watch)
         self._kinds = {}
         self._mutations = -1
@@ -93,8 +121,11 @@ class Step:
         if program is None:
             return self._record(kind, args, tensors)
         if not program.is_current():
-            kind.program = kind.previous = None
+            kind.forget()
             return self._record(kind, args, tensors)
+        if kind.recording is not None:
+            kind.count()
+            program = kind.program
         for buffer, tensor in zip(program.inputs, tensors, strict=True):
             buffer.copy_(tensor)
         try:
@@ -103,6 +134,60 @@ class Step:
             # A kernel refused its input (a label that is no class, say). The function itself says it better, and names
             # the user's line.
             return self.function(*args)
+
+    def advance(self, feed, pack, most=None):
+        """Run the program of the last call on a feed's next batches, as many as fit it; gives the number of steps.
+
+        Nothing else may happen between these steps: neither signature nor attributes are looked at again. Results of
+        the function are not given.
+        feed: an `engine.feeding.ArrayFeed`; pack: makes a call's first argument of one tensor to an array of the feed.
+        most: steps to do at the most.
+        """
+        kind = self._last[1]
+        if kind is None or kind.program is None or not self.enabled or nested() or not kind.program.is_current():
+            return 0
+        if kind.loop is None or kind.loop[0] is not feed:
+            kind.loop = (feed, *self._in_order(kind, feed, pack))
+        _, buffers, whole = kind.loop
+        if buffers is None:
+            return 0
+        done, most = 0, len(feed) if most is None else most
+        while done < most:
+            if kind.recording is not None:
+                kind.count()
+            program = kind.program
+            if program.whole is not None and feed.device is None and whole:
+                steps = min(feed.whole_batches(), most - done, _MOST_AT_ONCE)
+                if not steps:
+                    break
+                if type(kind.loop[2]) is not Loop:
+                    kind.loop = (feed, buffers, Loop(feed, buffers, program.whole))
+                kind.loop[2].run(steps)
+                done += steps
+                continue
+            if not feed.next_into(buffers):
+                break
+            try:
+                program.run()
+            except (IndexError, RuntimeError, ValueError):
+                self.function(*kind.args)
+            done += 1
+        return done
+
+    @staticmethod
+    def _in_order(kind, feed, pack):
+        """(The program's inputs in the order of the feed's arrays, whether the loop of machine code may fill them);
+        (None, False) where its batches are not the inputs.
+        """
+        marks, found = [torch.empty(0) for _ in feed.arrays], []
+        _signature((pack(marks), *kind.args[1:]), found)
+        places = {id(mark): place for place, mark in enumerate(found)}
+        if len(found) != len(kind.buffers) or any(id(mark) not in places for mark in marks):
+            return None, False
+        buffers = [kind.buffers[places[id(mark)]] for mark in marks]
+        if any(buffer.shape[1:] != array.shape[1:] or buffer.dtype is not array.dtype for buffer, array in zip(buffers, feed.arrays)):
+            return None, False
+        return buffers, Loop.fits(feed, buffers)
 
     @property
     def programs(self):
@@ -162,7 +247,7 @@ class Step:
             for buffer, tensor in zip(kind.buffers, tensors, strict=True):
                 buffer.copy_(tensor)
         buffers = iter(kind.buffers)
-        given = map_tree(lambda leaf: next(buffers) if isinstance(leaf, torch.Tensor) else leaf, args)
+        given = kind.args = map_tree(lambda leaf: next(buffers) if isinstance(leaf, torch.Tensor) else leaf, args)
         mutations = Module.mutations
         result, recording = record(self.function, kind.buffers, given)
         kind.attempts += 1
@@ -176,17 +261,17 @@ class Step:
                 self._compile(kind, recording, mutations)
             kind.previous = None if kind.program else recording
         except Unfaithful as refusal:
-            kind.eager, kind.previous, kind.buffers = True, None, None
+            kind.eager, kind.previous, kind.buffers, kind.args = True, None, None, None
             self._explain(refusal)
         return result
 
-    @staticmethod
-    def _compile(kind, recording, mutations):
+    def _compile(self, kind, recording, mutations):
         reason, where = kind.previous.difference(recording) or (None, None)
         if reason is None and Module.mutations != mutations:
             reason = _SETS_ATTRIBUTES
         if reason is None:
-            kind.program = Program(recording, kind.buffers)
+            kind.program = Program(recording, kind.buffers, native=False)
+            kind.recording = recording if self.native and llvm.binding_exists() else None
         elif kind.attempts >= _MOST_ATTEMPTS:
             raise Unfaithful(reason, where)
 

@@ -24,6 +24,7 @@ def _run(model, epochs, function, callbacks, kind):
     state, kept, clock = model._training, Kept(), time.time
     number, logs, due = 0, None, 0.0
     iterator = Counted(epochs) if several > 1 else iter(epochs)
+    rush = None if begins or ends or several > 1 else _rush(epochs, function)
     while True:
         if begins:
             # A begin hook must not be called where no batch follows: look ahead.
@@ -39,6 +40,8 @@ def _run(model, epochs, function, callbacks, kind):
         except StopIteration:
             break
         number = iterator.count if several > 1 else number + 1
+        if rush is not None and logs is None:
+            number += rush()
         if ends:
             end(number - 1, kept.give(_reader(model, logs, kind)))
         elif shows is not None:
@@ -51,6 +54,28 @@ def _run(model, epochs, function, callbacks, kind):
         if state.stop_training and kind == "train":
             break
     return number, logs
+
+
+# How long steps go on without a look at the progress bar, in seconds.
+_UNSEEN = 0.05
+
+
+def _rush(epochs, function):
+    """A function that runs steps one after the other where nobody looks in between; gives their number."""
+    advance, feed = getattr(function, "advance", None), getattr(epochs.source, "feed", None)
+    if advance is None or feed is None or epochs.steps is not None:
+        return None
+    pack, most, clock = epochs.source.pack, 1, time.perf_counter
+
+    def run():
+        nonlocal most
+        begin = clock()
+        steps = advance(feed, pack, most)
+        if steps == most and clock() - begin < _UNSEEN / 4:
+            most *= 2
+        return steps
+
+    return run
 
 
 def _reader(model, logs, kind):

@@ -8,10 +8,10 @@ import torch
 from tandem.core import dtypes
 from tandem.core.arrays import Array
 from tandem.core.errors import explain, warn
-from tandem.engine import feeding
+from tandem.engine import feeding, readers
 from tandem.keras import config
 from tandem.keras.losses.loss import is_numbers
-from tandem.keras.utils.py_dataset import PyDataset, batches
+from tandem.keras.utils.py_dataset import PyDataset, batches, is_read_ahead
 from tandem.ops import random
 
 _WIDER = {"uint16": "int32", "uint32": "int64"}  # what torch can compute with
@@ -181,7 +181,7 @@ class ArraySource(Source):
         self.batch_size = min(int(batch_size), max(rows, 1))
         self.feed = feeding.ArrayFeed(self._leaves, self.batch_size, shuffle=shuffle, device=device)
         self.num_batches = len(self.feed)
-        self._pack = self._packer()
+        self.pack = self._packer()
 
     def _check_rows(self):
         sizes = {}
@@ -218,7 +218,7 @@ class ArraySource(Source):
         return make
 
     def __iter__(self):
-        feed, make = self.feed, self._pack
+        feed, make = self.feed, self.pack
         feed.start()
         return map(make, iter(feed.next, None))
 
@@ -232,6 +232,11 @@ class _Converted(Source):
     def __init__(self, class_weight=None, device=None):
         self.class_weight = class_weight
         self.device = device
+        self._habit = readers.Habit()
+
+    def _ahead(self, items):
+        """The batches of items that are made one by one, by a thread where that pays."""
+        return readers.ReadAhead(map(self._batch, items), self._habit)
 
     def _batch(self, data):
         x, y, sample_weight = unpack(data)
@@ -263,7 +268,9 @@ class DatasetSource(_Converted):
         order = itertools.count() if count is None else range(count)
         if count is not None and self.shuffle:
             order = random.permutation(count).tolist()
-        return map(self._batch, batches(self.dataset, order))
+        if is_read_ahead(self.dataset):
+            return map(self._batch, batches(self.dataset, order, as_tensors))
+        return self._ahead(batches(self.dataset, order))
 
     def on_epoch_begin(self):
         """Tell the dataset."""
@@ -291,7 +298,9 @@ class IterableSource(_Converted):
             return None
 
     def __iter__(self):
-        return map(self._batch, iter(self.iterable))
+        if getattr(self.iterable, "num_workers", 0):
+            return map(self._batch, iter(self.iterable))
+        return self._ahead(self.iterable)
 
 
 class GeneratorSource(_Converted):
@@ -313,6 +322,8 @@ class GeneratorSource(_Converted):
                 "When passing a Python generator to a Keras model, the generator must yield at least one batch. "
                 "Received an empty generator."
             )
+        # One for all passes: a generator cannot be read in two places.
+        self._rest = self._ahead(generator)
 
     def _batch(self, data):
         if not isinstance(data, (tuple, list)) or not data or (isinstance(data, list) and len(data) == 1):
@@ -326,7 +337,35 @@ class GeneratorSource(_Converted):
         return super()._batch(tuple(data))
 
     def __iter__(self):
-        return map(self._batch, itertools.chain(self._first, self.generator))
+        return _Kept(map(self._batch, self._first), len(self._first), self._rest)
+
+
+class _Kept:
+    """Some items that are there already, then those of an iterator that reads ahead."""
+
+    def __init__(self, items, count, rest):
+        self._items, self._count, self._rest = items, count, rest
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._count:
+            self._count -= 1
+            return next(self._items)
+        return next(self._rest)
+
+    def allow(self, count):
+        """How many items will be asked for; None: all."""
+        self._rest.allow(None if count is None else max(count - self._count, 0))
+
+
+def as_tensors(data):
+    """A batch with tensors for arrays; what is wrong with it is said where it is used."""
+    try:
+        return map_arrays(tensor, data)
+    except (ValueError, TypeError):
+        return data
 
 
 def _nothing():
@@ -359,6 +398,8 @@ def make(
     device=None,
 ):
     """The source for what `fit`, `evaluate` or `predict` got. Raises ValueError for data of an unknown kind."""
+    # A generator that runs a model must not do so beside the training loop.
+    readers.belongs_to_loop()
     if isinstance(x, PyDataset) or _is_indexed(x):
         _refuse("PyDataset", y=y, sample_weight=sample_weight)
         return DatasetSource(x, shuffle=shuffle, class_weight=class_weight, device=device)

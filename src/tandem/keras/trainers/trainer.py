@@ -353,6 +353,8 @@ class Trainer(LegacyTraining):
 
         state.train_step, state.phases = one, phases
         state.train_function = parts.repeated(one, state.steps_per_execution)
+        if phases is None:
+            state.train_function.advance = step.advance
         return state.train_function
 
     def make_test_function(self, force=False):
@@ -365,6 +367,7 @@ class Trainer(LegacyTraining):
         watch = [self, *state.watched()]
         step = Step(self._test_once, name="The evaluation step", enabled=not state.run_eagerly, watch=watch)
         state.test_function = parts.repeated(step, state.steps_per_execution)
+        state.test_function.advance = step.advance
         return state.test_function
 
     def make_predict_function(self, force=False):

@@ -1,0 +1,521 @@
+"""Nests as a function in LLVM's assembly.
+
+The function gets a table of addresses, one to a storage; extents and strides are constants in it. Storages do not
+overlap inside of one function, and it says so, so that LLVM vectorises the loops. Large nests are divided among the
+threads of the OpenMP library that torch itself uses.
+"""
+
+import math
+import re
+import struct
+
+import torch
+
+from tandem.engine.native.nests import Expr
+
+_TYPES = {
+    torch.float32: "float",
+    torch.float64: "double",
+    torch.int64: "i64",
+    torch.int32: "i32",
+    torch.bool: "i1",
+}
+_SIZES = {torch.float32: 4, torch.float64: 8, torch.int64: 8, torch.int32: 4, torch.bool: 1}
+_FLOATS = (torch.float32, torch.float64)
+
+# From so many rounds on the loops are divided among threads.
+_PARALLEL = 32_768
+
+# Sums of more terms than this are added up in double precision.
+_LONG_SUM = 256
+
+_INTRINSICS = {"sqrt", "fabs", "floor", "ceil"}
+_COMPARE_FLOAT = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+_COMPARE_INT = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
+_ARITHMETIC = {"add": ("fadd", "add"), "sub": ("fsub", "sub"), "mul": ("fmul", "mul"), "div": ("fdiv", "sdiv")}
+
+
+class Segment:
+    """The text of one function, with what it needs: which storage stands where in its table, and scratch memory.
+
+    text has ``@§`` in place of the function's name and ``!§N§`` in place of metadata numbers, so that equal texts are
+    compiled once; functions: the mathematical functions that it calls, as (name, dtype, number of arguments).
+    """
+
+    def __init__(self, nests, threads):
+        self.storages = []
+        self.functions = set()
+        self.scratch = 0
+        self._parts = []
+        self._slots = {}
+        self._threads = threads
+        for nest in nests:
+            for access, _ in nest.accesses():
+                if access.storage not in self._slots:
+                    self._slots[access.storage] = len(self.storages)
+                    self.storages.append(access.storage)
+        main = _Function(self, "@§", "ptr %table")
+        for number, nest in enumerate(nests):
+            dim = self._parallel(nest)
+            if dim is None:
+                _Loops(main, nest).emit()
+                continue
+            name = f"@§.{number}"
+            part = _Function(self, name, "ptr %table")
+            bounds = part.share(nest.extents[dim])
+            part.guarded(*bounds, lambda part=part, nest=nest, dim=dim, bounds=bounds: _Loops(part, nest, dim, bounds).emit())
+            self._parts.append(part.text())
+            main.line(f"call void @GOMP_parallel(ptr {name}, ptr %table, i32 0, i32 0)")
+        self._parts.append(main.text())
+        self.text = "\n".join(self._parts) + "\n" + self._metadata()
+
+    def slot(self, storage):
+        """The place of a storage's address in the table."""
+        return self._slots[storage]
+
+    def room(self, nbytes):
+        """A new piece of scratch memory, as an offset in it."""
+        offset = self.scratch
+        self.scratch += -(-nbytes // 64) * 64
+        return offset
+
+    def _parallel(self, nest):
+        """The loop to divide among threads, or None."""
+        if not self._threads or nest.elements() < _PARALLEL:
+            return None
+        for dim, extent in enumerate(nest.extents):
+            if extent >= 2 and not any(s.reduced[dim] for s in nest.statements):
+                return dim
+        return None
+
+    def _metadata(self):
+        count = len(self.storages) + 1  # the last one is the scratch memory
+        lines = ["!§0§ = distinct !{!§0§}"]
+        for number in range(count):
+            lines.append(f"!§{1 + number}§ = distinct !{{!§{1 + number}§, !§0§}}")
+        for number in range(count):
+            lines.append(f"!§{1 + count + number}§ = !{{!§{1 + number}§}}")
+            others = ", ".join(f"!§{1 + other}§" for other in range(count) if other != number)
+            lines.append(f"!§{1 + 2 * count + number}§ = !{{{others}}}")
+        return "\n".join(lines)
+
+    def alias(self, slot):
+        """The words that say of a load or store that it touches this storage only."""
+        count = len(self.storages) + 1
+        return f"!alias.scope !§{1 + count + slot}§, !noalias !§{1 + 2 * count + slot}§"
+
+    def named(self, name, first):
+        """(the text as function `name` with metadata numbers from `first` on, the next free number)."""
+        count = 1 + 3 * (len(self.storages) + 1)
+        text = re.sub(r"!§(\d+)§", lambda match: f"!{first + int(match[1])}", self.text)
+        return text.replace("@§", f"@{name}"), first + count
+
+
+class _Function:
+    """The lines of a function while they are written."""
+
+    def __init__(self, segment, name, arguments):
+        self.segment = segment
+        self.head = f"define void {name}({arguments}) {{\nentry:"
+        self.allocations = []
+        self.lines = []
+        self.block = "start"
+        self._count = 0
+        self._pointers = {}
+
+    def line(self, text):
+        """Append an instruction without a result."""
+        self.lines.append("  " + text)
+
+    def value(self, text):
+        """Append an instruction, and give its result's name."""
+        self._count += 1
+        self.lines.append(f"  %v{self._count} = {text}")
+        return f"%v{self._count}"
+
+    def begin(self, label):
+        """Begin a block."""
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    def label(self):
+        """A new label."""
+        self._count += 1
+        return f"b{self._count}"
+
+    def variable(self, kind):
+        """A place on the stack; LLVM makes a register of it."""
+        self._count += 1
+        self.allocations.append(f"  %a{self._count} = alloca {kind}")
+        return f"%a{self._count}"
+
+    def pointer(self, slot):
+        """The address of a storage."""
+        if slot not in self._pointers:
+            name = f"%p{slot}"
+            self.allocations.append(f"  {name}.at = getelementptr ptr, ptr %table, i64 {slot}")
+            self.allocations.append(f"  {name} = load ptr, ptr {name}.at, !invariant.load !{{}}")
+            self._pointers[slot] = name
+        return self._pointers[slot]
+
+    def loop(self, low, high, body):
+        """A loop from low to below high, which must not be empty."""
+        head, after, before = self.label(), self.label(), self.block
+        self.line(f"br label %{head}")
+        self.begin(head)
+        place = len(self.lines)
+        self._count += 1
+        index, following = f"%i{self._count}", f"%n{self._count}"
+        self.lines.append("")
+        body(index)
+        self.line(f"{following} = add nuw nsw i64 {index}, 1")
+        more = self.value(f"icmp slt i64 {following}, {high}")
+        self.lines[place] = f"  {index} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
+        self.line(f"br i1 {more}, label %{head}, label %{after}")
+        self.begin(after)
+
+    def guarded(self, low, high, body):
+        """Run the body where low < high."""
+        inside, after = self.label(), self.label()
+        test = self.value(f"icmp slt i64 {low}, {high}")
+        self.line(f"br i1 {test}, label %{inside}, label %{after}")
+        self.begin(inside)
+        body()
+        self.line(f"br label %{after}")
+        self.begin(after)
+
+    def share(self, extent):
+        """(low, high): this thread's part of a loop."""
+        number = self.value("sext i32 " + self.value("call i32 @omp_get_thread_num()") + " to i64")
+        count = self.value("sext i32 " + self.value("call i32 @omp_get_num_threads()") + " to i64")
+        following = self.value(f"add i64 {number}, 1")
+        low, high = (
+            self.value(f"sdiv i64 {self.value(f'mul i64 {which}, {extent}')}, {count}") for which in (number, following)
+        )
+        return low, high
+
+    def text(self):
+        """The whole function."""
+        return "\n".join([self.head, *self.allocations, "  br label %start", "start:", *self.lines, "  ret void", "}"])
+
+
+class _Loops:
+    """The loops of one nest."""
+
+    def __init__(self, function, nest, dim=None, bounds=None):
+        self.function = function
+        self.nest = nest
+        self.bounds = [("0", str(extent)) for extent in nest.extents]
+        if dim is not None:
+            self.bounds[dim] = bounds
+        self.index = [None] * len(nest.extents)
+        self.known = {}
+        self.accumulators = {}
+
+    def emit(self):
+        """Write the loops."""
+        rank = len(self.nest.extents)
+        self.reductions = [s for s in self.nest.statements if any(s.reduced)]
+        for statement in self.reductions:
+            # The loops from `inner` on are all reduced: a register adds them up.
+            inner = rank
+            while inner and statement.reduced[inner - 1]:
+                inner -= 1
+            count = math.prod(extent for extent, flag in zip(self.nest.extents, statement.reduced) if flag)
+            long = count > _LONG_SUM and statement.how in ("sum", "product")
+            dtype = torch.float64 if long and statement.target.dtype is torch.float32 else statement.expr.dtype
+            in_memory = any(statement.reduced[:inner])
+            self.accumulators[id(statement)] = _Accumulator(self, statement, inner, dtype, in_memory)
+        for accumulator in self.accumulators.values():
+            accumulator.prepare()
+        self._level(0)
+        for accumulator in self.accumulators.values():
+            accumulator.finish()
+
+    def over(self, dims, body):
+        """Loops over some of the dimensions, with `index` set in the body."""
+        if not dims:
+            body()
+            return
+        first, *rest = dims
+
+        def inside(index):
+            self.index[first] = index
+            self.over(rest, body)
+
+        self.function.loop(*self.bounds[first], inside)
+
+    def _level(self, depth):
+        ending = [a for a in self.accumulators.values() if a.inner == depth and depth < len(self.index)]
+        for accumulator in ending:
+            accumulator.begin()
+        if depth == len(self.index):
+            self.known = {}
+            for statement in self.nest.statements:
+                value = self.compute(statement.expr)
+                accumulator = self.accumulators.get(id(statement))
+                if accumulator is not None:
+                    accumulator.add(value)
+                elif statement.how == "argmax":
+                    self.store(statement.target, "0")
+                else:
+                    if statement.init is not None:
+                        value = self.arithmetic("add", statement.expr.dtype, self.compute(statement.init), value)
+                    self.store(statement.target, value)
+            return
+
+        def inside(index):
+            self.index[depth] = index
+            self._level(depth + 1)
+
+        self.function.loop(*self.bounds[depth], inside)
+        for accumulator in ending:
+            accumulator.end()
+
+    # -- memory ---------------------------------------------------------------------------------------------------
+
+    def address(self, access):
+        """The address of the element that this round touches."""
+        function = self.function
+        base = function.pointer(function.segment.slot(access.storage))
+        return self.offset(base, _storage_type(access.dtype), access.strides, access.offset)
+
+    def offset(self, base, kind, strides, offset):
+        """`base` moved on by the present indices."""
+        function, place = self.function, None
+        for index, stride in zip(self.index, strides):
+            if stride:
+                step = index if stride == 1 else function.value(f"mul nsw i64 {index}, {stride}")
+                place = step if place is None else function.value(f"add nsw i64 {place}, {step}")
+        if offset:
+            place = str(offset) if place is None else function.value(f"add nsw i64 {place}, {offset}")
+        return base if place is None else function.value(f"getelementptr {kind}, ptr {base}, i64 {place}")
+
+    def load(self, access):
+        """The element of this round."""
+        kind, alias = _storage_type(access.dtype), self._alias(access.storage)
+        value = self.function.value(f"load {kind}, ptr {self.address(access)}, align {_SIZES[access.dtype]}, {alias}")
+        return self.function.value(f"icmp ne i8 {value}, 0") if access.dtype is torch.bool else value
+
+    def store(self, access, value):
+        """Store a value of the access's dtype."""
+        if access.dtype is torch.bool:
+            value = self.function.value(f"zext i1 {value} to i8")
+        kind, alias = _storage_type(access.dtype), self._alias(access.storage)
+        self.function.line(
+            f"store {kind} {value}, ptr {self.address(access)}, align {_SIZES[access.dtype]}, {alias}"
+        )
+
+    def _alias(self, storage):
+        return self.function.segment.alias(self.function.segment.slot(storage))
+
+    # -- formulas -------------------------------------------------------------------------------------------------
+
+    def compute(self, expr):
+        """The value of a formula in this round; each formula is computed once."""
+        known = self.known.get(id(expr))
+        if known is None:
+            known = self.known[id(expr)] = self._compute(expr)
+        return known
+
+    def _compute(self, expr):
+        op, args = expr.op, expr.args
+        if op == "load":
+            return self.load(args[0])
+        if op == "constant":
+            return literal(args[0], expr.dtype)
+        values = [self.compute(arg) for arg in args if isinstance(arg, Expr)]
+        value, kind = self.function.value, _TYPES[expr.dtype]
+        if op in _ARITHMETIC:
+            return self.arithmetic(op, expr.dtype, *values)
+        if op == "neg":
+            return value(f"fneg {kind} {values[0]}" if expr.dtype in _FLOATS else f"sub {kind} 0, {values[0]}")
+        if op == "where":
+            condition, yes, no = values
+            return value(f"select i1 {condition}, {kind} {yes}, {kind} {no}")
+        if op in _COMPARE_INT:
+            dtype = args[0].dtype
+            if dtype in _FLOATS:
+                return value(f"fcmp {_COMPARE_FLOAT[op]} {_TYPES[dtype]} {values[0]}, {values[1]}")
+            predicate = _COMPARE_INT[op]
+            predicate = predicate.replace("s", "u") if dtype is torch.bool else predicate
+            return value(f"icmp {predicate} {_TYPES[dtype]} {values[0]}, {values[1]}")
+        if op in ("and", "or"):
+            return value(f"{op} i1 {values[0]}, {values[1]}")
+        if op == "not":
+            return value(f"xor i1 {values[0]}, true")
+        if op == "cast":
+            return self.cast(values[0], args[0].dtype, expr.dtype)
+        name = "pow" if op == "pow" else args[0]
+        return self._function(name, expr.dtype, values)
+
+    def arithmetic(self, op, dtype, first, second, flags=""):
+        """A sum, difference, product or quotient."""
+        floating, whole = _ARITHMETIC[op]
+        name = f"{floating} {flags}".strip() if dtype in _FLOATS else whole
+        if dtype is torch.bool:
+            name = {"add": "or", "mul": "and"}[op]
+        return self.function.value(f"{name} {_TYPES[dtype]} {first}, {second}")
+
+    def _function(self, name, dtype, values):
+        kind = _TYPES[dtype]
+        arguments = ", ".join(f"{kind} {value}" for value in values)
+        if name in _INTRINSICS:
+            suffix = "f32" if dtype is torch.float32 else "f64"
+            self.function.segment.functions.add((name, dtype, 0))
+            return self.function.value(f"call {kind} @llvm.{name}.{suffix}({arguments})")
+        self.function.segment.functions.add((name, dtype, len(values)))
+        symbol = name + ("f" if dtype is torch.float32 else "")
+        return self.function.value(f"call {kind} @{symbol}({arguments}) #{{{symbol}}}")
+
+    def cast(self, value, old, new):
+        """A value of one dtype as another, as torch converts."""
+        if old is new:
+            return value
+        one, other, emit = _TYPES[old], _TYPES[new], self.function.value
+        if new is torch.bool:
+            return emit(f"fcmp une {one} {value}, 0.0" if old in _FLOATS else f"icmp ne {one} {value}, 0")
+        if old in _FLOATS and new in _FLOATS:
+            return emit(f"{'fpext' if new is torch.float64 else 'fptrunc'} {one} {value} to {other}")
+        if old in _FLOATS:
+            return emit(f"fptosi {one} {value} to {other}")
+        if new in _FLOATS:
+            return emit(f"{'uitofp' if old is torch.bool else 'sitofp'} {one} {value} to {other}")
+        if old is torch.bool:
+            return emit(f"zext i1 {value} to {other}")
+        return emit(f"{'sext' if new is torch.int64 else 'trunc'} {one} {value} to {other}")
+
+
+class _Accumulator:
+    """What a reduction has so far: in a register over the innermost loops, in memory over those around them."""
+
+    def __init__(self, loops, statement, inner, dtype, in_memory):
+        self.loops, self.statement, self.inner = loops, statement, inner
+        self.dtype, self.in_memory = dtype, in_memory
+        self.kept = [dim for dim, flag in enumerate(statement.reduced) if not flag]
+        function = loops.function
+        kind = _TYPES[dtype]
+        self.register = function.variable(kind) if inner < len(statement.reduced) else None
+        self.best = function.variable("i64") if statement.how == "argmax" else None
+        self.scratch = None
+        if in_memory and dtype is not statement.target.dtype:
+            count = math.prod(loops.nest.extents[dim] for dim in self.kept)
+            self.scratch = function.segment.room(count * _SIZES[dtype])
+
+    def _start(self):
+        if self.statement.how in ("sum", "product"):
+            return literal(0, self.dtype)
+        return literal(-math.inf if self.statement.how in ("max", "argmax") else math.inf, self.dtype)
+
+    def _combined(self, old, new):
+        loops, how = self.loops, self.statement.how
+        if how == "sum":
+            return loops.arithmetic("add", self.dtype, old, new, "reassoc")
+        if how == "product":
+            return loops.arithmetic("add", self.dtype, old, new, "reassoc contract")
+        value, kind = loops.function.value, _TYPES[self.dtype]
+        better = value(f"fcmp {'ogt' if how == 'max' else 'olt'} {kind} {new}, {old}")
+        better = value(f"or i1 {better}, {value(f'fcmp uno {kind} {new}, {new}')}")
+        return value(f"select i1 {better}, {kind} {new}, {kind} {old}")
+
+    def _initial(self):
+        init = self.statement.init
+        if init is None:
+            return self._start()
+        self.loops.known = {}
+        return self.loops.cast(self.loops.compute(init), init.dtype, self.dtype)
+
+    def prepare(self):
+        """Before all loops: set what is in memory to its first value."""
+        if self.in_memory:
+            self.loops.over(self.kept, lambda: self._to_memory(self._initial()))
+
+    def finish(self):
+        """After all loops: from scratch memory to where the result belongs."""
+        if self.scratch is not None:
+            self.loops.over(self.kept, lambda: self._store(self._from_memory()))
+
+    def begin(self):
+        """Before the loops that the register adds up."""
+        self.loops.function.line(f"store {_TYPES[self.dtype]} {self._start()}, ptr {self.register}")
+        if self.best is not None:
+            self.loops.function.line(f"store i64 0, ptr {self.best}")
+
+    def add(self, value):
+        """One more term."""
+        loops, function, kind = self.loops, self.loops.function, _TYPES[self.dtype]
+        value = loops.cast(value, self.statement.expr.dtype, self.dtype)
+        if self.register is None:
+            self._to_memory(self._combined(self._from_memory(), value))
+            return
+        old = function.value(f"load {kind}, ptr {self.register}")
+        if self.best is None:
+            function.line(f"store {kind} {self._combined(old, value)}, ptr {self.register}")
+            return
+        better = function.value(f"fcmp ogt {kind} {value}, {old}")
+        fresh = function.value(f"fcmp uno {kind} {value}, {value}")
+        fresh = function.value(f"and i1 {fresh}, {function.value(f'fcmp ord {kind} {old}, {old}')}")
+        better = function.value(f"or i1 {better}, {fresh}")
+        index = loops.index[-1]
+        place = function.value(f"load i64, ptr {self.best}")
+        function.line(f"store {kind} {function.value(f'select i1 {better}, {kind} {value}, {kind} {old}')}, ptr {self.register}")
+        function.line(f"store i64 {function.value(f'select i1 {better}, i64 {index}, i64 {place}')}, ptr {self.best}")
+
+    def end(self):
+        """After the loops that the register added up."""
+        function = self.loops.function
+        if self.best is not None:
+            self.loops.store(self.statement.target, function.value(f"load i64, ptr {self.best}"))
+            return
+        value = function.value(f"load {_TYPES[self.dtype]}, ptr {self.register}")
+        if self.in_memory:
+            self._to_memory(self._combined(self._from_memory(), value))
+            return
+        if self.statement.init is not None:
+            value = self.loops.arithmetic("add", self.dtype, self._initial(), value)
+        self._store(value)
+
+    def _store(self, value):
+        self.loops.store(self.statement.target, self.loops.cast(value, self.dtype, self.statement.target.dtype))
+
+    def _scratch(self):
+        function, strides, step = self.loops.function, [0] * len(self.statement.reduced), 1
+        for dim in reversed(self.kept):
+            strides[dim] = step
+            step *= self.loops.nest.extents[dim]
+        base = function.pointer(len(function.segment.storages))
+        return self.loops.offset(base, _TYPES[self.dtype], strides, self.scratch // _SIZES[self.dtype])
+
+    def _from_memory(self):
+        if self.scratch is None:
+            return self.loops.load(self.statement.target)
+        segment = self.loops.function.segment
+        kind, alias = _TYPES[self.dtype], segment.alias(len(segment.storages))
+        return self.loops.function.value(f"load {kind}, ptr {self._scratch()}, align {_SIZES[self.dtype]}, {alias}")
+
+    def _to_memory(self, value):
+        if self.scratch is None:
+            self.loops.store(self.statement.target, value)
+            return
+        segment = self.loops.function.segment
+        kind, alias = _TYPES[self.dtype], segment.alias(len(segment.storages))
+        self.loops.function.line(f"store {kind} {value}, ptr {self._scratch()}, align {_SIZES[self.dtype]}, {alias}")
+
+
+def _storage_type(dtype):
+    return "i8" if dtype is torch.bool else _TYPES[dtype]
+
+
+def literal(value, dtype):
+    """A number in LLVM's notation."""
+    if dtype is torch.bool:
+        return "true" if value else "false"
+    if dtype not in _FLOATS:
+        return str(int(value))
+    value = float(value)
+    if dtype is torch.float32:
+        try:
+            value = struct.unpack("f", struct.pack("f", value))[0]
+        except OverflowError:
+            value = math.copysign(math.inf, value)
+    return f"0x{struct.unpack('>Q', struct.pack('>d', value))[0]:016X}"

@@ -1,0 +1,222 @@
+"""Joining nests that go over the same elements, so that a value stays in a register between two formulas."""
+
+from dataclasses import replace
+
+from tandem.engine.native.nests import Access, Expr, Nest, Statement, cast, loads, rewrite
+
+# A joined nest may touch so many places: more would not stay in registers, nor keep LLVM's analysis short.
+_MOST_ACCESSES = 28
+
+# Nests of fewer rounds are joined whenever they may be: a loop costs more than what it does.
+_FEW_ROUNDS = 2048
+
+
+def in_memory_order(nest):
+    """The nest with its loops in the order in which the memory lies, without loops of one round, and with loops joined
+    that go over one stretch of memory.
+    """
+    kept = [dim for dim, extent in enumerate(nest.extents) if extent != 1]
+    places = [access for access, _ in nest.accesses()]
+    reduced = nest.statements[0].reduced
+    if nest.statements[0].how == "argmax":
+        kept.sort(key=lambda dim: reduced[dim])  # the place is counted in the innermost loop
+    elif all(statement.how != "product" for statement in nest.statements):
+        # The order of the access that moves in the most loops.
+        guide = max(places, key=lambda access: sum(1 for dim in kept if access.strides[dim]), default=None)
+        if guide is not None:
+            kept.sort(key=lambda dim: -guide.strides[dim] if guide.strides[dim] else -float("inf"))
+    groups = []
+    for dim in kept:
+        if groups and all(
+            access.strides[groups[-1][-1]] == access.strides[dim] * nest.extents[dim] for access in places
+        ) and all(s.reduced[groups[-1][-1]] == s.reduced[dim] for s in nest.statements):
+            groups[-1].append(dim)
+        else:
+            groups.append([dim])
+
+    def pick(values):
+        return tuple(values[group[-1]] for group in groups)
+
+    extents = []
+    for group in groups:
+        count = 1
+        for dim in group:
+            count *= nest.extents[dim]
+        extents.append(count)
+    return _mapped(nest, tuple(extents), pick, pick)
+
+
+def _mapped(nest, extents, strides, flags):
+    """The nest in other loops: `strides` and `flags` give an access's strides, and what is reduced, in them."""
+    memo = {}
+
+    def change(load):
+        access = load.args[0]
+        return Expr("load", load.dtype, replace(access, strides=strides(access.strides)))
+
+    statements = []
+    for old in nest.statements:
+        statements.append(
+            Statement(
+                replace(old.target, strides=strides(old.target.strides)),
+                rewrite(old.expr, change, memo),
+                old.how,
+                flags(old.reduced),
+                None if old.init is None else rewrite(old.init, change, memo),
+            )
+        )
+    return Nest(extents, statements, nest.calls)
+
+
+def _split(nest, extents):
+    """The nest in finer loops, whose extents multiply up to its own."""
+    if nest.extents == extents:
+        return nest
+    groups, at = [], 0
+    for extent in nest.extents:
+        group, count = [], 1
+        while count < extent:
+            group.append(extents[at])
+            count *= extents[at]
+            at += 1
+        groups.append(group)
+
+    def strides(old):
+        new = []
+        for stride, group in zip(old, groups):
+            inner = 1
+            finer = []
+            for extent in reversed(group):
+                finer.append(stride * inner)
+                inner *= extent
+            new += reversed(finer)
+        return tuple(new)
+
+    def flags(old):
+        return tuple(flag for flag, group in zip(old, groups) for _ in group)
+
+    return _mapped(nest, extents, strides, flags)
+
+
+def _common(first, second):
+    """The coarsest loops that both are a coarsening of, or None where there are none."""
+
+    def marks(extents):
+        counts, count = [1], 1
+        for extent in reversed(extents):
+            count *= extent
+            counts.append(count)
+        return counts
+
+    one, other = marks(first), marks(second)
+    if one[-1] != other[-1]:
+        return None
+    cuts = sorted({*one, *other})
+    extents = []
+    for low, high in zip(cuts, cuts[1:]):
+        if high % low:
+            return None
+        extents.append(high // low)
+    return tuple(reversed(extents))
+
+
+def _conflict(first, second):
+    """Whether `second` must stay behind `first`."""
+    writes = second.writes()
+    return bool(first.writes() & (second.reads() | writes)) or bool(first.reads() & writes)
+
+
+def _join(first, second):
+    """One nest that does both in each round, or None where that would not do the same."""
+    if any(s.how in ("product", "argmax") for s in first.statements + second.statements):
+        return None
+    large = first.elements() > _FEW_ROUNDS or second.elements() > _FEW_ROUNDS
+    if large and not (first.reads() | first.writes()) & (second.reads() | second.writes()):
+        return None
+    extents = _common(first.extents, second.extents)
+    if extents is None:
+        return None
+    first, second = _split(first, extents), _split(second, extents)
+    if len(first.accesses()) + len(second.accesses()) > _MOST_ACCESSES:
+        return None
+    stored = {}
+    for statement in first.statements:
+        stored.setdefault(statement.target.storage, []).append(statement)
+    read = {}
+    for access, written in first.accesses():
+        if not written:
+            read.setdefault(access.storage, set()).add(access)
+    for access, written in second.accesses():
+        for statement in stored.get(access.storage, ()):
+            if statement.how != "store" or not _same_place(statement.target, access) or not _covers(access, extents):
+                return None
+        if written and any(not _same_place(other, access) for other in read.get(access.storage, ())):
+            return None
+        if written and access.storage in read and not _covers(access, extents):
+            return None
+    for statement in second.statements:
+        if statement.init is not None and any(load.args[0].storage in stored for load in loads(statement.init, set())):
+            return None
+        if statement.how != "store" and statement.target.storage in read:
+            return None
+        if statement.how != "store" and any(statement.target.storage in other.reads() for other in (second,)):
+            return None
+
+    def forward(load):
+        values = stored.get(load.args[0].storage)
+        if not values:
+            return load
+        last = values[-1]
+        return cast(cast(last.expr, last.target.dtype), load.dtype)
+
+    memo, statements = {}, list(first.statements)
+    for statement in second.statements:
+        statements.append(
+            Statement(
+                statement.target, rewrite(statement.expr, forward, memo), statement.how, statement.reduced, statement.init
+            )
+        )
+    return Nest(extents, statements, first.calls + second.calls)
+
+
+def _same_place(one, other):
+    return one == other
+
+
+def _covers(access: Access, extents):
+    """Whether each round touches an element of its own."""
+    return all(stride for stride, extent in zip(access.strides, extents) if extent != 1)
+
+
+def fuse(nests):
+    """Nests that do the same as the given ones in this order, fewer where loops could be joined."""
+    joined = []
+    for nest in map(in_memory_order, nests):
+        for number in range(len(joined) - 1, -1, -1):
+            both = _join(joined[number], nest)
+            if both is not None:
+                joined[number] = both
+                break
+            if _conflict(joined[number], nest):
+                joined.append(nest)
+                break
+        else:
+            joined.append(nest)
+    return joined
+
+
+def drop_stores(nests, needed):
+    """Leave out what is stored and never read again; `needed`: the storages that somebody else reads."""
+    kept, read = [], set(needed)
+    for nest in reversed(nests):
+        statements = []
+        for statement in reversed(nest.statements):
+            # A later formula of the same nest got the value itself.
+            if statement.target.storage in read:
+                statements.insert(0, statement)
+                read |= {load.args[0].storage for load in loads(statement.expr, set())}
+                if statement.init is not None:
+                    read |= {load.args[0].storage for load in loads(statement.init, set())}
+        if statements:
+            kept.insert(0, Nest(nest.extents, statements, nest.calls))
+    return kept

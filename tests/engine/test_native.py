@@ -1,0 +1,181 @@
+"""Machine code gives what the library's calls give, up to the last bits."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tandem.engine.native import llvm
+from tandem.engine.program import Program
+from tandem.engine.record import record
+
+pytestmark = pytest.mark.skipif(llvm.binding() is None, reason="llvmlite is not installed")
+
+
+def native(function, *inputs):
+    """(what a program of machine code gives for `function(*inputs)`, the program)."""
+    buffers = [t.clone() for t in inputs]
+    _, recording = record(function, buffers, buffers)
+    program = Program(recording, buffers, native=True)
+    for buffer, tensor in zip(buffers, inputs):
+        buffer.copy_(tensor)
+    return program.run(), program
+
+
+def compare(function, *inputs, lines=1, rtol=2e-6, atol=2e-6):
+    """Compare with the function itself; `lines`: how many lines the program has (1: all of it is machine code)."""
+    expected = function(*[t.clone() for t in inputs])
+    got, program = native(function, *inputs)
+    if lines is not None:
+        assert len(program.lines) == lines, program.source
+        assert lines != 1 or program.whole is not None
+    for one, other in zip(got, expected, strict=True):
+        assert one.dtype is other.dtype
+        assert one.shape == other.shape
+        torch.testing.assert_close(one, other, rtol=rtol, atol=atol, equal_nan=True)
+
+
+SPECIAL = torch.tensor([0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e-30, -1e-30, 88.0, -88.0, 3.0, 0.5, -2.5])
+_UNARY = [
+    torch.neg, torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt, torch.rsqrt, torch.reciprocal, torch.abs,
+    torch.tanh, torch.sin, torch.cos, torch.erf, torch.floor, torch.ceil, torch.square, torch.sigmoid, torch.relu,
+    torch.sign, torch.logical_not, F.silu, F.softplus, F.elu, F.leaky_relu, F.hardtanh, F.gelu,
+    lambda x: F.gelu(x, approximate="tanh"), lambda x: x**3, lambda x: x**0.5, lambda x: x**-2, lambda x: x**1.7,
+    lambda x: x.clamp(-0.5, 0.7), lambda x: x.clamp_min(0.1), lambda x: x.clamp_max(0.1), lambda x: 1 - x, lambda x: 2 / x,
+    lambda x: x.to(torch.float64 if x.dtype is torch.float32 else torch.float32), lambda x: x > 0.5, lambda x: x.masked_fill(x > 0, -1), lambda x: (x * 3).int(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", _UNARY)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_functions_of_one_tensor(function, dtype):
+    values = torch.cat([SPECIAL.to(dtype), torch.randn(40, dtype=dtype) * 3])
+    if function is _UNARY[-1]:
+        values = values.nan_to_num(0, 0, 0)  # not a number has no whole number
+    if function in (torch.sin, torch.cos):
+        values = values.nan_to_num(0, 0, 0)
+    compare(lambda x: [function(x)], values)
+
+
+_BINARY = [
+    torch.add, torch.sub, torch.mul, torch.div, torch.maximum, torch.minimum, torch.eq, torch.lt, torch.ge,
+    torch.logical_and, torch.logical_or, lambda a, b: torch.where(a > b, a, b), lambda a, b: torch.lerp(a, b, 0.3),
+    lambda a, b: torch.addcmul(a, a, b, value=0.5), lambda a, b: torch.addcdiv(a, a, b, value=0.5),
+    lambda a, b: torch.add(a, b, alpha=0.25), lambda a, b: torch.rsub(a, b, alpha=2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", _BINARY)
+@pytest.mark.parametrize("shapes", [((6, 5), (6, 5)), ((6, 5), (5,)), ((6, 1), (1, 5)), ((4, 1, 3), (2, 1)), ((), (7,))])
+def test_functions_of_two_tensors_broadcast(function, shapes):
+    first, second = (torch.randn(shape) for shape in shapes)
+    compare(lambda a, b: [function(a, b)], first, second)
+    if first.dim() == second.dim() == 2:
+        compare(lambda a, b: [function(a.t(), b.t())], first, second)
+
+
+_REDUCTIONS = [
+    lambda x: x.sum(), lambda x: x.mean(), lambda x: x.sum(0), lambda x: x.sum(-1), lambda x: x.sum((0, 2), keepdim=True),
+    lambda x: x.mean((0, 1)), lambda x: x.amax(-1), lambda x: x.amin(0), lambda x: x.argmax(-1), lambda x: x.softmax(-1),
+    lambda x: x.log_softmax(1), lambda x: x.softmax(0), lambda x: (x > 0).sum(), lambda x: (x * 2).exp().sum(1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", _REDUCTIONS)
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_reductions(function, order):
+    compare(lambda x: [function(x)], torch.randn(5, 4, 6).permute(order), lines=None)
+
+
+@pytest.mark.parametrize("transposed", [0, 1, 2, 3])
+def test_small_products(transposed):
+    a, b, c = torch.randn(7, 5), torch.randn(5, 9), torch.randn(9)
+    a = a.t().contiguous().t() if transposed & 1 else a
+    b = b.t().contiguous().t() if transposed & 2 else b
+    compare(lambda a, b: [a @ b], a, b)
+    compare(lambda a, b, c: [torch.addmm(c, a, b).relu()], a, b, c)
+
+
+def test_losses_and_their_gradients():
+    p, y = torch.rand(6, 3), torch.rand(6, 3)
+    for reduction in ("none", "mean", "sum"):
+
+        def step(p, y, reduction=reduction):
+            p = p.detach().requires_grad_()
+            loss = F.binary_cross_entropy(p, y, reduction=reduction) + F.mse_loss(p, y, reduction=reduction)
+            (grad,) = torch.autograd.grad(loss.sum(), [p])
+            return [loss, grad]
+
+        compare(step, p, y)
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_optimizers(amsgrad):
+    def make(kind, **options):
+        torch.manual_seed(0)
+        params = [torch.nn.Parameter(torch.randn(s)) for s in ((4, 3), (3,), (3,))]
+        return params, kind(params, fused=True, **options)
+
+    for kind, options in (
+        (torch.optim.Adam, {"amsgrad": amsgrad, "weight_decay": 0.1}),
+        (torch.optim.AdamW, {"amsgrad": amsgrad}),
+        (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": amsgrad, "weight_decay": 0.01}),
+    ):
+        results = []
+        for machine_code in (False, True):
+            params, optimizer = make(kind, **options)
+
+            def step(x, params=params, optimizer=optimizer):
+                with torch.enable_grad():
+                    loss = ((x @ params[0] + params[1] - params[2]) ** 2).mean()
+                    grads = torch.autograd.grad(loss, params)
+                with torch.no_grad():
+                    for parameter, grad in zip(params, grads):
+                        parameter.grad = grad
+                    optimizer.step()
+                return [loss.detach()]
+
+            inputs = [torch.randn(8, 4, generator=torch.Generator().manual_seed(n)) for n in range(5)]
+            for x in inputs[:2]:
+                step(x)
+            if machine_code:
+                buffer = inputs[2].clone()
+                _, recording = record(step, [buffer], [buffer])
+                program = Program(recording, [buffer], native=True)
+                for x in inputs[3:]:
+                    buffer.copy_(x)
+                    program.run()
+            else:
+                for x in inputs[2:]:
+                    step(x)
+            results.append([p.detach().clone() for p in params])
+        for one, other in zip(*results, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_large_loops_are_joined_and_divided_among_threads():
+    x, y = torch.randn(300, 257), torch.randn(257)
+
+    def function(x, y):
+        z = (x * y + 1).relu()
+        return [z, z * 2 - y, z.sum(0)]
+
+    compare(function, x, y, rtol=1e-4, atol=1e-4)
+
+
+def test_what_was_changed_in_place_is_read_as_it_is_then():
+    def function(x, y):
+        before = x + 1
+        x.mul_(y)
+        after = x + 1
+        x.t().add_(after.t())
+        return [before, after, x]
+
+    compare(function, torch.randn(5, 5), torch.randn(5, 5))
+
+    def shifted(x):
+        x[1:].add_(x[:-1].clone())
+        return [x * 2, x[::2] + 1]
+
+    compare(shifted, torch.randn(9))
