@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import torch
 
 from tandem.core import arrays, scope
@@ -56,8 +57,22 @@ class Module(torch.nn.Module):
         Module.mutations += 1
         if isinstance(value, Holder):
             self.hold(name, value)
-        else:
+        elif not self._take_assigned(name, value):
             super().__setattr__(name, value)
+
+    def _take_assigned(self, name, value):
+        """Give the holder `name` its new tensor, where `load_state_dict(assign=True)` is setting it."""
+        held = self.__dict__["_holders"].get(name) if self.__dict__.get("_assigning") else None
+        if held is not None:
+            held.bind(value)
+        return held is not None
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+        self.__dict__["_assigning"] = "_holders" in self.__dict__ and local_metadata.get("assign_to_params_buffers")
+        try:
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+        finally:
+            del self.__dict__["_assigning"]
 
     def __delattr__(self, name):
         Module.mutations += 1
@@ -144,12 +159,16 @@ class Module(torch.nn.Module):
 _NOT_STATE = {"_modules", "_parameters", "_buffers", "_holders", "_owners"}
 _PLAIN = (bool, int, float, str, bytes, type(None), tuple)
 
+# Of a NumPy array up to this size the numbers themselves are watched: a recording holds them.
+_NUMBERS = 1 << 16
 
-def fingerprint(roots):
+
+def fingerprint(roots, without=()):
     """(hash, objects): the hash of every attribute of some modules and all below them, and what it knows by identity.
 
     It is equal while nothing that steers a call was set: plain values count by value, anything else by identity. Who
     compares two hashes keeps the objects: another one could get the identity of one that is gone. Hooks count too.
+    without: names of attributes that do not count.
     """
     objects = []
 
@@ -158,11 +177,15 @@ def fingerprint(roots):
         return id(value)
 
     def part(value):
+        if isinstance(value, np.ndarray) and value.size <= _NUMBERS:
+            return value.shape, value.dtype.str, value.tobytes()
         return repr(value) if isinstance(value, _PLAIN) else identity(value)
 
     parts = []
     for item in _watched(roots):
         for name, value in vars(item).items():
+            if name in without:
+                continue
             if name in _NOT_STATE:
                 parts.append(tuple(map(identity, value.values())) if isinstance(value, dict) else len(value))
             elif isinstance(value, dict):
@@ -171,12 +194,23 @@ def fingerprint(roots):
                 parts.append((name, tuple(map(part, value))))
             else:
                 parts.append((name, part(value)))
+        for group in _groups(item):
+            parts.append(tuple((name, part(value)) for name, value in group.items()))
     return hash(tuple(parts)), objects
+
+
+def _groups(item):
+    """The settings of an optimizer of torch's, which are Python numbers in dicts in a list."""
+    return item.param_groups if isinstance(item, torch.optim.Optimizer) else ()
+
+
+# Objects with settings that any call may read; who adds one counts `Module.mutations` when a setting is set.
+SETTINGS = []
 
 
 def _watched(roots):
     """Some objects, the modules below them, and what these have as attributes that steers a call."""
-    for root in roots:
+    for root in (*roots, *SETTINGS):
         for item in root.modules() if isinstance(root, torch.nn.Module) else (root,):
             if hasattr(item, "__dict__"):
                 yield item
@@ -186,10 +220,14 @@ def _watched(roots):
 def _steers(value):
     """Whether a value is an object whose attributes code may read: one of the user's, or one of ours that says so."""
     kind = type(value)
-    return getattr(kind, "steers", False) is True or (
-        kind.__module__.partition(".")[0] not in _NO_USERS
-        and hasattr(value, "__dict__")
-        and not isinstance(value, (torch.nn.Module, type))
+    return (
+        getattr(kind, "steers", False) is True
+        or isinstance(value, torch.optim.Optimizer)
+        or (
+            kind.__module__.partition(".")[0] not in _NO_USERS
+            and hasattr(value, "__dict__")
+            and not isinstance(value, (torch.nn.Module, type))
+        )
     )
 
 
@@ -204,6 +242,8 @@ def uncounted(roots):
     found = []
     for item in _watched(roots):
         own = vars(item)
+        found += [_Content(value) for value in own.values() if isinstance(value, np.ndarray) and value.size <= _NUMBERS]
+        found += [group.values for group in _groups(item)]
         sets = type(item).__setattr__
         if sets is not torch.nn.Module.__setattr__ and (sets is not object.__setattr__ or not _steers(item)):
             continue
@@ -216,12 +256,32 @@ def uncounted(roots):
     return [(values, tuple(map(id, values()))) for values in found]
 
 
+class _Content:
+    """The numbers of a NumPy array as an object, which is another one once they were changed in place."""
+
+    def __init__(self, array):
+        self.array, self.before, self.token = array, None, None
+
+    def __call__(self):
+        content = self.array.tobytes()
+        if content != self.before:
+            self.before, self.token = content, object()
+        return (self.token,)
+
+
+_GLOBAL_HOOKS = [
+    getattr(torch.nn.modules.module, f"_global_{name}_hooks")
+    for name in ("forward", "forward_pre", "backward", "backward_pre")
+]
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def hook_tables(roots):
-    """The tables of hooks of some modules and all below them that may have hooks before `mutations` next changes."""
-    tables = []
+    """The tables of hooks of some modules and all below them that may have hooks before `mutations` next changes.
+
+    Those that torch calls for every module are among them.
+    """
+    tables = list(_GLOBAL_HOOKS)
     for module in _watched(roots):
         own = [vars(module)[name] for name in _HOOKS if name in vars(module)]
         tables += own if not isinstance(module, Module) else filter(None, own)

@@ -8,6 +8,7 @@ from tandem.core.naming import snake_case
 from tandem.keras import naming, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.ownership import free_key
+from tandem.keras.models.replayed import Replayed
 from tandem.keras.trainers.trainer import Trainer
 
 
@@ -97,6 +98,18 @@ class Model(Trainer, Layer):
     def call(self, *args, **kwargs):
         """The computation, on tensors. A subclass gives it."""
         raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+
+    def forward(self, *args, **kwargs):
+        """What `model(…)` does; see `Layer.forward`. Outside training it is replayed where that makes no difference."""
+        if len(args) == 1 and (not kwargs or (len(kwargs) == 1 and kwargs.get("training", True) in (None, False))):
+            state = self._training
+            if state.replayed is None:
+                state.replayed = Replayed()
+            if not state.run_eagerly:
+                outputs = state.replayed.call(self, args[0], kwargs.get("training"))
+                if outputs is not None:
+                    return outputs
+        return super().forward(*args, **kwargs)
 
     def compute_mask(self, inputs, previous_mask):
         """None: the layers inside let their masks travel with their outputs."""

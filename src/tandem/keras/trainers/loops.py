@@ -210,9 +210,10 @@ def predict(model, source, verbose, callbacks, steps):
     collected = Collected(source.rows if source.in_memory and steps is None else None)
 
     def run(iterator):
-        outputs = function(iterator)
-        collected.add(outputs)
-        return outputs
+        with model._training.predicting:
+            outputs = function(iterator)
+            collected.add(outputs)
+            return outputs
 
     callbacks.on_predict_begin()
     source.on_epoch_begin()
@@ -222,7 +223,8 @@ def predict(model, source, verbose, callbacks, steps):
     return collected.result()
 
 
-def predict_batch(model, data):
-    """`Model.predict` for data in memory that are one batch, where no callback watches."""
-    function = model.make_predict_function() or model.predict_function
-    return to_numpy(function(iter([data])), scalars=False)
+def predict_batch(model, data, scalars=False):
+    """`Model.predict` for data in memory that are one batch, where no callback watches; scalars: see `to_numpy`."""
+    with model._training.predicting:
+        function = model.make_predict_function() or model.predict_function
+        return to_numpy(function(iter([data])), scalars=scalars)

@@ -1,5 +1,7 @@
 """What `compile` and `fit` keep for a model."""
 
+import threading
+
 from tandem.keras import losses as losses_room
 from tandem.keras.trainers.outputs import flatten
 
@@ -24,6 +26,8 @@ class State:
         self.stop_training = False
         self.history = None
         self.validation_source = None
+        self.predicting = threading.RLock()  # what a step gave holds until the next one: one thread at a time
+        self.replayed = None  # what replays the model's calls outside training
         self.anchor = None  # (mutations, the variable whose device is the model's)
         self.forget_functions()
 
@@ -60,10 +64,15 @@ class State:
             "phases",
             "validation_source",
             "anchor",
+            "replayed",
             "settled",
         ):
             kept[name] = None
+        del kept["predicting"]
         return kept
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, predicting=threading.RLock())
 
 
 def setting(name, doc):

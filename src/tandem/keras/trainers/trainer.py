@@ -515,7 +515,7 @@ class Trainer(LegacyTraining):
     def predict_on_batch(self, x):
         """The outputs for one batch, as NumPy arrays."""
         data = single.batch((x, None, None), preparing.device_of(self))
-        return single.to_numpy(self.make_predict_function()(iter([data])))
+        return loops.predict_batch(self, data, scalars=True)
 
     def _batch_result(self, logs, return_dict):
         logs = pythonify(self.get_metrics_result() if logs is None else logs)
