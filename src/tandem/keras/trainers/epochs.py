@@ -54,19 +54,31 @@ class Epochs:
         if isinstance(self.source, sources.GeneratorSource):
             warn(_RAN_OUT)
 
+    def _begin(self, steps):
+        self._current = iter(self.source)
+        _allow(self._current, steps)
+
     def _so_many(self, steps):
+        # No more than these may be read ahead: what comes after them belongs to the next epoch, or to somebody else.
+        _allow(self._current, steps)
         for number in range(steps):
             if self._current is None:
-                self._current = iter(self.source)
+                self._begin(steps - number)
             data = next(self._current, None)
             if data is None and number == 0:
-                self._current = iter(self.source)
+                self._begin(steps)
                 data = next(self._current, None)
             if data is None:
                 self._current = None
                 warn(_RAN_OUT)
                 return
             yield data
+
+
+def _allow(iterator, count):
+    allow = getattr(iterator, "allow", None)
+    if allow is not None:
+        allow(count)
 
 
 class Ahead:
@@ -81,6 +93,10 @@ class Ahead:
 
     def __next__(self):
         return self._item.pop() if self._item else next(self._iterator)
+
+    def allow(self, count):
+        """How many items will be asked for."""
+        _allow(self._iterator, count - len(self._item))
 
 
 class Counted:

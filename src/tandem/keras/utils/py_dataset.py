@@ -1,7 +1,8 @@
 """`PyDataset`: batches by number, made by threads or processes ahead of time."""
 
 import warnings
-from collections import deque
+
+from tandem.engine import readers
 
 
 class PyDataset:
@@ -79,57 +80,36 @@ class PyDataset:
 Sequence = PyDataset
 
 
-def batches(dataset, order):
-    """The batches of a `PyDataset` in an order of numbers (any iterable), made ahead where the dataset asks for it."""
+def is_read_ahead(dataset):
+    """Whether a dataset asks for threads or processes of its own."""
     workers = getattr(dataset, "workers", 1) or 0
-    processes = getattr(dataset, "use_multiprocessing", False)
-    if workers > 1 or (workers > 0 and processes):
-        yield from _ahead(dataset, order, workers, processes, max(getattr(dataset, "max_queue_size", 10), 1))
-    else:
-        for index in order:
-            yield dataset[index]
+    return workers > 1 or (workers > 0 and bool(getattr(dataset, "use_multiprocessing", False)))
 
 
-def _ahead(dataset, order, workers, processes, queue_size):
-    pool = _process_pool(dataset, workers) if processes else _thread_pool(workers)
-    get = _get_in_worker if processes else dataset.__getitem__
-    waiting = deque()
-    numbers = iter(order)
-    try:
-        while True:
-            while len(waiting) < max(queue_size, workers):
-                index = next(numbers, None)
-                if index is None:
-                    break
-                waiting.append(pool.submit(get, index))
-            if not waiting:
-                return
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-        pool.shutdown(wait=True, cancel_futures=True)
+class _Get:
+    """Makes a batch where it is read: of a pair of its place in the pass and its number."""
+
+    def __init__(self, dataset, change):
+        self.dataset, self.change = dataset, change
+
+    def __call__(self, item):
+        _, index = item
+        batch = self.dataset[index]
+        return batch if self.change is None else self.change(batch)
 
 
-def _thread_pool(workers):
-    from concurrent.futures import ThreadPoolExecutor
+def batches(dataset, order, change=None):
+    """The batches of a `PyDataset` in an order of numbers (any iterable), made ahead where the dataset asks for it.
 
-    return ThreadPoolExecutor(workers)
-
-
-def _process_pool(dataset, workers):
-    from concurrent.futures import ProcessPoolExecutor
-
-    return ProcessPoolExecutor(workers, initializer=_keep_in_worker, initargs=(dataset,))
-
-
-_in_worker = None
-
-
-def _keep_in_worker(dataset):
-    global _in_worker
-    _in_worker = dataset
-
-
-def _get_in_worker(index):
-    return _in_worker[index]
+    change: a function of a batch that shall run where it is made, in the thread or process.
+    """
+    get, items = _Get(dataset, change), enumerate(order)
+    if not is_read_ahead(dataset):
+        return map(get, items)
+    workers = dataset.workers
+    ahead = max(getattr(dataset, "max_queue_size", 10), workers, 1)
+    if not dataset.use_multiprocessing:
+        return readers.in_threads(get, items, workers, ahead)
+    # Anew for each pass, as in Keras: what `on_epoch_end` did to the dataset must reach the processes.
+    hint = "With use_multiprocessing=False and workers=1"
+    return readers.Crew(get, workers, ahead, name=f"the {type(dataset).__name__}", hint=hint).read(items)

@@ -1,15 +1,14 @@
 """`DataLoader`: batches of a data set, read by this process, by threads or by worker processes."""
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+import functools
 
 import numpy as np
 import torch
 
 from tandem.core import arrays
 from tandem.core.errors import explain
+from tandem.engine import readers
 from tandem.mxnet import context as contexts
-from tandem.mxnet import util
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon.data import workers
 from tandem.mxnet.gluon.data.sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -177,31 +176,20 @@ class DataLoader:
         if self._thread_pool:
             return self._read_in_threads(batches)
         if self._crew is None:
-            self._crew = workers.Crew(batches, self._batch_sampler, self._num_workers, self._prefetch, self._timeout)
-        return self._crew.read()
+            self._crew = workers.crew(batches, self._num_workers, self._prefetch, self._timeout)
+        return self._crew.read(self._batch_sampler)
 
     def _read_in_threads(self, batches):
-        pool = ThreadPoolExecutor(self._num_workers, "DataLoader", _enter_thread, _switches())
-        ahead, waiting = max(self._prefetch, 1), deque()
-        sampler = iter(self._batch_sampler)
-
-        def submit():
-            for indices in sampler:
-                waiting.append(pool.submit(batches, indices))
-                return
-
-        for _ in range(ahead):
-            submit()
-
-        def receive():
-            try:
-                while waiting:
-                    yield waiting.popleft().result(self._timeout)
-                    submit()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-
-        return receive()
+        late = functools.partial(readers.late, workers.NAME, self._timeout, self._num_workers, workers.HINT)
+        return readers.in_threads(
+            batches,
+            self._batch_sampler,
+            self._num_workers,
+            self._prefetch,
+            timeout=self._timeout,
+            enter=workers.Enter(False),
+            late=late,
+        )
 
     @staticmethod
     def _pinned(batch):
@@ -211,12 +199,3 @@ class DataLoader:
             return leaf
 
         return arrays.map_tree(pin, batch)
-
-
-def _switches():
-    return util.is_np_shape(), util.is_np_array()
-
-
-def _enter_thread(shape, array):
-    """The switches of MXNet's semantics hold for a thread: a new one begins with those of the loop."""
-    util.set_np(shape, array)
