@@ -126,7 +126,7 @@ def test_each_batch_size_has_its_own_program():
         (lambda x: x * random.random(), "changed from run to run"),
         (lambda x: x + torch.tensor([random.random()]), "changed from run to run"),
         (lambda x: x + torch.from_numpy(np.random.rand(5)), "changed from run to run"),
-        (lambda x: x + torch.from_numpy(np.random.rand(99))[:5], "replaced by another one"),
+        (lambda x: x + torch.from_numpy(np.random.rand(99_999))[:5], "replaced by another one"),
     ],
 )
 def test_what_cannot_be_replayed_runs_eagerly_and_says_why(function, reason):

@@ -87,6 +87,8 @@ class _OnMeta(DispatchMode):
         if "device" in kwargs or not _has_tensor(args, kwargs):
             kwargs["device"] = torch.device("meta")
         kwargs.pop("generator", None)
+        if func._overloadname.endswith("generator"):
+            kwargs["generator"] = None  # which such an overload asks for
         return func(*args, **kwargs)
 
 

@@ -6,20 +6,24 @@ before each run), *made* by one of the calls, or *outside* (a parameter, an opti
 """
 
 import os
+import random
 import sys
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from tandem.core.dispatch import DispatchMode
+from tandem.core.module import Holder
 
 aten = torch.ops.aten
 
 # Of a new tensor that Python made from numbers, the value may be compared between two recordings up to this size.
-_CONSTANT_ELEMENTS = 64
+_CONSTANT_ELEMENTS = 1 << 16
 
 # What a call makes is kept for folding constants up to this size; what is larger is freed when eager code frees it.
 _KEPT_BYTES = 1 << 16
@@ -94,6 +98,8 @@ class Recording:
     grads: list = field(default_factory=list)  # (parameter, Ref) of each `.grad` that the run left behind
     cut: int | None = None  # where the run has two parts: the index of the second part's first call
     first_outputs: list = field(default_factory=list)  # what the first part gives
+    drew: bool = False  # whether Python's or NumPy's global generator gave numbers meanwhile
+    generators: dict = field(default_factory=dict)  # of each that a call got: its state before the first call
 
     def difference(self, other):
         """Why a run recorded later did not do the same as this one, or None where it did."""
@@ -114,6 +120,11 @@ class Recording:
                 return "a tensor that the function reads was replaced by another one from run to run", None
         if self._results() != other._results() or self.cut != other.cut:
             return "the outputs are not the same values as in the run before", None
+        if other.drew:
+            return "random numbers are drawn in Python (by `random` or `numpy.random`)", None
+        for generator, state in other.generators.items():
+            if generator in self.generators and torch.equal(state, self.generators[generator]):
+                return "a random generator begins each run in the same state", None
         return None
 
     def _results(self):
@@ -167,6 +178,61 @@ _READS = {
 }
 
 
+_SEEDED = "a random generator is seeded or set back on the way"
+
+
+def _default_generator(device):
+    """The generator that random numbers on a device come from; None where we do not know it."""
+    if device.type == "cpu":
+        return torch.default_generator
+    if device.type == "cuda":
+        torch.cuda.init()
+        return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
+    return None
+
+
+class _Generators:
+    """Notices what a replay would not repeat of random numbers: Python's, and generators that are seeded on the way.
+
+    Calls of the dispatcher are replayed, and move torch's generators on as they did; what happens to these outside of
+    calls is not seen, but the states that they are left in are.
+    """
+
+    def __init__(self):
+        self._first = {}
+        self._known = {}
+        self._python = None
+
+    def begin(self):
+        """Look at the generators that everybody uses."""
+        self._python = random.getstate(), _numpy_state()
+        self._known = {torch.default_generator: torch.default_generator.get_state()}
+
+    def end(self, recording):
+        """Say in a recording what was drawn; gives whether all generators are as the calls left them."""
+        recording.drew |= (random.getstate(), _numpy_state()) != self._python
+        recording.generators = self._first
+        return all(torch.equal(generator.get_state(), state) for generator, state in self._known.items())
+
+    def before(self, generator):
+        """Whether a generator that a call is going to use is as the last call left it."""
+        state = generator.get_state()
+        if generator in self._known:
+            return torch.equal(state, self._known[generator])
+        if generator is not _default_generator(generator.device):
+            self._first[generator] = state
+        return True
+
+    def after(self, generator):
+        """Remember how a call left the generator."""
+        self._known[generator] = generator.get_state()
+
+
+def _numpy_state():
+    name, key, position, *rest = np.random.get_state()
+    return name, key.tobytes(), position, *rest
+
+
 class _Reads(TorchFunctionMode):
     """Notices when the function takes a tensor's values out of torch."""
 
@@ -190,8 +256,10 @@ class Recorder(DispatchMode):
         self._numbers = {}
         self._shapeless = set()  # numbers of storages of which only their own gradient's kernel reads the shape
         self._reads = _Reads(self)
+        self._generators = _Generators()
 
     def __enter__(self):
+        self._generators.begin()
         super().__enter__()
         self._reads.__enter__()
         return self
@@ -199,6 +267,8 @@ class Recorder(DispatchMode):
     def __exit__(self, *exception):
         self._reads.__exit__(*exception)
         super().__exit__(*exception)
+        if not self._generators.end(self.recording):
+            self.refuse(_SEEDED, None)
 
     def refuse(self, reason, where):
         """Remember the first thing that a replay could not repeat; the run itself goes on."""
@@ -242,10 +312,15 @@ class Recorder(DispatchMode):
         if func.namespace == "profiler":
             return func(*args, **kwargs)
         where = user_frame()
+        if func._overloadname.endswith("generator") and "generator" not in kwargs:
+            kwargs["generator"] = None  # which torch (2.13) leaves out here although the schema has no default
         flat, spec = tree_flatten((args, kwargs))
         refs = [self._ref(value) if isinstance(value, torch.Tensor) else value for value in flat]
+        generator = self._generator(func, flat, where)
         result = func(*args, **kwargs)
-        if func.namespace != "aten" and func.namespace not in ("prims", "mkldnn", "quantized"):
+        if generator is not None:
+            self._generators.after(generator)
+        if func.namespace != "aten" and func.namespace not in ("prims", "mkldnn", "quantized", "tandem"):
             self.refuse(f"the operator {func} is not one of torch's own", where)
         if torch.Tag.data_dependent_output in func.tags:
             self.refuse("a tensor's value is read into Python", where)
@@ -270,6 +345,19 @@ class Recorder(DispatchMode):
         self.recording.calls.append(Call(func, spec, refs, outputs, where))
         return result
 
+    def _generator(self, func, flat, where):
+        """The generator that a call is going to draw from, or None."""
+        if torch.Tag.nondeterministic_seeded not in func.tags:
+            return None
+        generator = next((value for value in flat if isinstance(value, torch.Generator)), None)
+        if generator is None:
+            tensor = next((value for value in flat if isinstance(value, torch.Tensor)), None)
+            device = next((value for value in flat if isinstance(value, torch.device)), torch.device("cpu"))
+            generator = _default_generator(device if tensor is None else tensor.device)
+        if generator is not None and not self._generators.before(generator):
+            self.refuse(_SEEDED, where)
+        return generator
+
     def end_first_part(self, outputs):
         """Say that what was run so far gives the flat list `outputs`, and that what follows is run later."""
         self.recording.cut = len(self.recording.calls)
@@ -280,6 +368,7 @@ class Recorder(DispatchMode):
         if self.refusal is not None:
             raise self.refusal
         flat, spec = tree_flatten(outputs)
+        flat = [value.tensor if isinstance(value, Holder) else value for value in flat]
         for value in flat:
             if not (value is None or isinstance(value, (torch.Tensor, int, float, str, bool))):
                 raise Unfaithful(f"an output is a {type(value).__name__}, not a tensor")
@@ -290,6 +379,21 @@ class Recorder(DispatchMode):
             if grad is not None and self.knows(grad):
                 self.recording.grads.append((storage.owner, self._ref(grad)))
         return self.recording
+
+
+def _recorders():
+    return [mode for mode in _get_current_dispatch_mode_stack() if isinstance(mode, Recorder)]
+
+
+def is_recording():
+    """Whether what runs now is written down."""
+    return bool(_recorders())
+
+
+def refuse(reason):
+    """Let the run that is being written down, if there is one, not be replayed. For code that knows of itself."""
+    for recorder in _recorders():
+        recorder.refuse(reason, user_frame())
 
 
 def record(function, inputs, args):
@@ -309,4 +413,15 @@ def record(function, inputs, args):
         return result, refusal
 
 
-__all__ = ["Call", "Recording", "Ref", "Storage", "Unfaithful", "record", "tree_unflatten", "user_frame"]
+__all__ = [
+    "Call",
+    "Recording",
+    "Ref",
+    "Storage",
+    "Unfaithful",
+    "is_recording",
+    "record",
+    "refuse",
+    "tree_unflatten",
+    "user_frame",
+]

@@ -1,6 +1,7 @@
 """Keras's global settings: `floatx`, `epsilon`, `image_data_format`, logging, limits (`keras.config`)."""
 
 from tandem.core.errors import Unsupported, explain
+from tandem.core.module import SETTINGS, Module
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _FORMATS = ("channels_last", "channels_first")
@@ -20,8 +21,14 @@ class _Settings:
         self.max_epochs = None
         self.max_steps_per_epoch = None
 
+    def __setattr__(self, name, value):
+        # A recorded step holds what was read from here as constants.
+        Module.mutations += 1
+        super().__setattr__(name, value)
+
 
 _settings = _Settings()
+SETTINGS.append(_settings)
 
 
 def floatx():

@@ -26,6 +26,11 @@ class _Autocast(threading.local):
 _autocast = _Autocast()
 
 
+def autocast_dtype():
+    """The dtype that floating point variables are read as just now, or None for their own."""
+    return _autocast.dtype
+
+
 @contextlib.contextmanager
 def autocast(dtype):
     """Read floating point variables as `dtype` (a torch dtype, or None for their own) inside the block."""

@@ -73,6 +73,29 @@ def choose(condition, targets, before):
         target.copy_(torch.where(condition, target, old))
 
 
+def phase(count, accumulate, often):
+    """(update, overwrite): two 0-d bool tensors for the step that comes after ``count`` steps.
+
+    ``update = (count + 1) mod accumulate == 0``; ``overwrite = (floor(count / accumulate) + 1) mod often == 0``, and
+    None where ``often`` is 0.
+    """
+    update = (count + 1) % accumulate == 0
+    return update, (quotient(count, accumulate) + 1) % often == 0 if often else None
+
+
+def gather(sums, grads, clear):
+    """``sum = 0`` where ``clear`` (a 0-d bool tensor) holds, else ``sum += g``, for each sum in place."""
+    torch._foreach_add_(sums, grads)
+    for total in sums:
+        total.masked_fill_(clear, 0)
+
+
+def put(condition, targets, values):
+    """``target = value`` for each, in place, where ``condition`` (a 0-d bool tensor) holds."""
+    for target, value in zip(targets, values):
+        target.copy_(torch.where(condition, value, target))
+
+
 def inverse_time_rate(rate, steps, decay):
     """``rate / (1 + decay * steps)``: Keras 2's `decay`."""
     return rate / (steps.to(rate.dtype) * decay + 1.0)

@@ -24,6 +24,8 @@ class Ownership:
                 self._check_super_called()
             object.__setattr__(self, name, value)
             return
+        if self._take_assigned(name, value):
+            return
         value = self._as_own(value)
         old = own.get(name, own["_modules"].get(name))
         if old is not None and old is not value and isinstance(old, (Ownership, Holder, list, dict)):

@@ -52,8 +52,6 @@ class LossScaleOptimizer(Optimizer):
         """The scale's variables, then the inner optimizer's."""
         return self._variables + self.inner_optimizer.variables
 
-    may_skip = True
-
     @property
     def counter(self):
         """How many steps the inner optimizer took part in: an int32 variable."""
@@ -78,15 +76,17 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def needs_phase(self):
-        """Whether Python has a part in each step of the inner optimizer."""
-        return self.inner_optimizer.needs_phase
+        """Whether Python has a part in each step of the inner optimizer: only where its learning rate is a function.
+
+        Which steps count, and with them the turn of what is done now and then, is known to the device alone.
+        """
+        return self.inner_optimizer._calls_rate
 
     def phase(self, count=None):
-        """The phase of the inner optimizer."""
-        return self.inner_optimizer.phase(count)
+        """None: see `needs_phase`."""
 
     def in_phase(self, phase):
-        """Let the inner optimizer do inside the block what `phase` says."""
+        """Let the inner optimizer call its learning rate before the block."""
         return self.inner_optimizer.in_phase(phase)
 
     def scale_loss(self, loss):

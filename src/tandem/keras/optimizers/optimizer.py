@@ -4,7 +4,6 @@
 
 import re
 import warnings
-from contextlib import contextmanager
 
 import torch
 
@@ -13,13 +12,14 @@ from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.keras import naming, tensors
 from tandem.keras.legacy import optimizers as legacy
+from tandem.keras.optimizers.phases import Phased, tensor_of, tensors_of
 from tandem.keras.optimizers.schedules.schedule import LearningRateSchedule
 from tandem.keras.optimizers.stateless import Stateless
 from tandem.keras.variables import Variable
 from tandem.ops import steps, updates
 
 
-class Optimizer(Stateless):
+class Optimizer(Stateless, Phased):
     """Changes variables by their gradients.
 
     learning_rate: a float, a `LearningRateSchedule`, or a function without arguments; weight_decay: decoupled decay,
@@ -77,15 +77,13 @@ class Optimizer(Stateless):
         self._averages = None
         self._accumulators = None
         self._excluded = []
-        # What `apply` does in this step, where the caller knows: (update, overwrite by the average). See `phase`.
-        self._phase = None
+        self._begin_phases()
         with naming.name_scope(self.name, caller=self):
             iterations = Variable(0, dtype="int32", trainable=False, name="iteration")
         self._track(iterations)
         self._iterations = iterations
         self.decay = decay  # Keras 2's: the rate is divided by 1 + decay * iterations
         self._learning_rate = None
-        self._called_rate = None
         self._set_learning_rate(learning_rate)
 
     def __setattr__(self, name, value):
@@ -138,9 +136,6 @@ class Optimizer(Stateless):
     def counter(self):
         """How many times `apply` was called: an int32 variable."""
         return self._iterations
-
-    # Whether a step may come to nothing, so that `counter` does not go up with each.
-    may_skip = False
 
     def _count(self):
         """The number of updates made so far, a 0-d int64 tensor."""
@@ -296,13 +291,6 @@ class Optimizer(Stateless):
         else:
             self._learning_rate = value
 
-    def _call_rate(self):
-        """What a learning rate that is a function gives now, in a tensor of its own."""
-        if self._called_rate is None:
-            self.__dict__["_called_rate"] = torch.empty((), device=self._iterations.device)
-        self._called_rate.fill_(float(self._learning_rate()))
-        return self._called_rate
-
     def _get_current_learning_rate(self):
         rate = self._learning_rate
         if isinstance(rate, Variable):
@@ -310,8 +298,7 @@ class Optimizer(Stateless):
         elif isinstance(rate, LearningRateSchedule):
             rate = tensors.convert(rate(self._iterations), device=self._iterations.device)
         else:
-            # Inside `in_phase` the function was called before the step: a recorded step must not hold its result.
-            rate = self._called_rate if self._phase is not None else self._call_rate()
+            rate = self._take_rate()
         return steps.inverse_time_rate(rate, self._iterations.tensor, self.decay) if self.decay else rate
 
     # --- one step ----------------------------------------------------------------------------------------------------
@@ -363,66 +350,43 @@ class Optimizer(Stateless):
         scale = self.loss_scale_factor
         if scale is not None:
             grads = steps.rescale(grads, 1.0 / scale)
-        update, overwrite = self._phase or self.phase()
-        self._step(grads, variables, update, overwrite)
+        phase = self._take_phase()
+        if phase is None:
+            self._step_without_branch(grads, variables)
+        else:
+            self._step(grads, variables, *phase)
         steps.count(self._iterations.tensor)
-
-    @property
-    def needs_phase(self):
-        """Whether Python has a part in each step: see `in_phase`."""
-        return bool(
-            self.gradient_accumulation_steps
-            or (self.use_ema and self.ema_overwrite_frequency)
-            or not isinstance(self._learning_rate, (Variable, LearningRateSchedule))
-        )
-
-    def phase(self, count=None):
-        """(update, overwrite): whether a step updates the weights, and whether it writes their averages over them.
-
-        Both follow from the number of steps before, `count`; None reads it back.
-        """
-        accumulate, often = self.gradient_accumulation_steps, self.use_ema and self.ema_overwrite_frequency
-        if not accumulate and not often:
-            return True, False
-        if count is None:
-            count = int(self.counter)
-        update = not accumulate or (count + 1) % accumulate == 0
-        return update, bool(often) and (count // (accumulate or 1) + 1) % often == 0
-
-    @contextmanager
-    def in_phase(self, phase):
-        """Let `apply` do inside the block what `phase` says, so that it reads nothing back.
-
-        A learning rate that is a function is called here, once. (Set around a recorded step, not in it.)
-        """
-        before = self._phase
-        if not isinstance(self._learning_rate, (Variable, LearningRateSchedule)):
-            self._call_rate()
-        self.__dict__["_phase"] = phase
-        try:
-            yield
-        finally:
-            self.__dict__["_phase"] = before
 
     def _step(self, grads, variables, update, overwrite):
         accumulators = self._slots(self._accumulators, variables) if self.gradient_accumulation_steps else None
         if accumulators and not update:
             updates.accumulate(accumulators, grads)
         else:
-            if accumulators:
-                grads = steps.mean_with(accumulators, grads, self.gradient_accumulation_steps)
-            grads = self._clip_gradients(grads)
-            rate = self._get_current_learning_rate()
-            self._apply_weight_decay(variables, rate)
-            self._backend_update_step(grads, variables, rate)
+            self._update(grads, variables, accumulators)
             if accumulators:
                 steps.clear(accumulators)
         if self.use_ema:
-            # As in Keras, also after a step that only gathers gradients.
-            averages, params = self._slots(self._averages, variables), tensors_of(variables)
-            steps.moving_average(averages, params, self.ema_momentum, tensors.convert(self.iterations))
+            self._average(variables)
             if overwrite:
-                updates.assign(params, averages)
+                updates.assign(tensors_of(variables), self._slots(self._averages, variables))
+        self._constrain(variables)
+
+    def _update(self, grads, variables, accumulators):
+        """Change the weights by their gradients, or by the mean of these and the gathered ones."""
+        if accumulators:
+            grads = steps.mean_with(accumulators, grads, self.gradient_accumulation_steps)
+        grads = self._clip_gradients(grads)
+        rate = self._get_current_learning_rate()
+        self._apply_weight_decay(variables, rate)
+        self._backend_update_step(grads, variables, rate)
+
+    def _average(self, variables):
+        # As in Keras, also after a step that only gathers gradients.
+        averages, params = self._slots(self._averages, variables), tensors_of(variables)
+        steps.moving_average(averages, params, self.ema_momentum, tensors.convert(self.iterations))
+
+    @staticmethod
+    def _constrain(variables):
         for variable in variables:
             constraint = getattr(variable, "constraint", None)
             if constraint is not None:
@@ -581,13 +545,3 @@ class Optimizer(Stateless):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"
-
-
-def tensor_of(variable):
-    """The tensor that a variable (or a plain torch parameter) is."""
-    return variable.tensor if isinstance(variable, Variable) else variable
-
-
-def tensors_of(variables):
-    """The tensors of some variables."""
-    return [tensor_of(variable) for variable in variables]

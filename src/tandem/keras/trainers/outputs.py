@@ -66,7 +66,8 @@ def match(value, outputs, what, *, single=False, strict=False):
         raise _misfit(value, outputs, what)
     if isinstance(value, dict):
         return _match_names(value, outputs, what, strict)
-    if any(isinstance(part, int) for output in outputs for part in output.path[1:]) or any(map(is_structure, value)):
+    nested = any(isinstance(part, int) for output in outputs for part in output.path[1:])
+    if nested or (len(value) != count and any(map(is_structure, value))):
         entries = flatten(value)
         if len(entries) == count:
             return [entry for _, entry in entries]
