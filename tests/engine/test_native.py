@@ -179,3 +179,27 @@ def test_what_was_changed_in_place_is_read_as_it_is_then():
         return [x * 2, x[::2] + 1]
 
     compare(shifted, torch.randn(9))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(6, 5), (4, 3, 7, 5), (3, 8, 20, 20)])
+@pytest.mark.parametrize("last", [True, False])
+def test_batch_normalisation(training, shape, last):
+    if last and len(shape) == 4:
+        x = (torch.randn(shape) * 2 + 30).to(memory_format=torch.channels_last)
+    else:
+        x = torch.randn(shape) * 2 + 30
+    weight, bias, mean, variance = torch.randn(shape[1]), torch.randn(shape[1]), torch.zeros(shape[1]), torch.ones(shape[1])
+
+    def step(x, weight, bias, mean, variance):
+        leaves = [t.detach().requires_grad_() for t in (x, weight, bias)]
+        y = F.batch_norm(leaves[0], mean, variance, *leaves[1:], training, 0.2, 1e-3).relu()
+        return [y.detach(), *torch.autograd.grad((y * y).sum(), leaves), mean, variance]
+
+    compare(step, x, weight, bias, mean, variance, lines=None, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("pad", [(1, 2), (0, 1, 2, 0), (-1, 2, 1, -2), (-1, -1)])
+def test_padding(pad):
+    compare(lambda x: [F.pad(x * 2, pad, value=0.5)], torch.randn(4, 6, 5))
+    compare(lambda x: [F.pad(x * 2, pad).t()], torch.randn(6, 5).t())

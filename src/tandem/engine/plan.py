@@ -30,6 +30,9 @@ _REACH = 24
 # A nest that goes over more elements than this, all by itself, is the library's: it would do the same.
 _LARGE = 16_384
 
+# Loops that are better than the library's kernels even by themselves.
+_BETTER = {"aten::native_batch_norm", "aten::native_batch_norm_backward", "aten::constant_pad_nd"}
+
 
 @dataclass(slots=True)
 class Unit:
@@ -248,7 +251,11 @@ class Plan:
                 joined |= numbers
             elif nest.elements() > _LARGE:
                 large |= numbers
-        return {index for index in unit.calls if id(self.calls[index]) in large - joined}
+        return {
+            index
+            for index in unit.calls
+            if id(self.calls[index]) in large - joined and self.calls[index].func._schema.name not in _BETTER
+        }
 
     # -- memory -------------------------------------------------------------------------------------------------------
 

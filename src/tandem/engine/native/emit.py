@@ -26,8 +26,15 @@ _FLOATS = (torch.float32, torch.float64)
 # From so many rounds on the loops are divided among threads.
 _PARALLEL = 32_768
 
+# Loops of more rounds than this are not unrolled: that would double the time of compiling, and is worth nothing there.
+_UNROLLED = 64
+
 # Sums of more terms than this are added up in double precision.
 _LONG_SUM = 256
+
+# Sums over rows: how many rows are added up in single precision, and in how many chunks the rows come.
+_BLOCK = 64
+_CHUNKS = 8
 
 _INTRINSICS = {"sqrt", "fabs", "floor", "ceil"}
 _COMPARE_FLOAT = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
@@ -46,6 +53,7 @@ class Segment:
         self.storages = []
         self.functions = set()
         self.scratch = 0
+        self._loops = 0
         self._parts = []
         self._slots = {}
         self._threads = threads
@@ -56,6 +64,9 @@ class Segment:
                     self.storages.append(access.storage)
         main = _Function(self, "@§", "ptr %table")
         for number, nest in enumerate(nests):
+            if _sums_columns(nest):
+                self._columns(main, nest, f"@§.{number}")
+                continue
             dim = self._parallel(nest)
             if dim is None:
                 _Loops(main, nest).emit()
@@ -68,6 +79,20 @@ class Segment:
             main.line(f"call void @GOMP_parallel(ptr {name}, ptr %table, i32 0, i32 0)")
         self._parts.append(main.text())
         self.text = "\n".join(self._parts) + "\n" + self._metadata()
+
+    def _columns(self, main, nest, name):
+        """Sums over many rows: chunks of rows, divided among threads, each with sums of its own, which are then added."""
+        parallel = self._threads and nest.elements() >= _PARALLEL
+        part = _Function(self, name, "ptr %table") if parallel else main
+        columns = _Columns(part, nest)
+        if parallel:
+            low, high = part.share(columns.chunks)
+            part.guarded(low, high, lambda: columns.emit(low, high))
+            self._parts.append(part.text())
+            main.line(f"call void @GOMP_parallel(ptr {name}, ptr %table, i32 0, i32 0)")
+        else:
+            columns.emit("0", str(columns.chunks))
+        columns.finish(main)
 
     def slot(self, storage):
         """The place of a storage's address in the table."""
@@ -97,7 +122,16 @@ class Segment:
             lines.append(f"!§{1 + count + number}§ = !{{!§{1 + number}§}}")
             others = ", ".join(f"!§{1 + other}§" for other in range(count) if other != number)
             lines.append(f"!§{1 + 2 * count + number}§ = !{{{others}}}")
+        first = 1 + 3 * count
+        lines.append(f'!§{first}§ = !{{!"llvm.loop.unroll.disable"}}')
+        for number in range(first + 1, first + 1 + self._loops):
+            lines.append(f"!§{number}§ = distinct !{{!§{number}§, !§{first}§}}")
         return "\n".join(lines)
+
+    def rolled(self):
+        """The words that say of a loop's branch that the loop is not to be unrolled."""
+        self._loops += 1
+        return f", !llvm.loop !§{1 + 3 * (len(self.storages) + 1) + self._loops}§"
 
     def alias(self, slot):
         """The words that say of a load or store that it touches this storage only."""
@@ -106,7 +140,7 @@ class Segment:
 
     def named(self, name, first):
         """(the text as function `name` with metadata numbers from `first` on, the next free number)."""
-        count = 1 + 3 * (len(self.storages) + 1)
+        count = 2 + 3 * (len(self.storages) + 1) + self._loops
         text = re.sub(r"!§(\d+)§", lambda match: f"!{first + int(match[1])}", self.text)
         return text.replace("@§", f"@{name}"), first + count
 
@@ -171,7 +205,8 @@ class _Function:
         self.line(f"{following} = add nuw nsw i64 {index}, 1")
         more = self.value(f"icmp slt i64 {following}, {high}")
         self.lines[place] = f"  {index} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
-        self.line(f"br i1 {more}, label %{head}, label %{after}")
+        long = not high.isdigit() or int(high) > _UNROLLED
+        self.line(f"br i1 {more}, label %{head}, label %{after}{self.segment.rolled() if long else ''}")
         self.begin(after)
 
     def guarded(self, low, high, body):
@@ -384,6 +419,147 @@ class _Loops:
         if old is torch.bool:
             return emit(f"zext i1 {value} to {other}")
         return emit(f"{'sext' if new is torch.int64 else 'trunc'} {one} {value} to {other}")
+
+
+class _Columns(_Loops):
+    """A nest of which the first loop, over rows, is what all its sums go over.
+
+    Rows come in chunks, whose number is always the same, so that threads do not change a result; each chunk adds its
+    rows up in blocks, in single precision, and the blocks in double precision.
+    """
+
+    def __init__(self, function, nest):
+        super().__init__(function, nest)
+        self.rows, self.width = nest.extents[0], math.prod(nest.extents[1:])
+        self.chunks = min(_CHUNKS, self.rows // _BLOCK)
+        self.sums = [s for s in nest.statements if s.reduced[0]]
+        segment = function.segment
+        # Of each chunk, the sums of its blocks so far and those of the present block.
+        self.wide = [segment.room(8 * self.width * self.chunks) for _ in self.sums]
+        self.block = [
+            segment.room(_SIZES[s.expr.dtype] * self.width * self.chunks) if s.expr.dtype is torch.float32 else None
+            for s in self.sums
+        ]
+
+    def emit(self, low, high):
+        """The chunks from low to below high."""
+        self.function.loop(low, high, self._chunk)
+
+    def _chunk(self, chunk):
+        function = self.function
+        self.chunk = chunk
+        for number in range(len(self.sums)):
+            self._columns(lambda number=number: self._write(number, torch.float64, "0x0000000000000000"))
+        following = function.value(f"add i64 {chunk}, 1")
+        low, high = (
+            function.value(f"udiv i64 {function.value(f'mul i64 {which}, {self.rows}')}, {self.chunks}")
+            for which in (chunk, following)
+        )
+        count = function.value(f"sub i64 {high}, {low}")
+        blocks = function.value(f"udiv i64 {function.value(f'add i64 {count}, {_BLOCK - 1}')}, {_BLOCK}")
+
+        def block(index):
+            begin = function.value(f"add i64 {low}, {function.value(f'mul i64 {index}, {_BLOCK}')}")
+            end = function.value(f"add i64 {begin}, {_BLOCK}")
+            end = function.value(f"call i64 @llvm.smin.i64(i64 {end}, i64 {high})")
+            for number, place in enumerate(self.block):
+                if place is not None:
+                    self._columns(lambda number=number: self._write(number, torch.float32, "0x0000000000000000"))
+            function.loop(begin, end, self._row)
+            for number, place in enumerate(self.block):
+                if place is not None:
+                    self._columns(lambda number=number: self._add(number, self._block_sum(number)))
+
+        function.loop("0", blocks, block)
+
+    def _block_sum(self, number):
+        return self.cast(self._read(number, torch.float32), torch.float32, torch.float64)
+
+    def _row(self, row):
+        self.index[0] = row
+        self._columns(self._element)
+
+    def _element(self):
+        self.known = {}
+        for statement in self.nest.statements:
+            value = self.compute(statement.expr)
+            if not statement.reduced[0]:
+                self.store(statement.target, value)
+                continue
+            number = self.sums.index(statement)
+            if self.block[number] is None:
+                self._add(number, value)
+            else:
+                old = self._read(number, torch.float32)
+                self._write(number, torch.float32, self.arithmetic("add", torch.float32, old, value))
+
+    def _add(self, number, value):
+        old = self._read(number, torch.float64)
+        self._write(number, torch.float64, self.arithmetic("add", torch.float64, old, value))
+
+    def _columns(self, body):
+        self.over(list(range(1, len(self.index))), body)
+
+    def _place(self, number, dtype):
+        """The address of a chunk's sum for the present column."""
+        function = self.function
+        strides, step = [0] * len(self.index), 1
+        for dim in range(len(self.index) - 1, 0, -1):
+            strides[dim] = step
+            step *= self.nest.extents[dim]
+        begin = (self.wide if dtype is torch.float64 else self.block)[number] // _SIZES[dtype]
+        base = function.pointer(len(function.segment.storages))
+        first = function.value(f"mul nsw i64 {self.chunk}, {self.width}")
+        base = function.value(f"getelementptr {_TYPES[dtype]}, ptr {base}, i64 {first}")
+        return self.offset(base, _TYPES[dtype], strides, begin)
+
+    def _read(self, number, dtype):
+        alias = self._sums_alias(number, dtype)
+        return self.function.value(
+            f"load {_TYPES[dtype]}, ptr {self._place(number, dtype)}, align {_SIZES[dtype]}, {alias}"
+        )
+
+    def _write(self, number, dtype, value):
+        alias = self._sums_alias(number, dtype)
+        self.function.line(
+            f"store {_TYPES[dtype]} {value}, ptr {self._place(number, dtype)}, align {_SIZES[dtype]}, {alias}"
+        )
+
+    def _sums_alias(self, number, dtype):
+        return self.function.segment.alias(len(self.function.segment.storages))
+
+    def finish(self, function):
+        """Add up the chunks' sums, in their order."""
+        self.function = function
+        self.index = [None] * len(self.index)
+        for number, statement in enumerate(self.sums):
+
+            def column(number=number, statement=statement):
+                total = None
+                for chunk in range(self.chunks):
+                    self.chunk = str(chunk)
+                    part = self._read(number, torch.float64)
+                    total = part if total is None else self.arithmetic("add", torch.float64, total, part)
+                if statement.init is not None:
+                    self.known = {}
+                    init = self.cast(self.compute(statement.init), statement.init.dtype, torch.float64)
+                    total = self.arithmetic("add", torch.float64, total, init)
+                self.store(statement.target, self.cast(total, torch.float64, statement.target.dtype))
+
+            self._columns(column)
+
+
+def _sums_columns(nest):
+    """Whether all sums of a nest go over its first loop, of many rows, and over no other."""
+    found = [s for s in nest.statements if any(s.reduced)]
+    return (
+        bool(found)
+        and nest.extents[0] >= 2 * _BLOCK
+        and len(nest.extents) > 1
+        and all(
+            s.how == "sum" and s.expr.dtype in _FLOATS and s.reduced[0] and not any(s.reduced[1:]) for s in found
+        )
+    )
 
 
 class _Accumulator:

@@ -40,13 +40,16 @@ def binding():
 
 
 @functools.cache
-def _target():
+def _features():
+    return {name for name, on in binding().get_host_cpu_features().items() if on}
+
+
+def _machine():
+    """A target machine for this processor; each engine owns one."""
     llvm = binding()
-    features = llvm.get_host_cpu_features()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=3, jit=True
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, jit=True
     )
-    return machine, {name for name, on in features.items() if on}
 
 
 def _library(*names):
@@ -86,7 +89,7 @@ def _vector_forms(name, double, arguments):
         return ""
     library, forms = _library("libmvec.so.1"), []
     for feature, letter, lanes in _VECTORS:
-        if feature not in _target()[1]:
+        if feature not in _features():
             continue
         lanes = lanes // 2 if double else lanes
         shape = "v" * arguments
@@ -145,6 +148,7 @@ def _compile(segments):
     lines, attributes = _declarations(set().union(*(segment.functions for segment in segments)))
     numbers = {symbol: str(number) for number, symbol in enumerate(attributes)}
     lines.append("declare void @GOMP_parallel(ptr, ptr, i32, i32)")
+    lines.append("declare i64 @llvm.smin.i64(i64, i64)")
     lines.append("declare i32 @omp_get_thread_num()")
     lines.append("declare i32 @omp_get_num_threads()")
     bodies, first = [], 0
@@ -166,9 +170,8 @@ def compile_text(text, name):
 
 def _engine(text):
     llvm = binding()
-    machine, _ = _target()
-    module = llvm.parse_assembly(text)
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    machine, module = _machine(), llvm.parse_assembly(text)
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)

@@ -61,8 +61,11 @@ class Lowering:
         shape = tuple(out.size) if shape is None else shape
         self._nest(shape, Statement(self.access(out, shape), cast(expr, out.dtype)))
 
-    def reduce(self, out, expr, shape, dims, how="sum", init=None, expr_shape=None):
-        """`out` gets a reduction of a formula over some dimensions of the loops' shape."""
+    def reduce(self, out, expr, shape, dims, how="sum", narrow=False):
+        """`out` gets a reduction of a formula over some dimensions of the loops' shape.
+
+        narrow: a sum's terms keep their own dtype, and only what is added up of many of them has that of `out`.
+        """
         dims = {dim % len(shape) for dim in dims} if shape else set()
         kept = [dim for dim in range(len(shape)) if dim not in dims]
         if len(out.size) == len(shape):
@@ -75,10 +78,10 @@ class Lowering:
             raise Unlowered
         strides = tuple(places.get(dim, 0) if shape[dim] != 1 else 0 for dim in range(len(shape)))
         target = Access(out.storage, out.dtype, strides, out.offset)
-        if how != "argmax":
+        if how != "argmax" and not narrow:
             expr = cast(expr, out.dtype)
         reduced = tuple(dim in dims for dim in range(len(shape)))
-        self._nest(tuple(shape), Statement(target, expr, how, reduced, init))
+        self._nest(tuple(shape), Statement(target, expr, how, reduced))
 
     def _nest(self, shape, statement):
         if math.prod(shape) == 0 or statement.target.dtype not in DTYPES:
@@ -95,7 +98,7 @@ def lower(recorded, bound, temporary):
     """
     name = recorded.func._schema.name.removeprefix("aten::")
     base = name[:-1] if name.endswith("_") else name
-    if recorded.func._schema.returns and None in recorded.outputs:
+    if recorded.func._schema.returns and None in recorded.outputs and base != "native_batch_norm_backward":
         return None
     named = {a.name: value for a, value in zip(recorded.func._schema.arguments, bound)}
     lowering = Lowering(recorded, named, temporary)
@@ -283,6 +286,39 @@ def _addmm(lowering, self, mat1, mat2, beta=1, alpha=1):
     _product(lowering, mat1, mat2, out, init)
 
 
+# --- padding ----------------------------------------------------------------------------------------------------------
+
+
+def _part(ref, begins, size):
+    """A box of a tensor, as a tensor."""
+    offset = ref.offset + sum(begin * stride for begin, stride in zip(begins, ref.stride))
+    return Ref(ref.storage, ref.dtype, tuple(size), ref.stride, offset)
+
+
+def _pad(lowering, self, pad, value=0):
+    """Numbers around a tensor, or with negative widths less of it. The frame is written slab by slab."""
+    out, rank = lowering.call.outputs[0], len(self.size)
+    before, after = [0] * rank, [0] * rank
+    for number in range(len(pad) // 2):
+        before[rank - 1 - number], after[rank - 1 - number] = pad[2 * number : 2 * number + 2]
+    source, target, size = [], [], []
+    for low, high, extent in zip(before, after, self.size):
+        source.append(max(0, -low))
+        target.append(max(0, low))
+        size.append(extent + min(0, low) + min(0, high))
+    if min(size) <= 0:
+        raise Unlowered
+    begins, extents = [0] * rank, list(out.size)
+    for dim in range(rank):
+        for begin, width in ((0, target[dim]), (target[dim] + size[dim], max(0, after[dim]))):
+            if width:
+                slab = _part(out, [*begins[:dim], begin, *begins[dim + 1 :]], [*extents[:dim], width, *extents[dim + 1 :]])
+                lowering.store(slab, constant(value, out.dtype))
+        begins[dim], extents[dim] = target[dim], size[dim]
+    inside = _part(out, begins, extents)
+    lowering.store(inside, lowering.load(_part(self, source, size), inside.size))
+
+
 # --- softmax ----------------------------------------------------------------------------------------------------------
 
 
@@ -362,6 +398,110 @@ def _loss_gradient(name):
         lowering.store(out, value / float(math.prod(shape)) if reduction == 1 else value)
 
     return lowered
+
+
+# --- batch normalisation ----------------------------------------------------------------------------------------------
+
+
+def _channel(lowering, ref, shape, dtype=None):
+    """The element of a vector over the second axis."""
+    if len(ref.size) != 1 or ref.size[0] != shape[1]:
+        raise Unlowered
+    strides = tuple(ref.stride[0] if dim == 1 else 0 for dim in range(len(shape)))
+    loaded = Expr("load", ref.dtype, Access(ref.storage, ref.dtype, strides, ref.offset))
+    return loaded if dtype is None else cast(loaded, dtype)
+
+
+def _moments(lowering, terms, shape):
+    """Sums over all axes but the second of some formulas, as double precision vectors."""
+    dims = [dim for dim in range(len(shape)) if dim != 1]
+    sums = []
+    for term in terms:
+        sums.append(lowering.temporary((shape[1],), torch.float64))
+        lowering.reduce(sums[-1], term, shape, dims, narrow=True)
+    return sums
+
+
+def _batch_norm(lowering, input, weight, bias, running_mean, running_var, training, momentum, eps):
+    out, shape = lowering.call.outputs[0], tuple(input.size)
+    count, vector = math.prod(shape) // shape[1], (shape[1],)
+    if input.dtype is not torch.float32 or count < 2:
+        raise Unlowered
+    wide = torch.float64
+    if not training and (running_mean is None or running_var is None):
+        raise Unlowered
+
+    def own(ref):
+        return lowering.load(ref, vector, wide)
+
+    if training:
+        # Variances are those of the distances from each channel's first value: a large mean takes no digits away then.
+        strides = tuple(input.stride[1] if dim == 1 else 0 for dim in range(len(shape)))
+        first = Expr("load", input.dtype, Access(input.storage, input.dtype, strides, input.offset))
+        distance = lowering.load(input, shape) - first
+        total, squares = _moments(lowering, (distance, distance * distance), shape)
+        shift = Expr("load", input.dtype, Access(input.storage, input.dtype, (input.stride[1],), input.offset))
+        moved = own(total) / float(count)
+        mean, variance = moved + cast(shift, wide), _at_least_zero(own(squares) / float(count) - moved * moved)
+        save_mean, save_invstd = lowering.call.outputs[1:]
+        for moving, fresh, factor in ((running_mean, mean, 1.0), (running_var, variance, count / (count - 1))):
+            if moving is not None:
+                lowering.store(moving, own(moving) * (1 - momentum) + fresh * (momentum * factor))
+    else:
+        mean, variance = own(running_mean), own(running_var)
+    inverse = 1.0 / call("sqrt", variance + eps)
+    if training:
+        lowering.store(save_mean, mean)
+        lowering.store(save_invstd, inverse)
+    scale, offset = (lowering.temporary(vector, input.dtype) for _ in range(2))
+    factor = inverse if weight is None else inverse * own(weight)
+    lowering.store(scale, factor)
+    lowering.store(offset, -(mean * factor) if bias is None else own(bias) - mean * factor)
+    lowering.nests = _together(lowering.nests)
+    x = lowering.load(input, shape)
+    lowering.store(out, x * _channel(lowering, scale, shape) + _channel(lowering, offset, shape))
+
+
+def _at_least_zero(x):
+    return where(x < 0.0, constant(0.0, x.dtype), x)
+
+
+def _batch_norm_backward(
+    lowering, grad_out, input, weight, running_mean, running_var, save_mean, save_invstd, train, eps
+):
+    of_input, of_weight, of_bias = lowering.call.outputs
+    shape, wide = tuple(input.size), torch.float64
+    count, vector = math.prod(shape) // shape[1], (shape[1],)
+    if input.dtype is not torch.float32 or count < 2:
+        raise Unlowered
+
+    def own(ref):
+        return lowering.load(ref, vector, wide)
+
+    if train:
+        mean, inverse = save_mean, own(save_invstd)
+    else:
+        mean, inverse = running_mean, 1.0 / call("sqrt", own(running_var) + eps)
+    grad, x = lowering.load(grad_out, shape), lowering.load(input, shape)
+    distance = x - _channel(lowering, mean, shape)
+    total, product = _moments(lowering, (grad, grad * distance), shape)
+    if of_weight is not None:
+        lowering.store(of_weight, own(product) * inverse)
+    if of_bias is not None:
+        lowering.store(of_bias, own(total))
+    if of_input is None:
+        return
+    factor = lowering.temporary(vector, input.dtype)
+    lowering.store(factor, inverse if weight is None else inverse * own(weight))
+    if not train:
+        lowering.store(of_input, grad * _channel(lowering, factor, shape))
+        return
+    level, slope = (lowering.temporary(vector, input.dtype) for _ in range(2))
+    lowering.store(level, own(total) / float(count))
+    lowering.store(slope, own(product) * inverse * inverse / float(count))
+    parts = (_channel(lowering, ref, shape) for ref in (level, slope, factor))
+    one, other, factor = parts
+    lowering.store(of_input, (grad - one - distance * other) * factor)
 
 
 # --- optimizers -------------------------------------------------------------------------------------------------------
@@ -458,6 +598,7 @@ _SPECIAL = {
     "amax": _extreme("max"),
     "amin": _extreme("min"),
     "argmax": _argmax,
+    "constant_pad_nd": _pad,
     "dot": _dot,
     "mm": _mm,
     "addmm": _addmm,
@@ -467,6 +608,8 @@ _SPECIAL = {
     "_log_softmax_backward_data": _softmax_backward(log=True),
     **{name: _loss(name) for name in LOSSES},
     **{name: _loss_gradient(name) for name in LOSS_GRADIENTS},
+    "native_batch_norm": _batch_norm,
+    "native_batch_norm_backward": _batch_norm_backward,
     "_fused_adam": _fused_adam(decoupled=False),
     "_fused_adamw": _fused_adam(decoupled=True),
     "_fused_sgd": _fused_sgd,
