@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tandem
-from tandem.cli.run import RunCommand, launch
+from tandem.cli.run import BACK_ENDS, RunCommand, launch
 
 app = typer.Typer(
     name="tandem",
@@ -50,6 +50,13 @@ def run(
     trust_cache: Annotated[
         bool, typer.Option("--trust-cache", help="Use data set files in the cache even where their hash differs.")
     ] = False,
+    compile: Annotated[
+        str | None,
+        typer.Option("--compile", metavar="|".join(BACK_ENDS), help="What replays recorded steps; auto measures them."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print, at the end and to stderr, what became of each recorded step.")
+    ] = False,
 ):
     """Run a script that says `import keras` or `import mxnet` on Tandem, as `python SCRIPT ARGS` would.
 
@@ -60,10 +67,15 @@ def run(
         raise typer.BadParameter(
             f"{device!r} is not a device to send requests to; the one there is: cpu", param_hint="--device"
         )
+    if compile not in (None, *BACK_ENDS):
+        raise typer.BadParameter(
+            f"{compile!r} is nothing that replays steps; there are: {', '.join(BACK_ENDS)}", param_hint="--compile"
+        )
     if script is None and module is None:
         raise typer.BadParameter("nothing to run: give a SCRIPT or -m MODULE")
     # Run after the parser has returned, so that nothing of it is left around the script.
-    context.obj.append(lambda: launch(script, module, args or [], device=device, trust_cache=trust_cache))
+    options = {"device": device, "trust_cache": trust_cache, "compile": compile, "explain": explain}
+    context.obj.append(lambda: launch(script, module, args or [], **options))
 
 
 def main(arguments=None):

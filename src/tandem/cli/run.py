@@ -1,6 +1,11 @@
 """`tandem run`: what typer cannot say of its arguments, and starting the script."""
 
+import contextlib
+
 from typer.core import TyperCommand
+
+# As in `tandem.engine.backends`, which would import torch before there is something to run.
+BACK_ENDS = ("library", "native", "cuda_graph", "inductor", "auto")
 
 
 class RunCommand(TyperCommand):
@@ -15,7 +20,7 @@ def end_options_after_module(args):
     args = list(args)
     i = 0
     while i < len(args) and args[i].startswith("-") and args[i] not in ("-", "--"):
-        if args[i] == "--device":
+        if args[i] in ("--device", "--compile"):
             i += 2
         elif args[i] == "-m":
             return [*args[: i + 2], "--", *args[i + 2 :]] if i + 1 < len(args) else args
@@ -26,7 +31,7 @@ def end_options_after_module(args):
     return args
 
 
-def launch(script, module, args, *, device, trust_cache):
+def launch(script, module, args, *, device, trust_cache, compile, explain):
     """Install the hook, set what the options ask for, and run."""
     from tandem.compat import hook
     from tandem.compat import launch as launcher
@@ -40,8 +45,26 @@ def launch(script, module, args, *, device, trust_cache):
         from tandem.core import cache
 
         cache.trust(True)
-    if module is not None:
-        # With -m the first word after it is the module's, not a script.
-        launcher.run_module(module, [word for word in (script,) if word is not None] + args)
-    else:
-        launcher.run_script(script, args)
+    if compile is not None:
+        from tandem.engine import backends
+
+        backends.set_default(compile)
+    with _explained() if explain else contextlib.nullcontext():
+        if module is not None:
+            # With -m the first word after it is the module's, not a script.
+            launcher.run_module(module, [word for word in (script,) if word is not None] + args)
+        else:
+            launcher.run_script(script, args)
+
+
+@contextlib.contextmanager
+def _explained():
+    """Print what became of the steps, however the script ends."""
+    from tandem.engine.explain import Watch
+
+    with Watch() as watch:
+        try:
+            yield
+        finally:
+            for report in watch.reports():
+                report.print()

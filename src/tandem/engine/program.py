@@ -20,12 +20,15 @@ aten = torch.ops.aten
 
 
 class Line:
-    """A line of a program: its code, the recorded calls that it stands for, and the loops of machine code."""
+    """A line of a program: its code, the recorded calls that it stands for, and the loops of machine code.
 
-    __slots__ = ("calls", "code", "nests")
+    compiled: whether it is machine code, not a call of the library.
+    """
 
-    def __init__(self, code, calls=(), nests=()):
-        self.code, self.calls, self.nests = code, tuple(calls), tuple(nests)
+    __slots__ = ("calls", "code", "compiled", "nests")
+
+    def __init__(self, code, calls=(), nests=(), compiled=False):
+        self.code, self.calls, self.nests, self.compiled = code, tuple(calls), tuple(nests), compiled
 
 
 class Program:
@@ -37,19 +40,36 @@ class Program:
     native: whether machine code may stand in for calls of the library; its results differ in the last bits.
     """
 
+    compiler = "machine code"  # what `lines` that are compiled were compiled to
+    about = None  # an `engine.backends.About`: whose program it is, and why it is one of this kind
+
     def __init__(self, recording, inputs, native=False):
         self.inputs = inputs
-        writer = _Writer(Plan(recording, inputs, native))
+        plan = Plan(recording, inputs, native)
+        writer = _Writer(plan)
         self.source, (self.begin, self._step) = writer.write()
         self.lines = writer.lines
         self.whole = writer.whole()
         self._fixed = writer.views
         self._kept = writer.kept
+        self.memory = plan.buffers  # storage number -> memory
+        self._describe(recording, plan.storages, plan.constant_storages)
+
+    def _describe(self, recording, storages, constants):
+        """Keep what `run`, `is_current` and `explain` need to know of a recording."""
+        self.recorded = len(recording.calls)
+        self.roles = [("constant" if n in constants else s.role, s.nbytes) for n, s in enumerate(storages)]
         self._spec = recording.output_spec
         self._outputs = len(recording.outputs)
         self._grads = [parameter for parameter, _ in recording.grads]
         self._owners = [s.owner for s in recording.storages if s.owner is not None]
         self._seen = self._look()
+
+    def explain(self):
+        """The program as text: its lines with their shapes, their memory, and the user's lines that they come from."""
+        from tandem.engine.explain import explain
+
+        return explain(self)
 
     def tensors(self):
         """The fixed tensors that the calls work on: buffers, parameters, constants, and views of them."""
@@ -147,7 +167,7 @@ class _Writer:
         calls = [self.plan.calls[index] for index in unit.calls]
         if not moving:
             self._tables.append((function, address))
-        self.lines.append(Line("; ".join([*moving, code]), calls, unit.nests))
+        self.lines.append(Line("; ".join([*moving, code]), calls, unit.nests, compiled=True))
 
     def _emit(self, call, kind):
         func, schema = call.func, schema_of(call.func)

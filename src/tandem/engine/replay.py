@@ -11,14 +11,18 @@ from tandem.core import scope
 from tandem.core.arrays import map_tree
 from tandem.core.errors import warn
 from tandem.core.module import Module, fingerprint, hook_tables, uncounted
-from tandem.engine.native import llvm
+from tandem.engine import backends
+from tandem.engine.explain import explain, ran_eagerly
 from tandem.engine.native.loop import Loop
-from tandem.engine.program import Program
 from tandem.engine.record import Unfaithful, record
 
-# A program becomes machine code where it pays after so many runs: code that runs a few times is not worth the compiling.
-# The number is fixed, so that two runs from one seed do the same.
+# A program becomes what its back end makes of it (see `engine.backends`) after so many runs: code that runs a few times
+# is not worth the compiling. The number is fixed, so that two runs from one seed do the same.
 NATIVE_AFTER = 24
+
+# Where a run moves this much memory, compiling takes no longer than a few runs: then so many are enough.
+_HEAVY_BYTES = 64 << 20
+_HEAVY_AFTER = 2
 
 # How many steps one call of machine code does at the most: Ctrl-C is heard in between.
 _MOST_AT_ONCE = 512
@@ -37,7 +41,10 @@ class EagerWarning(UserWarning):
 class _Kind:
     """What is known of the calls with one signature."""
 
-    __slots__ = ("args", "attempts", "buffers", "eager", "loop", "objects", "previous", "program", "recording", "runs")
+    __slots__ = (
+        "ahead", "args", "attempts", "buffers", "eager", "loop", "objects", "patience", "previous", "program", "recording",
+        "runs",
+    )  # fmt: skip
 
     def __init__(self, objects):
         self.objects = objects  # whose identities stand in the signature
@@ -47,22 +54,23 @@ class _Kind:
         self.program = None
         self.recording = None  # what the program was made from, as long as it may become machine code
         self.runs = 0
-        self.loop = None
+        self.loop = None  # what `advance` found of the last feed
+        self.ahead = None  # what fetches its batches while the program runs
         self.eager = False
         self.attempts = 0
 
     def forget(self):
         """Begin anew: what was recorded holds no longer."""
-        self.program = self.previous = self.recording = self.loop = None
+        self.program = self.previous = self.recording = self.loop = self.ahead = None
         self.runs = 0
 
-    def count(self, runs=1):
-        """Count runs of the program, and make machine code of it where it is time."""
-        self.runs += runs
-        if self.recording is not None and self.runs >= NATIVE_AFTER:
+    def count(self, step):
+        """Count a run of the program, and let the back end take it over where it is time."""
+        self.runs += 1
+        if self.recording is not None and self.runs >= self.patience:
             recording, self.recording = self.recording, None
             self.program = None  # its memory is free now: there are never two lots of buffers
-            self.program = Program(recording, self.buffers, native=True)
+            self.program = backends.later(step, recording, self.buffers)
 
 
 class Step:
@@ -73,18 +81,18 @@ class Step:
     name: what to call it in messages; enabled: with False every call is eager.
     watch: the modules and objects whose attributes steer what the function does; when one of them is set, the step is
         recorded anew.
-    native: whether a program may become machine code (see `engine.native`), whose results differ in the last bits.
+    backend: what runs the recordings, a name of `engine.backends.NAMES`; None: what is set for the process.
     The result of a call holds until the next call.
     """
 
     # Whether a replay may leave out the hooks of watched modules: they are Python, and run where the function does.
     skips_hooks = False
 
-    def __init__(self, function, *, name="step", enabled=True, watch=(), native=True):
+    def __init__(self, function, *, name="step", enabled=True, watch=(), backend=None):
         self.function = function
         self.name = name
         self.enabled = enabled
-        self.native = native
+        self.backend = backends.check(backend)
         self.watch = tuple(watch)
         self._kinds = {}
         self._mutations = -1
@@ -94,6 +102,7 @@ class Step:
         self._hooks = ()
         self._last = (None, None)
         self._warned = False
+        self.refusals = {}  # reason -> what was refused, of all that runs eagerly
 
     def __call__(self, *args):
         if not self.enabled or nested():
@@ -124,7 +133,7 @@ class Step:
             kind.forget()
             return self._record(kind, args, tensors)
         if kind.recording is not None:
-            kind.count()
+            kind.count(self)
             program = kind.program
         for buffer, tensor in zip(program.inputs, tensors, strict=True):
             buffer.copy_(tensor)
@@ -148,13 +157,14 @@ class Step:
             return 0
         if kind.loop is None or kind.loop[0] is not feed:
             kind.loop = (feed, *self._in_order(kind, feed, pack))
+            kind.ahead = backends.ahead(feed, kind.loop[1])
         _, buffers, whole = kind.loop
         if buffers is None:
             return 0
         done, most = 0, len(feed) if most is None else most
         while done < most:
             if kind.recording is not None:
-                kind.count()
+                kind.count(self)
             program = kind.program
             if program.whole is not None and feed.device is None and whole:
                 steps = min(feed.whole_batches(), most - done, _MOST_AT_ONCE)
@@ -165,13 +175,15 @@ class Step:
                 kind.loop[2].run(steps)
                 done += steps
                 continue
-            if not feed.next_into(buffers):
+            if not (feed.next_into(buffers) if kind.ahead is None else kind.ahead.next(last=done + 1 == most)):
                 break
             try:
                 program.run()
             except (IndexError, RuntimeError, ValueError):
                 self.function(*kind.args)
             done += 1
+        if kind.ahead is not None:
+            kind.ahead.stop()
         return done
 
     @staticmethod
@@ -185,7 +197,10 @@ class Step:
         if len(found) != len(kind.buffers) or any(id(mark) not in places for mark in marks):
             return None, False
         buffers = [kind.buffers[places[id(mark)]] for mark in marks]
-        if any(buffer.shape[1:] != array.shape[1:] or buffer.dtype is not array.dtype for buffer, array in zip(buffers, feed.arrays)):
+        if any(
+            buffer.shape[1:] != array.shape[1:] or buffer.dtype is not array.dtype
+            for buffer, array in zip(buffers, feed.arrays)
+        ):
             return None, False
         return buffers, Loop.fits(feed, buffers)
 
@@ -270,12 +285,20 @@ class Step:
         if reason is None and Module.mutations != mutations:
             reason = _SETS_ATTRIBUTES
         if reason is None:
-            kind.program = Program(recording, kind.buffers, native=False)
-            kind.recording = recording if self.native and llvm.binding_exists() else None
+            heavy = sum(storage.nbytes for storage in recording.storages) > _HEAVY_BYTES
+            kind.patience = min(NATIVE_AFTER, _HEAVY_AFTER) if heavy else NATIVE_AFTER
+            kind.program = backends.first(self, recording, kind.buffers, kind.patience)
+            kind.recording = recording if backends.changes(self, recording) else None
         elif kind.attempts >= _MOST_ATTEMPTS:
             raise Unfaithful(reason, where)
 
+    def explain(self):
+        """The programs made so far as text, and what runs eagerly and why."""
+        return explain(self)
+
     def _explain(self, refusal):
+        self.refusals.setdefault(refusal.reason, refusal)
+        ran_eagerly(self, refusal)
         if self._warned:
             return
         self._warned = True
