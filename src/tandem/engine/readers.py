@@ -7,10 +7,12 @@ that ends too soon is told of within seconds; and when the loop ends, also in th
 
 import atexit
 import contextvars
+import ctypes
 import multiprocessing
 import pickle
 import signal
 import statistics
+import sys
 import threading
 import time
 import traceback
@@ -28,6 +30,8 @@ from tandem.engine import shared_batches
 
 # Seconds after which a batch that has not come makes one look whether the workers still live.
 _LOOK = 2.0
+# Parameters of glibc's mallopt.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -82,6 +86,7 @@ class _Whole(torch.utils.data.Dataset):
         if self.outbox is None:
             worker = torch.utils.data.get_worker_info().id
             self.outbox = shared_batches.Outbox(worker, self.board[worker], self.unwrap)
+            shared_batches.use(self.outbox)
         try:
             self.outbox.begin(number)
             return self.outbox.pack(self.get(item))
@@ -101,11 +106,20 @@ class _Enter:
         self.enter = enter
 
     def __call__(self, number):
+        _keep_memory()
         # A worker forked inside a scope of the loop (recording, training) is not inside it.
         scope.set_recording(False)
         scope.set_training(False)
         if self.enter is not None:
             self.enter(number)
+
+
+def _keep_memory():
+    """Let the allocator keep what a batch took for the next one: new pages from the system cost more than the work."""
+    allocator = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if allocator is not None:
+        allocator(_MMAP_THRESHOLD, 1 << 25)
+        allocator(_TRIM_THRESHOLD, 1 << 28)
 
 
 class Crew:

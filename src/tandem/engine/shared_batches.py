@@ -98,20 +98,54 @@ class Outbox:
         self.memories = [None] * len(self.states)
         self.known = set()
         self.number = None
+        # The slot for the batch that is being made, how much of it is given away, and what the last batch took.
+        self.slot, self.used, self.hint = None, 0, 0
 
     def begin(self, number):
         """Pass `number` begins: what was sent in the one before and has not been taken never will be."""
-        if number == self.number:
-            return
-        self.number = number
-        for slot, state in enumerate(self.states):
-            if state == _SENT:
-                self.states[slot] = _FREE
-                self.known.discard(slot)
+        if number != self.number:
+            self.number = number
+            for slot, state in enumerate(self.states):
+                if state == _SENT:
+                    self.states[slot] = _FREE
+                    self.known.discard(slot)
+        self.slot, self.used = self._free(), 0
+        if self.slot is not None and self.hint > _SMALL:
+            self._room(self.hint)
+
+    def empty(self, shape, dtype):
+        """A tensor in the slot of the batch that is being made, None where there is no room.
+
+        For what goes straight into the batch and is not kept by anybody: the slot will be written again.
+        """
+        size = math.prod(shape) * dtype.itemsize
+        memory = None if self.slot is None else self.memories[self.slot]
+        if memory is None or not size or self.used + size > len(memory):
+            return None
+        start = self.used
+        self.used += -(-size // _ALIGN) * _ALIGN
+        return memory[start : start + size].view(dtype).view(shape)
+
+    def _room(self, size):
+        """The memory of the slot, of at least so many bytes."""
+        memory = self.memories[self.slot]
+        if memory is None or len(memory) < size:
+            grown = 0 if memory is None else len(memory) + len(memory) // 4
+            memory = self.memories[self.slot] = torch.empty(max(size, grown), dtype=torch.uint8).share_memory_()
+            self.known.discard(self.slot)
+        return memory
+
+    def _start(self, kept):
+        """Where in the slot an array lies already, None where it does not."""
+        memory = None if self.slot is None else self.memories[self.slot]
+        if memory is None or not isinstance(kept, torch.Tensor) or not kept.is_contiguous():
+            return None
+        start = kept.data_ptr() - memory.data_ptr()
+        return start if kept.nbytes and 0 <= start <= self.used - kept.nbytes else None
 
     def pack(self, batch):
         """The batch as it travels. What is no array of numbers, or finds no free slot, travels as torch sends it."""
-        found, size = [], 0
+        found, size = [], self.used
 
         def measure(leaf):
             nonlocal size
@@ -119,24 +153,26 @@ class Outbox:
             if values is None:
                 return leaf
             kept, tag = values
-            place = _Place(size, kept.dtype, tuple(kept.shape), tag)
-            size += -(-kept.nbytes // _ALIGN) * _ALIGN
-            found.append((place, kept))
+            start = self._start(kept)
+            place = _Place(size if start is None else start, kept.dtype, tuple(kept.shape), tag)
+            if start is None:
+                size += -(-kept.nbytes // _ALIGN) * _ALIGN
+            found.append((place, kept, start is None))
             return place
 
         tree = swap(batch, measure)
-        if size <= _SMALL:
+        self.hint = size
+        if size <= _SMALL and not self.used:
             memory = torch.empty(size, dtype=torch.uint8)
             _write(memory, found)
             return Packed(self.worker, None, size, tree, memory.numpy())
-        slot = self._free()
+        slot = self.slot
         if slot is None:
-            return Packed(self.worker, None, size, tree, [kept for _, kept in found])
-        memory = self.memories[slot]
-        if memory is None or len(memory) < size:
-            grown = 0 if memory is None else len(memory) + len(memory) // 4
-            memory = self.memories[slot] = torch.empty(max(size, grown), dtype=torch.uint8).share_memory_()
-            self.known.discard(slot)
+            return Packed(self.worker, None, size, tree, [kept for _, kept, _ in found])
+        before = self.memories[slot]
+        memory = self._room(size)
+        if memory is not before:
+            found = [(place, kept, True) for place, kept, _ in found]
         _write(memory, found)
         self.states[slot] = _SENT
         new = slot not in self.known
@@ -151,12 +187,32 @@ class Outbox:
 
 
 def _write(memory, found):
-    for place, kept in found:
+    for place, kept, elsewhere in found:
+        if not elsewhere:
+            continue
         view = _look(memory, place)
         if isinstance(kept, torch.Tensor):
             view.copy_(kept)
         else:
             np.copyto(view, kept)
+
+
+_outbox = None
+
+
+def use(outbox):
+    """Let `empty` give memory of this outbox, in this process."""
+    global _outbox
+    _outbox = outbox
+
+
+def empty(shape, dtype):
+    """A tensor for an array of the batch that is being made: in a worker's slot where there is room, else a new one.
+
+    For what goes straight into the batch and is not kept by anybody else.
+    """
+    made = None if _outbox is None else _outbox.empty(shape, dtype)
+    return torch.empty(shape, dtype=dtype) if made is None else made
 
 
 def _look(memory, place):

@@ -6,10 +6,12 @@ import tempfile
 import warnings
 
 import numpy as np
+import torch
 
 from tandem.core import cache
 from tandem.core.errors import explain
 from tandem.formats import cifar, mnist
+from tandem.formats import images as decoder
 from tandem.mxnet import image
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon.data.dataset import Dataset, RecordFileDataset
@@ -219,6 +221,20 @@ class CIFAR100(CIFAR10):
         return int(bool(self._fine_label))
 
 
+def _columns(dataset, indices):
+    """The images and labels of a data set of files at once; None, from then on, where the images differ in shape."""
+    if getattr(dataset, "_uneven", False):
+        return None
+    samples = [dataset[index] for index in indices]
+    shapes = {picture.shape for picture, _ in samples}
+    if len(shapes) != 1 or any(np.ndim(label) for _, label in samples):
+        dataset._uneven = True
+        return None
+    kind, context = type(samples[0][0]), samples[0][0]._ctx
+    pixels = torch.stack([picture._tensor for picture, _ in samples])
+    return [kind._wrap(pixels, context), np.asarray([label for _, label in samples])]
+
+
 class ImageRecordDataset(RecordFileDataset):
     """The images in a RecordIO file (`NAME.rec`, with `NAME.idx` beside it) and their labels.
 
@@ -227,6 +243,7 @@ class ImageRecordDataset(RecordFileDataset):
 
     def __init__(self, filename, flag=1, transform=None):
         super().__init__(filename)
+        decoder.opencv()  # before workers are forked
         self._flag = flag
         self._transform = transform
 
@@ -242,6 +259,10 @@ class ImageRecordDataset(RecordFileDataset):
             return self._transform(picture, header.label)
         return picture, header.label
 
+    def _columns_at(self, indices):
+        own = type(self).__getitem__ is ImageRecordDataset.__getitem__
+        return _columns(self, indices) if own and self._transform is None else None
+
 
 class ImageFolderDataset(Dataset):
     """The images in a folder with one sub-folder to a class; the label is the place of its name among all names.
@@ -252,6 +273,7 @@ class ImageFolderDataset(Dataset):
 
     def __init__(self, root, flag=1, transform=None):
         self._root = os.path.expanduser(root)
+        decoder.opencv()  # before workers are forked
         self._flag = flag
         self._transform = transform
         self._exts = [".jpg", ".jpeg", ".png"]
@@ -284,6 +306,10 @@ class ImageFolderDataset(Dataset):
         if self._transform is not None:
             return self._transform(picture, label)
         return picture, label
+
+    def _columns_at(self, indices):
+        own = type(self).__getitem__ is ImageFolderDataset.__getitem__
+        return _columns(self, indices) if own and self._transform is None else None
 
     def __len__(self):
         return len(self.items)
