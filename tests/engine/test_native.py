@@ -203,3 +203,17 @@ def test_batch_normalisation(training, shape, last):
 def test_padding(pad):
     compare(lambda x: [F.pad(x * 2, pad, value=0.5)], torch.randn(4, 6, 5))
     compare(lambda x: [F.pad(x * 2, pad).t()], torch.randn(6, 5).t())
+
+
+@pytest.mark.parametrize(("stride", "padding", "last"), [(1, 0, True), (1, 1, True), (2, 1, True), (1, 1, False)])
+def test_gradients_of_convolutions(stride, padding, last):
+    x, w, b = torch.randn(3, 32, 14, 24), torch.randn(40, 32, 3, 3), torch.randn(40)
+    if last:
+        x, w = (t.to(memory_format=torch.channels_last) for t in (x, w))
+
+    def step(x, w, b):
+        leaves = [t.detach().requires_grad_() for t in (x, w, b)]
+        y = F.conv2d(*leaves, stride=stride, padding=padding).relu()
+        return list(torch.autograd.grad((y * y).sum(), leaves))
+
+    compare(step, x, w, b, lines=None, rtol=1e-4, atol=1e-2)

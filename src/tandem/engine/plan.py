@@ -12,6 +12,7 @@ import torch
 
 from tandem.engine.native import fuse, kernels, llvm, lower
 from tandem.engine.record import Ref, Storage, Unfaithful
+from tandem.engine.rewrite import rewritten
 from tandem.engine.schemas import (
     COPY,
     EMPTY,
@@ -64,22 +65,23 @@ class Plan:
 
     def __init__(self, recording, inputs, native=False):
         self.recording = recording
-        self.storages = list(recording.storages)
-        self.calls = recording.calls
+        native = native and llvm.binding() is not None and all(
+            s.tensor is None or s.tensor.device.type == "cpu" for s in recording.storages
+        )
+        self.calls, self.storages, self.cut = recording.calls, list(recording.storages), recording.cut
+        if native:
+            self.calls, self.storages, self.cut = rewritten(recording)
         self.inputs = inputs
         self.constant_storages = {i for i, s in enumerate(self.storages) if s.constant}
         self.kinds = self._kinds()
         self._drop_unread()
         self.units = self._units()
-        if native and llvm.binding() is not None and self._on_cpu():
+        if native:
             self._make_native()
         self.dynamic = self._find_dynamic()
         self.buffers = {}
         self._allocate()
         self.deaths = self._deaths()
-
-    def _on_cpu(self):
-        return all(s.tensor is None or s.tensor.device.type == "cpu" for s in self.storages)
 
     # -- what each call is --------------------------------------------------------------------------------------------
 
@@ -157,7 +159,7 @@ class Plan:
         for index, (call, kind) in enumerate(zip(self.calls, self.kinds, strict=True)):
             if kind in ("view", "constant", "empty", "unread"):
                 continue
-            part = int(self.recording.cut is not None and index >= self.recording.cut)
+            part = int(self.cut is not None and index >= self.cut)
             changes = {ref.storage for ref in written(call)}
             reads = {ref.storage for ref in call.tensors()}
             units.append(Unit(kind, [index], part, reads, {ref.storage for ref in call.results()} | changes))
