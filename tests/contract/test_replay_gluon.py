@@ -40,7 +40,10 @@ def is_replayed(block):
     """Whether each recorded computation in a block has become a program, with gradients or without."""
     hybrids = _hybrids(block)
     return bool(hybrids) and all(
-        hybrid.programs or any(kind.recording is not None for kind in hybrid._joint.values()) for hybrid in hybrids
+        any(kind.recording is not None or kind.frozen for kind in hybrid._joint.values())
+        if hybrid._joint
+        else hybrid.programs
+        for hybrid in hybrids
     )
 
 
@@ -92,7 +95,7 @@ def _compare(net, batches, *, close=False, replayed=True, **options):
     """Train a net and its hybridized copy and hold everything equal; returns the copy."""
     net(*batches[0])
     other = copy.deepcopy(net)
-    other.hybridize()
+    other.hybridize(inline_limit=0)
     wanted, got = _train(net, batches, **options), _train(other, batches, **options)
     assert len(got) == len(wanted)
     for mine, theirs in zip(got, wanted, strict=True):
@@ -127,7 +130,7 @@ def test_loss(case):
     block, inputs = scope["block"], scope["inputs"]
     results = []
     for active in (False, True):
-        block.hybridize(active)
+        block.hybridize(active, inline_limit=0)
         found = []
         for number in range(STEPS):
             given = [x * (1 + 0.05 * number) if i in case[2] else x.copy() for i, x in enumerate(inputs)]
@@ -236,7 +239,7 @@ def test_grad_req(request_):
     nets, grads = [_net()], []
     nets[0](*_batches()[0])
     nets.append(copy.deepcopy(nets[0]))
-    nets[1].hybridize()
+    nets[1].hybridize(inline_limit=0)
     for net in nets:
         net.collect_params(".*weight").setattr("grad_req", request_)
         found = []
@@ -256,7 +259,7 @@ def test_a_frozen_block_is_replayed_and_learns_when_it_is_thawed():
     net = _net()
     x, target = _batches()[0][0], nd.ones((6, 2))
     net(x)
-    net.hybridize()
+    net.hybridize(inline_limit=0)
     net.collect_params().setattr("grad_req", "null")
     head = nn.Dense(2)
     head.initialize()
@@ -284,7 +287,7 @@ def test_values_that_are_set_between_steps():
         rng = np.random.default_rng(0)
         for parameter in net.collect_params().values():
             parameter.set_data(nd.array(rng.normal(size=parameter.shape)))
-        net.hybridize(active)
+        net.hybridize(active, inline_limit=0)
         trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
         found = []
         for number in range(8):
@@ -309,7 +312,7 @@ def test_casting_and_moving_records_anew():
     net = _net()
     (x,) = _batches()[0]
     net(x)
-    net.hybridize()
+    net.hybridize(inline_limit=0)
     for dtype in ("float32", "float64", "float32"):
         net.cast(dtype)
         for _ in range(4):
@@ -325,7 +328,7 @@ def test_a_hook_on_a_gradient_runs_once_in_each_pass():
     (x,) = _batches()[0]
     nets[0](x)
     nets.append(copy.deepcopy(nets[0]))
-    nets[1].hybridize()
+    nets[1].hybridize(inline_limit=0)
     counts = []
     for net in nets:
         calls = []
@@ -345,7 +348,7 @@ def test_a_block_that_takes_its_own_result():
     nets = [nn.Dense(4, activation="tanh", in_units=4)]
     nets[0].initialize(mx.init.Xavier())
     nets.append(copy.deepcopy(nets[0]))
-    nets[1].hybridize()
+    nets[1].hybridize(inline_limit=0)
     (x,) = _batches()[0]
     for _ in range(5):
         grads = []
@@ -372,7 +375,7 @@ def test_two_nets_that_train_in_turn():
             rng = np.random.default_rng(seed)
             for parameter in net.collect_params().values():
                 parameter.set_data(nd.array(rng.normal(size=parameter.shape)))
-            net.hybridize(active)
+            net.hybridize(active, inline_limit=0)
         first = gluon.Trainer({**dict(maker.collect_params().items()), **dict(shrink.collect_params().items())}, "adam")
         second = gluon.Trainer(critic.collect_params(), "adam")
         found = []
@@ -398,9 +401,122 @@ def test_two_nets_that_train_in_turn():
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
+def _penalised(net, x):
+    return net(x).sum() + (net[0].weight.data() ** 2).sum() + (net(x * 2) ** 2).sum()
+
+
+def test_a_weight_that_is_also_used_outside_and_by_two_calls():
+    """Its gradient comes in parts, of which the replay puts one where it belongs by itself."""
+    nets = [_net()]
+    (x,) = _batches()[0]
+    nets[0](x)
+    nets.append(copy.deepcopy(nets[0]))
+    nets[1].hybridize(inline_limit=0)
+    for number in range(6):
+        grads = []
+        for net in nets:
+            with autograd.record():
+                value = _penalised(net, x * (number + 1))
+            value.backward()
+            grads.append([p.grad().asnumpy() for p in net.collect_params().values()])
+        for mine, theirs in zip(*grads, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+    assert is_replayed(nets[1])
+
+
+def test_gradients_that_are_asked_for_are_not_written():
+    net = _net()
+    (x,) = _batches()[0]
+    net.hybridize(inline_limit=0)
+    for number in range(5):
+        with autograd.record():
+            y = net(x)
+        y.backward()
+        before = [p.grad().asnumpy() for p in net.collect_params().values()]
+        with autograd.record():
+            y = net(x * (number + 2))
+        # A forward pass leaves the gradients of the last step alone, and so does autograd.grad.
+        found = autograd.grad([y], [p.data() for p in net.collect_params().values()])
+        for grad, parameter, asked in zip(before, net.collect_params().values(), found, strict=True):
+            np.testing.assert_array_equal(parameter.grad().asnumpy(), grad)
+            assert asked.shape == grad.shape and bool((asked != 0).sum())
+    assert is_replayed(net)
+
+
+def test_torch_adds_to_gradients_where_mxnet_overwrites_them():
+    net = _net()
+    (x,) = _batches()[0]
+    net.hybridize(inline_limit=0)
+    for _ in range(4):
+        with autograd.record():
+            y = net(x)
+        y.backward()
+    once = net[0].weight.grad().asnumpy()
+    with autograd.record():
+        y = net(x)
+    y._tensor.sum().backward()
+    np.testing.assert_allclose(net[0].weight.grad().asnumpy(), 2 * once, rtol=1e-6)
+
+
+def test_replicas_on_several_contexts():
+    results, contexts = [], [mx.cpu(0), mx.cpu(1)]
+    for active in (False, True):
+        net = nn.HybridSequential()
+        net.add(nn.Dense(5, activation="tanh", in_units=4), nn.Dense(2, in_units=5))
+        net.initialize(mx.init.One(), ctx=contexts)
+        net.hybridize(active, inline_limit=0)
+        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+        for (batch,) in _batches(6, 6, 6, 6, 6):
+            parts = gluon.utils.split_and_load(batch, contexts)
+            with autograd.record():
+                values = [net(part).sum() for part in parts]
+            for value in values:
+                value.backward()
+            trainer.step(6)
+        results.append([p.data(ctx).asnumpy() for p in net.collect_params().values() for ctx in contexts])
+        assert is_replayed(net) is active
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-7)
+
+
+def test_a_block_of_two_operations_is_not_recorded_for_training():
+    results = []
+    for limit in (0, 1, 2):
+        net = nn.Dense(3, activation="relu", in_units=4)
+        net.initialize(mx.init.One())
+        net.hybridize(inline_limit=limit)
+        (x,) = _batches()[0]
+        for _ in range(4):
+            with autograd.record():
+                y = net(x)
+            y.backward()
+        results.append(net.weight.grad().asnumpy())
+        assert any(kind.recording for kind in net._replay._joint.values()) is (limit < 2)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_outputs_are_kept(static):
+    """As in MXNet 1.9.1, where static_alloc too gives arrays that the next call leaves alone."""
+    net = _net()
+    net.hybridize(static_alloc=static, static_shape=static)
+    (x,) = _batches()[0]
+    kept = []
+    for number in range(6):
+        with autograd.record():
+            kept.append(net(x * number))
+        kept[-1].backward()
+        kept.append(net(x * number))
+    for number in range(6):
+        wanted = net(x * number).asnumpy()
+        for array in kept[2 * number : 2 * number + 2]:
+            np.testing.assert_allclose(array.asnumpy(), wanted, rtol=1e-6, atol=1e-7)
+
+
 def test_memory_stays_flat():
     net = _net(nn.BatchNorm(), nn.Dropout(0.2))
-    net.hybridize()
+    net.hybridize(inline_limit=0)
     trainer = gluon.Trainer(net.collect_params(), "adam")
     ((x,),), loss = _batches(6), gluon.loss.L2Loss()
     target = nd.ones((6, 2))

@@ -165,3 +165,46 @@ def test_an_optimizer_pickles():
     optimizer.get_updater(made)(0, nd.ones(2), nd.ones(2))
     again = pickle.loads(pickle.dumps(made))
     assert (again.lr, again.momentum, again.num_update, again.param_dict) == (0.3, 0.9, 1, {})
+
+
+def _steps(name, forget):
+    """Weights and states after steps between which everything changes that an update's groups rest on."""
+    made = np.random.RandomState(0)
+    optimizer = mx.optimizer.create(name, wd=0.01, learning_rate=0.1)
+    updater = mx.optimizer.get_updater(optimizer)
+    weights = [nd.array(made.normal(size=shape)) for shape in ((3, 2), (2,), (4,))]
+    optimizer.set_lr_mult({1: 0.5})
+    for step in range(10):
+        if step == 3:
+            optimizer.set_lr_mult({1: 0.5, 2: 2.0})
+        if step == 4:
+            optimizer.set_wd_mult({0: 0.0})
+        if step == 6:
+            updater.set_states(updater.get_states())
+        if step == 7:
+            weights[0] = weights[0] * 2
+        optimizer.rescale_grad = 1.0 if step < 5 else 0.25
+        chosen = [0, 2] if step == 5 else [0, 1, 2]
+        if forget:
+            optimizer._plans.clear()
+        updater(chosen, [nd.array(made.normal(size=weights[i].shape)) for i in chosen], [weights[i] for i in chosen])
+    states = [part for state in updater.states.values() for part in optimizer._slots(state)]
+    return [array.asnumpy() for array in [*weights, *states]]
+
+
+@pytest.mark.parametrize("name", ["sgd", "nag", "adam", "rmsprop", "ftrl", "nadam", "lamb", "lars"])
+def test_what_is_kept_between_updates_changes_nothing(name):
+    for mine, theirs in zip(_steps(name, False), _steps(name, True), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_what_is_kept_between_updates_is_used():
+    optimizer = mx.optimizer.SGD(momentum=0.9)
+    updater = mx.optimizer.get_updater(optimizer)
+    weights = [nd.ones((2,)), nd.ones((3,))]
+    plans = []
+    for _ in range(3):
+        updater([0, 1], [nd.ones((2,)), nd.ones((3,))], weights)
+        plans.append(list(optimizer._plans.values()))
+    assert plans[0] == plans[1] == plans[2]
+    assert len(plans[0]) == len(plans[0][0].groups) == 1

@@ -40,24 +40,25 @@ class _Lease:
 
 
 class _Joint(torch.autograd.Function):
-    """Runs a program's first part forward and its second part backward."""
+    """Runs a program's first part forward and its second part backward.
+
+    The inputs are in the program's buffers already; `tensors` are those that get gradients.
+    """
 
     @staticmethod
-    def forward(ctx, lease, sources, differentiable, *tensors):
-        program, count = lease.program, len(sources)
-        for buffer, tensor in zip(program.inputs, tensors[:count], strict=False):
-            buffer.copy_(tensor)
-        ctx.lease, ctx.sources = lease, sources
+    def forward(ctx, lease, kind, *tensors):
+        ctx.lease, ctx.kind = lease, kind
         ctx.set_materialize_grads(False)
-        results = tuple(result.clone() for result in program.begin())
-        ctx.mark_non_differentiable(*(r for r, wanted in zip(results, differentiable, strict=True) if not wanted))
-        ctx.differentiable = differentiable
+        results = tuple([result.clone() for result in lease.program.begin()])
+        if not kind.all_differentiable:
+            flags = zip(results, kind.differentiable, strict=True)
+            ctx.mark_non_differentiable(*(result for result, wanted in flags if not wanted))
         return results
 
     @staticmethod
     def backward(ctx, *grads):
         _check_first_order()
-        program = ctx.lease.program
+        program, kind = ctx.lease.program, ctx.kind
         if program is None:
             raise RuntimeError(
                 explain(
@@ -66,16 +67,23 @@ class _Joint(torch.autograd.Function):
                     hint="Call hybridize(False) on the block to use retain_graph=True.",
                 )
             )
-        wanted = [grad for grad, flag in zip(grads, ctx.differentiable, strict=True) if flag]
-        for buffer, grad in zip(program.inputs[len(ctx.sources) :], wanted, strict=True):
+        if not kind.all_differentiable:
+            grads = [grad for grad, flag in zip(grads, kind.differentiable, strict=True) if flag]
+        for buffer, grad in zip(program.inputs[kind.count :], grads, strict=True):
             if grad is None:
                 buffer.zero_()
             else:
                 buffer.copy_(grad)
         # They are the program's own until its next run: what is kept must be a copy.
-        results = iter([None if grad is None else grad.clone() for grad in program.run()])
+        found = program.run()
+        own = [None if grad is None else grad.clone() for grad in found[: kind.learning]]
+        rest = kind.deliver(kind.parameters, found[kind.learning :])
         ctx.lease.end()
-        return None, None, None, *(next(results) if wanted else None for wanted in ctx.sources), *results
+        return None, None, *own, *rest
+
+
+# What `_Joint.apply` comes to where no functorch transform is active.
+_join = super(torch.autograd.Function, _Joint).apply
 
 
 class _Kept(torch.autograd.Function):
@@ -126,19 +134,31 @@ def _check_first_order():
         )
 
 
+def copied(parameters, grads):
+    """Gradients for autograd to accumulate, in memory of their own."""
+    return [None if grad is None else grad.clone() for grad in grads]
+
+
 class Hybrid(Step):
     """A function of tensors that is recorded and replayed, with gradients where they are asked for.
 
     function: as for `Step`, but it gives what autograd may differentiate, in the tensors that it gets and in
         `parameters()`, a function that gives the torch parameters that it reads.
+    deliver: `deliver(parameters, grads)` is called with the gradients of a backward pass, in memory of the program's
+        own, or None; it gives a list of what autograd shall still accumulate: copies, or None for what it has put
+        where it belongs itself.
+    inline: a function of at most so many differentiable operations runs as it is where gradients are asked for: a
+        replay of so few costs more than it saves.
     Results are the caller's: they hold for as long as they are kept.
     """
 
     skips_hooks = True  # as in MXNet: a hybridized block calls its own hooks, not those of the blocks in it
 
-    def __init__(self, function, parameters, *, name="block", enabled=True, watch=()):
+    def __init__(self, function, parameters, *, name="block", enabled=True, watch=(), deliver=copied, inline=0):
         super().__init__(function, name=name, enabled=enabled, watch=watch)
         self._parameters = parameters
+        self._deliver, self._inline = deliver, inline
+        self.inlined = False  # whether there was a call with so few operations
         self._joint = {}
 
     def __call__(self, *args):
@@ -147,27 +167,28 @@ class Hybrid(Step):
         if not torch.is_grad_enabled():
             return self._call_without_gradients(args)
         tensors = []
-        spec = map_tree(lambda leaf: _spec(leaf, tensors), args)
-        key = (repr(spec), scope.is_training(), torch.get_default_dtype(), self._fingerprint())
-        kind = self._joint.get(key)
+        key = (_spec(args, tensors), scope.is_training(), torch.get_default_dtype(), self._fingerprint())
+        try:
+            kind = self._joint.get(key)
+        except TypeError:  # a leaf that has no hash
+            key = (repr(key),)
+            kind = self._joint.get(key)
         if kind is None:
-            kind = self._joint[key] = _JointKind(self._objects)
+            kind = self._joint[key] = _JointKind(self._objects, self._deliver)
             if len(self._joint) > MOST_KINDS:
                 kind.eager = True
                 self._explain(Unfaithful(f"it was called with more than {MOST_KINDS} different shapes or settings"))
         if kind.eager:
             return self.function(*args)
+        if kind.recording is not None:
+            return self._replay_joint(kind, args, tensors)
         if kind.frozen is not None:
-            if kind.frozen == self._learning():
+            known, learned = kind.frozen
+            if learned == [parameter.requires_grad for parameter in known]:
                 with torch.no_grad():
                     return self._call_without_gradients(args)
             kind.frozen = None
-        if kind.recording is None:
-            return self._record_joint(kind, args, tensors)
-        return self._replay_joint(kind, args, tensors)
-
-    def _learning(self):
-        return [id(parameter) for parameter in self._parameters() if parameter.requires_grad]
+        return self._record_joint(kind, args, tensors)
 
     def _call_without_gradients(self, args):
         result = super().__call__(*args)
@@ -216,18 +237,25 @@ class Hybrid(Step):
         differentiable = [value.requires_grad for value in flat]
         if not any(differentiable):
             recorder.finish(flat)
-            kind.frozen = self._learning()
+            known = list(self._parameters())
+            kind.frozen = known, [parameter.requires_grad for parameter in known]
             return
         parameters = [parameter for parameter in self._parameters() if parameter.requires_grad]
         sources = [tensor for tensor in given if tensor.requires_grad] + parameters
         outputs = [value for value, wanted in zip(flat, differentiable, strict=True) if wanted]
+        if self._inline and _operations(outputs, self._inline) <= self._inline:
+            kind.eager = self.inlined = True
+            return
         recorder.end_first_part(flat)
         seeds = [torch.ones_like(value) for value in outputs]
         for seed in seeds:
             recorder.add_input(seed)
         with _without_hooks(sources), recorder:
             grads = torch.autograd.grad(outputs, sources, seeds, retain_graph=True, allow_unused=True)
-        recording = recorder.finish(list(grads))
+        inputs = len(sources) - len(parameters)
+        # What the block does not reach is no part of it: a parameter's replica on another device, say.
+        parameters = [one for one, grad in zip(parameters, grads[inputs:], strict=True) if grad is not None]
+        recording = recorder.finish([*grads[:inputs], *(grad for grad in grads[inputs:] if grad is not None)])
         reason, where = "the block was not called often enough", None
         if kind.previous is not None:
             reason, where = kind.previous.difference(recording) or (None, None)
@@ -237,7 +265,10 @@ class Hybrid(Step):
             kind.previous, kind.recording = None, recording
             kind.buffers = [(*_layout(tensor),) for tensor in [*given, *seeds]]
             kind.differentiable, kind.parameters = differentiable, parameters
-            kind.sources = [tensor.requires_grad for tensor in given]
+            kind.all_differentiable = all(differentiable)
+            kind.sources = [number for number, tensor in enumerate(given) if tensor.requires_grad]
+            kind.count, kind.learning = len(given), len(kind.sources)
+            kind.single = kind.spec.is_leaf()
             kind.idle.append(kind.new_program())
         elif kind.previous is not None and kind.attempts >= 4:
             raise Unfaithful(reason, where)
@@ -253,18 +284,43 @@ class Hybrid(Step):
         if not program.is_current():
             kind.forget()
             return self._record_joint(kind, args, tensors)
+        for buffer, tensor in zip(program.inputs, tensors, strict=False):
+            buffer.copy_(tensor)
         lease = _Lease(program, kind.idle)
-        results = _Joint.apply(lease, kind.sources, kind.differentiable, *tensors, *kind.parameters)
-        return tree_unflatten(list(results), kind.spec)
+        join = _Joint.apply if torch._C._are_functorch_transforms_active() else _join
+        results = join(lease, kind, *[tensors[number] for number in kind.sources], *kind.parameters)
+        return results[0] if kind.single else tree_unflatten(list(results), kind.spec)
+
+
+def _operations(tensors, most):
+    """How many operations made some tensors of leaves, those that only look at memory left out; at most `most` + 1."""
+    count, seen, waiting = 0, set(), [tensor.grad_fn for tensor in tensors]
+    while waiting and count <= most:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        name = node.name().removesuffix("0")
+        count += name not in _LOOKING and not name.endswith("AccumulateGrad")
+        waiting += [following for following, _ in node.next_functions]
+    return count
+
+
+_LOOKING = {
+    f"{name}Backward"
+    for name in ("AsStrided", "Expand", "Permute", "ReshapeAlias", "Select", "Slice", "Squeeze", "T", "Transpose")
+    + ("UnsafeView", "Unsqueeze", "View")
+}
 
 
 class _JointKind:
     """What is known of the calls with one signature, and the programs made for them."""
 
-    def __init__(self, objects):
+    def __init__(self, objects, deliver):
         self.objects = objects  # whose identities stand in the key
+        self.deliver = deliver
         self.eager = False
-        self.frozen = None  # where no result has a gradient: the parameters that learned then
+        self.frozen = None  # where no result has a gradient: all parameters, and which of them learned then
         self.attempts = 0
         self.spec = None
         self.forget()
@@ -286,8 +342,19 @@ def _layout(tensor):
     return tensor.shape, tensor.stride(), tensor.dtype, tensor.device
 
 
-def _spec(leaf, tensors):
-    if isinstance(leaf, torch.Tensor):
-        tensors.append(leaf)
-        return tuple(leaf.shape), leaf.dtype, leaf.requires_grad
-    return leaf
+def _spec(tree, tensors):
+    """Structure, shapes and dtypes of a tree of tensors, and which want gradients; the tensors go to `tensors`."""
+    kind = type(tree)
+    if kind is torch.Tensor:
+        tensors.append(tree)
+        return tree.shape, tree.dtype, tree.requires_grad, tree.device
+    if kind is tuple or kind is list:
+        return kind, *[_spec(item, tensors) for item in tree]
+    if kind is dict:
+        return kind, *[(key, _spec(item, tensors)) for key, item in tree.items()]
+    if isinstance(tree, torch.Tensor):
+        tensors.append(tree)
+        return tree.shape, tree.dtype, tree.requires_grad, tree.device
+    if isinstance(tree, (list, tuple)):
+        return kind, *[_spec(item, tensors) for item in tree]
+    return kind, tree

@@ -14,9 +14,10 @@ from torch.utils.weak import TensorWeakRef
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.ops import updates
 
-# Passes of MXNet's kind that run, by the thread that started them: "backward", or "grad", which touches no array's own
-# gradient.
+# Passes of MXNet's kind that run, by the thread that started them. Of kind "backward", or "grad", which touches no
+# array's own gradient.
 _passes = {}
 _thread = threading.get_ident
 
@@ -64,19 +65,22 @@ Gradient = gradient_type(NDArray)
 class Hook:
     """Called with a leaf's gradient before that is accumulated into `.grad`."""
 
-    __slots__ = ("fresh", "kept", "leaf", "request")
+    __slots__ = ("delivered", "fresh", "kept", "leaf", "request")
     __torch_unserialize__ = True  # torch.save leaves it out without a warning
 
     def __init__(self, leaf, request, kept):
         # Weak: the tensor owns the hook, and a cycle would keep every array with a gradient until a collection.
         self.leaf, self.request, self.kept, self.fresh = TensorWeakRef(leaf), request, kept, False
+        self.delivered = None  # the pass in which `deliver` has put the gradient, or a part of it, into its place
 
     def __call__(self, grad):
-        kind = (_passes.get(_thread()) or _kind_of_pass()) if _passes else None
-        if kind == "grad":
+        if grad is None:
+            return
+        running = (_passes.get(_thread()) or _running_pass()) if _passes else None
+        if running is not None and running.kind == "grad":
             return
         self.fresh = True
-        if self.request == "write" and kind == "backward":
+        if self.request == "write" and running is not None and self.delivered is not running:
             leaf = self.leaf()
             if leaf is None:
                 return
@@ -86,8 +90,8 @@ class Hook:
                 leaf.grad = None
 
 
-def _kind_of_pass():
-    """The kind of pass that this thread computes for; None for plain torch's."""
+def _running_pass():
+    """The pass that this thread computes for; None for plain torch's."""
     if not _passes:
         return None
     thread = _thread()
@@ -96,8 +100,37 @@ def _kind_of_pass():
     if any(thread == known.ident for known in threading.enumerate()):
         return None
     # One of torch's own threads, which compute for CUDA devices.
-    kinds = set(_passes.values())
-    return "backward" if "backward" in kinds else "grad"
+    running = list(_passes.values())
+    return next((one for one in running if one.kind == "backward"), running[0])
+
+
+def deliver(leaves, grads):
+    """Put gradients that a replay has computed into their places; gives what autograd shall accumulate (or None).
+
+    In MXNet's own backward pass a gradient that is written, and that only we wait for, is copied where it belongs, all
+    of them in one call. What reaches such a leaf by another way in the same pass is added to it.
+    """
+    running = _running_pass()
+    if running is None or running.kind != "backward":
+        return [None if grad is None else grad.clone() for grad in grads]
+    left, targets, sources = [], [], []
+    for leaf, grad in zip(leaves, grads):
+        hooks = leaf._backward_hooks
+        hook = next(iter(hooks.values())) if hooks and len(hooks) == 1 else None
+        if grad is None or type(hook) is not Hook or hook.request != "write" or hook.delivered is running:
+            left.append(None if grad is None else grad.clone())
+            continue
+        hook.fresh, hook.delivered = True, running
+        left.append(None)
+        place = leaf.grad
+        if place is None:
+            leaf.grad = grad.clone()
+        else:
+            targets.append(place)
+            sources.append(grad)
+    if targets:
+        updates.assign(targets, sources)
+    return left
 
 
 class during:
@@ -106,19 +139,19 @@ class during:
     __slots__ = ("before", "kind")
 
     def __init__(self, kind):
-        self.kind = kind
+        self.kind, self.before = kind, None
 
     def __enter__(self):
         thread = _thread()
         self.before = _passes.get(thread)
-        _passes[thread] = self.kind
+        _passes[thread] = self
 
     def __exit__(self, *exception):
         thread = _thread()
         if self.before is None:
             del _passes[thread]
         else:
-            _passes[thread] = self.before
+            _passes[thread], self.before = self.before, None
 
 
 def hook_of(tensor):

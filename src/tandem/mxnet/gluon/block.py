@@ -6,11 +6,15 @@ from tandem.core import arrays, graph, scope
 from tandem.core.arrays import Array
 from tandem.core.errors import Unsupported, explain
 from tandem.mxnet import context as contexts
-from tandem.mxnet import ndarray
+from tandem.mxnet import gradients, ndarray
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon import probabilities
 from tandem.mxnet.gluon.base import Block, _BlockScope
 from tandem.mxnet.gluon.weights import DeferredInitializationError
+from tandem.mxnet.ndarray.ndarray import NDArray
+
+_scope = scope._current
+_modes = torch._C._len_torch_dispatch_stack
 
 __all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]
 
@@ -50,18 +54,21 @@ class HybridBlock(Block):
     def _run(self, args, kwargs):
         for hook in self._forward_pre_hooks.values():
             hook(self, args)
-        if self._active and not graph.on_meta():
-            outputs = self._call_hybrid(args, kwargs)
-            probabilities.mark_replayed(self, outputs)
+        if self._active and not (_modes() and graph.on_meta()):
+            replay = self.__dict__.get("_replay")
+            if replay is not None and replay.inlined and _scope.recording:
+                outputs = self.forward(*args, **kwargs)
+            else:
+                outputs = self._call_hybrid(replay, args, kwargs)
+                probabilities.mark_replayed(self, outputs)
         else:
             outputs = self.forward(*args, **kwargs)
         for hook in self._forward_hooks.values():
             hook(self, args, outputs)
         return outputs
 
-    def _call_hybrid(self, args, kwargs):
+    def _call_hybrid(self, replay, args, kwargs):
         """The computation of a hybridized block: recorded, and replayed once it is known."""
-        replay = self.__dict__.get("_replay")
         if replay is None:
             with scope.eagerly():  # the blocks in it are part of its recording
                 outputs = self.forward(*args, **kwargs)
@@ -71,17 +78,28 @@ class HybridBlock(Block):
                 from tandem.engine.hybrid import Hybrid
 
                 self.__dict__["_replay"] = Hybrid(
-                    self._on_tensors, self._learned_tensors, name=self.name, watch=(self,)
+                    self._on_tensors,
+                    self._tensors,
+                    name=self.name,
+                    watch=(self,),
+                    deliver=gradients.deliver,
+                    inline=self._flags["inline_limit"],
                 )
             return outputs
-        first = _first_array((args, kwargs))
+        if kwargs or not all(isinstance(arg, NDArray) for arg in args):
+            first = _first_array((args, kwargs))
+            given = arrays.unwrap((args, kwargs))
+        else:
+            first, given = args[0], (tuple([arg._tensor for arg in args]), kwargs)
         kind, ctx = type(first), first.context
         before = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(bool(scope.is_recording()))
+        torch._C._set_grad_enabled(bool(_scope.recording))
         try:
-            outputs = replay(kind, ctx, *arrays.unwrap((args, kwargs)))
+            outputs = replay(kind, ctx, *given)
         finally:
             torch._C._set_grad_enabled(before)
+        if isinstance(outputs, torch.Tensor):
+            return kind._wrap(outputs, ctx)
         return arrays.map_tree(lambda leaf: kind._wrap(leaf, ctx) if isinstance(leaf, torch.Tensor) else leaf, outputs)
 
     def _on_tensors(self, kind, ctx, args, kwargs):
@@ -91,8 +109,10 @@ class HybridBlock(Block):
         )
         return arrays.unwrap(self.forward(*args, **kwargs))
 
-    def _learned_tensors(self):
-        return [tensor for tensor in self.parameters() if tensor.requires_grad]
+    def _tensors(self):
+        """All that may learn here: parameters, and their replicas on other contexts."""
+        held = [parameter._data or () for parameter in self.collect_params().values()]
+        return [*self.parameters(), *(data._tensor for replicas in held for data in replicas[1:])]
 
     def forward(self, x, *args):
         """Calls `hybrid_forward` with the parameters as arrays on the context of the input.
@@ -196,8 +216,10 @@ class HybridBlock(Block):
     ):
         """Record the computation once for each kind of inputs and replay it (or, with active=False, no longer).
 
-        static_alloc, static_shape: a replay has fixed buffers and shapes in any case; inline_limit, forward_bulk_size
-        and backward_bulk_size: how MXNet cuts a graph into pieces; a recording has none.
+        static_alloc, static_shape: a replay has fixed buffers and shapes in any case, and what it answers is the
+        caller's, as in MXNet 1.9.1, which makes the outputs anew with static_alloc too. inline_limit: blocks of so few
+        differentiable operations are not recorded for training. forward_bulk_size, backward_bulk_size: how many
+        operations MXNet's engine takes at once; a recording is one piece.
         Raises Unsupported for a backend or its options.
         """
         if backend is not None or kwargs:
@@ -211,7 +233,11 @@ class HybridBlock(Block):
         self.__dict__["_active"] = active
         if clear or not active:
             self.__dict__.pop("_replay", None)
-        self.__dict__["_flags"] = {"static_alloc": static_alloc, "static_shape": static_shape}
+        self.__dict__["_flags"] = {
+            "static_alloc": static_alloc,
+            "static_shape": static_shape,
+            "inline_limit": inline_limit,
+        }
         for child in self._children.values():
             child.hybridize(
                 active,

@@ -325,9 +325,9 @@ class NDArray(Array):
 
     def backward(self, out_grad=None, retain_graph=False, train_mode=True):
         """Gradients of this array, weighted with `out_grad` (None: ones), with respect to what it came from."""
-        from tandem.mxnet import autograd
+        from tandem.mxnet.autograd import backward
 
-        autograd.backward([self], [out_grad], retain_graph, train_mode)
+        backward(self, out_grad, retain_graph, train_mode)
 
     # --- shapes that share memory ------------------------------------------------------------------------------------
 
