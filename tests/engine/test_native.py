@@ -217,3 +217,21 @@ def test_gradients_of_convolutions(stride, padding, last):
         return list(torch.autograd.grad((y * y).sum(), leaves))
 
     compare(step, x, w, b, lines=None, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("window", [(2, 2), (3, 2), (4, 4)])
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("relu", [True, False])
+def test_max_pooling(window, last, relu):
+    x = torch.randn(2, 5, 9, 11).round(decimals=1)  # with equals among them
+    if last:
+        x = x.to(memory_format=torch.channels_last)
+
+    def step(x):
+        leaf = x.detach().requires_grad_()
+        y = leaf * 2
+        y = y.permute(0, 2, 3, 1).relu().permute(0, 3, 1, 2) if relu else y  # as a layer with channels last does it
+        y = F.max_pool2d(y, window)
+        return [y.detach(), *torch.autograd.grad((y * y).sum(), leaf)]
+
+    compare(step, x)

@@ -32,7 +32,13 @@ _REACH = 24
 _LARGE = 16_384
 
 # Loops that are better than the library's kernels even by themselves.
-_BETTER = {"aten::native_batch_norm", "aten::native_batch_norm_backward", "aten::constant_pad_nd"}
+_BETTER = {
+    "aten::native_batch_norm",
+    "aten::native_batch_norm_backward",
+    "aten::constant_pad_nd",
+    "tandem::window_max",
+    "tandem::window_max_gradient",
+}
 
 
 @dataclass(slots=True)
@@ -174,6 +180,7 @@ class Plan:
             if unit.segment is not None:
                 unit.kind = "native"
         loops = {unit.calls[0]: self._lowered(unit) for unit in self.units}
+        self._compute_again(loops)
         while True:
             units = self._gathered(loops)
             needed = self._read_outside(units)
@@ -192,6 +199,31 @@ class Plan:
                 unit.reads = {access.storage for access, changes in accesses if not changes}
                 unit.writes = {access.storage for access, changes in accesses if changes}
         self.units = [unit for unit in units if unit.kind != "native" or unit.nests or unit.segment]
+
+    def _compute_again(self, loops):
+        """Leave out what is made of one other value by a cheap formula, where loops that stay loops are all that read it:
+        they compute it from the other value.
+        """
+        results = self._results()
+        for place, unit in enumerate(self.units):
+            made = fuse.cheap_copy(loops[unit.calls[0]])
+            if made is None:
+                continue
+            target, source, expr = made
+            later = self.units[place + 1 :]
+            readers = [other for other in later if target in other.reads]
+            last = later.index(readers[-1]) if readers else 0
+            if (
+                readers
+                and target not in results
+                and self.storages[target].role == "made"
+                and all(self.calls[r.calls[0]].func._schema.name in _BETTER and loops[r.calls[0]] for r in readers)
+                and not any({source, target} & other.writes for other in later[: last + 1])
+            ):
+                for reader in readers:
+                    loops[reader.calls[0]] = [fuse.replaced(nest, target, expr) for nest in loops[reader.calls[0]]]
+                    reader.reads = (reader.reads - {target}) | {source}
+                loops[unit.calls[0]], unit.reads, unit.writes = [], set(), set()
 
     def _lowered(self, unit):
         call = self.calls[unit.calls[0]]

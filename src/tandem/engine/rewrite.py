@@ -1,29 +1,33 @@
 """Calls of a recording put as other calls that cost less: the first pass, where results may differ in the last bits."""
 
+import math
 from dataclasses import replace
 
 import torch
 from torch.utils._pytree import tree_flatten
 
-from tandem.engine.record import Call
-from tandem.engine.schemas import bound
-from tandem.ops import conv_gradients  # noqa: F401 - defines the operator
+from tandem.engine.record import Call, Ref
+from tandem.engine.schemas import bound, written
+from tandem.ops import conv_gradients, windows  # noqa: F401 - they define the operators
 
 aten = torch.ops.aten
 
-# A kernel's gradient as products is faster than oneDNN's from so many channels and places on, where oneDNN has no more
-# than AVX2 to work with (on two cores of a Zen 3: 1.0 to 1.9 times for kernels of 3x3).
+# A kernel's gradient as products is faster than oneDNN's for so many channels, places and multiplications, where oneDNN
+# has no more than AVX2 to work with (on two cores of a Zen 3: 1.2 to 1.9 times for kernels of 3x3).
 _FEWEST_CHANNELS = 32
 _FEWEST_PLACES = 100
+_FEWEST_PRODUCTS = 1 << 28
 
 
 def rewritten(recording):
     """(calls, storages, the first call of the second part) of a recording, with dear calls put otherwise."""
     calls, storages, cut = [], list(recording.storages), recording.cut
+    pools = _windows(recording)
     for index, call in enumerate(recording.calls):
         if index == recording.cut:
             cut = len(calls)
         parts = _split_convolution(call) if call.func is aten.convolution_backward.default else [call]
+        parts = pools.get(index, parts)
         for part in parts:
             for ref in part.results():
                 storage = storages[ref.storage]
@@ -67,6 +71,7 @@ def _by_products(grad, x, weight, of_weight):
         and min(weight.size[:2]) >= _FEWEST_CHANNELS
         and weight.size[2] * weight.size[3] > 1
         and grad.size[2] * grad.size[3] >= _FEWEST_PLACES
+        and math.prod(grad.size) * math.prod(weight.size[1:]) >= _FEWEST_PRODUCTS
         and all(_channels_last(ref) for ref in (grad, x, of_weight))
     )
 
@@ -79,3 +84,87 @@ def _channels_last(ref):
 def _call(func, args, outputs, where):
     flat, spec = tree_flatten((args, {}))
     return Call(func, spec, flat, outputs, where)
+
+
+# The largest window whose places are compared one by one.
+_LARGEST_WINDOW = 16
+
+_POOLS = (aten.max_pool2d_with_indices.default, aten.max_pool3d_with_indices.default)
+_POOL_GRADIENTS = (aten.max_pool2d_with_indices_backward.default, aten.max_pool3d_with_indices_backward.default)
+
+
+def _windows(recording):
+    """Max pooling over windows side by side, and its gradient, without numbers of places: call number -> calls."""
+    readers, results = {}, {value.storage for value in _results(recording) if isinstance(value, Ref)}
+    for index, call in enumerate(recording.calls):
+        if all(recording.storages[ref.storage].maker != index for ref in call.results()) and not written(call):
+            continue  # a view of it, which reads nothing
+        for ref in call.tensors():
+            readers.setdefault(ref.storage, []).append(index)
+    found = {}
+    for index, call in enumerate(recording.calls):
+        if call.func not in _POOLS:
+            continue
+        window, out, indices = _window(call), *call.outputs
+        gradients = readers.get(indices.storage, [])
+        if window is None or indices.storage in results or not all(_is_gradient(recording, n) for n in gradients):
+            continue
+        x = call.args[0]
+        found[index] = [_call(torch.ops.tandem.window_max.default, (x, window), [out], call.where)]
+        for number in gradients:
+            backward = recording.calls[number]
+            grad, result, relu = bound(backward)[0], backward.outputs[0], False
+            users = readers.get(result.storage, [])
+            after = recording.calls[users[0]] if len(users) == 1 else None
+            if after is not None and after.func is aten.threshold_backward.default and result.storage not in results:
+                arriving, seen, threshold = bound(after)
+                order = _order(seen, x)
+                if order is not None and threshold == 0 and _permuted(arriving, order) == result:
+                    # One pass for both; the call comes where the second one was, and nobody reads what lay between.
+                    found[number], result, relu, number = [], _permuted(after.outputs[0], order), True, users[0]
+            arguments = (grad, x, window, relu)
+            found[number] = [_call(torch.ops.tandem.window_max_gradient.default, arguments, [result], backward.where)]
+    return found
+
+
+def _order(view, tensor):
+    """The order of axes in which a view is the tensor itself, or None."""
+    left, order = list(zip(view.size, view.stride)), []
+    if len(left) != len(tensor.size) or (view.storage, view.offset, view.dtype) != (
+        tensor.storage,
+        tensor.offset,
+        tensor.dtype,
+    ):
+        return None
+    for axis in zip(tensor.size, tensor.stride):
+        if axis not in left:
+            return None
+        order.append(left.index(axis))
+        left[order[-1]] = None
+    return order
+
+
+def _permuted(ref, order):
+    return replace(ref, size=tuple(ref.size[n] for n in order), stride=tuple(ref.stride[n] for n in order))
+
+
+def _results(recording):
+    return [*recording.outputs, *recording.first_outputs, *(ref for _, ref in recording.grads)]
+
+
+def _window(call):
+    """The window of a pooling without overlap and padding, or None."""
+    x, kernel, stride, padding, dilation, _ = bound(call)
+    rank = len(x.size) - 2
+    kernel = list(kernel) * (rank if len(kernel) == 1 else 1)
+    stride = list(stride) * (rank if len(stride) == 1 else 1) or kernel
+    if kernel != stride or any(padding) or any(d != 1 for d in dilation) or x.dtype is not torch.float32:
+        return None
+    if len(kernel) != rank or math.prod(kernel) > _LARGEST_WINDOW:
+        return None
+    sizes = [size // width for size, width in zip(x.size[2:], kernel)]
+    return kernel if sizes == list(call.outputs[0].size[2:]) else None
+
+
+def _is_gradient(recording, number):
+    return recording.calls[number].func in _POOL_GRADIENTS

@@ -220,3 +220,52 @@ def drop_stores(nests, needed):
         if statements:
             kept.insert(0, Nest(nest.extents, statements, nest.calls))
     return kept
+
+
+# What is as cheap as a load.
+_CHEAP = {"load", "constant", "add", "sub", "mul", "neg", "where", "cast", "and", "or", "not"}
+_CHEAP |= {"eq", "ne", "lt", "le", "gt", "ge"}
+
+
+def cheap_copy(nests):
+    """(target, source, formula) where nests do nothing but make one storage of another, element by element and cheaply."""
+    if nests is None or len(nests) != 1 or len(nests[0].statements) != 1:
+        return None
+    statement = nests[0].statements[0]
+    nodes, stack = {}, [statement.expr]
+    while stack:
+        node = stack.pop()
+        if node.op not in _CHEAP:
+            return None
+        if id(node) not in nodes:
+            nodes[id(node)] = node
+            stack += [arg for arg in node.args if isinstance(arg, Expr)]
+    places = {node.args[0] for node in nodes.values() if node.op == "load"}
+    target = statement.target
+    if statement.how != "store" or len(places) != 1 or not _covers(target, nests[0].extents):
+        return None
+    (source,) = places
+    alike = source.strides == target.strides and source.offset == target.offset and source.dtype is target.dtype
+    if not alike or source.storage == target.storage or statement.expr.dtype is not target.dtype:
+        return None
+    return target.storage, source.storage, statement.expr
+
+
+def replaced(nest, target, expr):
+    """The nest with each load of a storage replaced by the formula of `cheap_copy` that made it."""
+
+    def change(load):
+        if load.args[0].storage != target:
+            return load
+        place = load.args[0]
+
+        def move(inner):
+            return Expr("load", inner.dtype, replace(place, storage=inner.args[0].storage))
+
+        return rewrite(expr, move, {})
+
+    memo, statements = {}, []
+    for old in nest.statements:
+        init = None if old.init is None else rewrite(old.init, change, memo)
+        statements.append(Statement(old.target, rewrite(old.expr, change, memo), old.how, old.reduced, init))
+    return Nest(nest.extents, statements, nest.calls)

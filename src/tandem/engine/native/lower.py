@@ -1,6 +1,7 @@
 """ATen calls as loops over formulas."""
 
 import inspect
+import itertools
 import math
 
 import torch
@@ -319,6 +320,59 @@ def _pad(lowering, self, pad, value=0):
     lowering.store(inside, lowering.load(_part(self, source, size), inside.size))
 
 
+# --- windows ----------------------------------------------------------------------------------------------------------
+
+
+def _places(lowering, ref, window, shape):
+    """(its place in the window, the access) of each element of a window, in loops over the windows."""
+    for place in itertools.product(*map(range, window)):
+        steps = (1, 1, *window)
+        strides = tuple(stride * step if extent != 1 else 0 for stride, step, extent in zip(ref.stride, steps, shape))
+        offset = ref.offset + sum(at * stride for at, stride in zip(place, ref.stride[2:]))
+        yield place, Access(ref.storage, ref.dtype, strides, offset)
+
+
+def _window_max(lowering, x, window):
+    out, largest = lowering.call.outputs[0], None
+    for _, access in _places(lowering, x, window, out.size):
+        value = Expr("load", x.dtype, access)
+        largest = value if largest is None else where(_beats(value, largest), value, largest)
+    lowering.store(out, largest)
+
+
+def _beats(value, largest):
+    return Expr("or", torch.bool, value > largest, value.compare("ne", value))
+
+
+def _window_max_gradient(lowering, grad, x, window, relu):
+    out, shape = lowering.call.outputs[0], tuple(grad.size)
+    number, largest = None, None
+    for index, (_, access) in enumerate(_places(lowering, x, window, shape)):
+        value = Expr("load", x.dtype, access)
+        if largest is None:
+            largest, number = value, constant(0, torch.int32)
+        else:
+            better = _beats(value, largest)
+            largest, number = where(better, value, largest), where(better, constant(index, torch.int32), number)
+    arriving = lowering.load(grad, shape)
+    if relu:
+        arriving = where(largest <= 0.0, constant(0.0, grad.dtype), arriving)
+    for index, (_, access) in enumerate(_places(lowering, out, window, shape)):
+        here = number.compare("eq", constant(index, torch.int32))
+        lowering._nest(shape, Statement(access, where(here, arriving, constant(0.0, out.dtype))))
+    lowering.nests = _together(lowering.nests)
+    # What is over at the ends belongs to no window.
+    begins, extents = [0] * len(out.size), list(out.size)
+    for dim, width in enumerate(window, 2):
+        covered = shape[dim] * width
+        if covered < out.size[dim]:
+            rest = [*begins[:dim], covered, *begins[dim + 1 :]]
+            lowering.store(
+                _part(out, rest, [*extents[:dim], out.size[dim] - covered, *extents[dim + 1 :]]), constant(0, out.dtype)
+            )
+        extents[dim] = covered
+
+
 # --- softmax ----------------------------------------------------------------------------------------------------------
 
 
@@ -599,6 +653,8 @@ _SPECIAL = {
     "amin": _extreme("min"),
     "argmax": _argmax,
     "constant_pad_nd": _pad,
+    "tandem::window_max": _window_max,
+    "tandem::window_max_gradient": _window_max_gradient,
     "dot": _dot,
     "mm": _mm,
     "addmm": _addmm,
