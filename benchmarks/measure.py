@@ -1,5 +1,6 @@
 """One measurement in a process of its own: `python benchmarks/measure.py PEER MODEL WHAT` prints a line of JSON.
 
+PEER: a name of report.py's PEERS; "-bf16" behind it computes in bfloat16 (Keras's policy, PyTorch's autocast).
 WHAT: step (milliseconds of a training step: the median over epochs), first (seconds from the built model to the end of
 its first step; also those of imports and of building), memory (MiB by which the peak of building and training is above
 what was resident before), predict (milliseconds of one row through the called net and through `predict`, rows a
@@ -23,6 +24,8 @@ COMPILED = ("mlp", "cnn", "lstm", "transformer")
 def runs_of(peer, name):
     """(seconds of the imports, functions that make a `Run`: the variants of which the fastest counts)."""
     start = time.perf_counter()
+    bf16 = peer.endswith("-bf16")
+    peer = peer.removesuffix("-bf16")
     if peer == "tandem" or peer.startswith("keras-"):
         if peer == "tandem":
             from tandem import keras
@@ -33,7 +36,8 @@ def runs_of(peer, name):
         imported = time.perf_counter() - start
         import runs
 
-        return imported, [lambda: runs.KerasRun(name, keras)]
+        policy = "mixed_bfloat16" if bf16 else None
+        return imported, [lambda: runs.KerasRun(name, keras, policy)]
     if peer.startswith("torch"):
         import torch
 
@@ -50,7 +54,9 @@ def runs_of(peer, name):
             ways = ways[:1]
         formats = [True, False] if found.images else [False]
         return imported, [
-            lambda f=f, way=way: runs.TorchRun(name, channels_last=f, how=way) for way in ways for f in formats
+            lambda f=f, way=way: runs.TorchRun(name, channels_last=f, how=way, autocast=bf16)
+            for way in ways
+            for f in formats
         ]
     if peer == "jax":
         import jax  # noqa: F401

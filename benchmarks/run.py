@@ -14,6 +14,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,14 +93,16 @@ class Machine:
         """(exit status, standard output, standard error); the status is None after the time-out."""
         process = subprocess.Popen(
             [*self.prefix, *map(str, command)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment, start_new_session=True,
         )  # fmt: skip
         try:
             output, errors = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        except BaseException as error:  # whatever it started ends with it
+            os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            return None, "", ""
+            if isinstance(error, subprocess.TimeoutExpired):
+                return None, "", ""
+            raise
         return process.returncode, output, errors
 
     def markdown_of(self, script, timeout):
@@ -110,20 +113,19 @@ class Machine:
             if status == 0 and path.exists():
                 text = path.read_text()
                 return "#" + text if text.startswith("# ") else text
-        reason = (
-            f"took longer than {timeout} s" if status is None else (errors.strip().splitlines() or ["no output"])[-1]
-        )
+        last = (errors.strip().splitlines() or ["no output"])[-1]
+        reason = f"took longer than {timeout:.0f} s" if status is None else last
         return f"## {script.name}\n\nNot measured: {reason}"
 
 
-def measured(machine, peer, model, whats, options):
+def measured(machine, peer, model, whats, epochs=None, timeout=900):
     """What one process says, as a dict; "error" in it where it failed."""
     command = [python_of(peer), HERE / "measure.py", peer, model, ",".join(whats)]
-    if options.quick:
-        command += ["--epochs", 2]
-    status, output, errors = machine.run(command, options.timeout)
+    if epochs is not None:
+        command += ["--epochs", epochs]
+    status, output, errors = machine.run(command, timeout)
     if status is None:
-        return {"peer": peer, "model": model, "error": f"took longer than {options.timeout} s"}
+        return {"peer": peer, "model": model, "error": f"took longer than {timeout:.0f} s"}
     try:
         return json.loads(output.strip().splitlines()[-1])
     except (IndexError, ValueError):
@@ -181,7 +183,7 @@ def tables(machine, result, options, peers):
                 if not defined(peer, model) or (peer, model) in failed:
                     continue
                 start = time.perf_counter()
-                line = measured(machine, peer, model, whats, options)
+                line = measured(machine, peer, model, whats, 2 if options.quick else None, options.timeout)
                 result.add({"what": ",".join(whats), **line})
                 if "error" in line:
                     failed.add((peer, model))
