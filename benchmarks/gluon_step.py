@@ -5,6 +5,7 @@ Peers: torch (the loop written by hand, fused and plain updates), tandem and tan
 loss), mxnet and mxnet-hybrid (the real one; MXNET_PYTHON names its interpreter). Each is a process of its own that
 warms up once; then the processes take turns, a burst each, so that a noisy machine is noisy for all of them. The step:
 record, net, loss, backward, trainer.step, and the accuracy's update. One thread, unless OMP_NUM_THREADS says more.
+Beside the time on the clock stands the processor's, all threads together: other work on the machine moves it less.
 """
 
 import argparse
@@ -146,10 +147,10 @@ def torch_step(torch, model):
 
 
 def timed(run, count):
-    """Milliseconds a step."""
-    start = time.perf_counter()
+    """Milliseconds a step: on the clock, of the processor."""
+    start, busy = time.perf_counter(), time.process_time()
     run(count)
-    return (time.perf_counter() - start) / count * 1e3
+    return (time.perf_counter() - start) / count * 1e3, (time.process_time() - busy) / count * 1e3
 
 
 def serve(peer, model):
@@ -170,7 +171,7 @@ def serve(peer, model):
     run(2 * BURST[model])
     print("ready", flush=True)
     for _ in sys.stdin:
-        print(timed(run, BURST[model]), flush=True)
+        print(*timed(run, BURST[model]), flush=True)
 
 
 def start(peer, model):
@@ -184,10 +185,10 @@ def start(peer, model):
 
 
 def ask(process):
-    """One burst of a peer: milliseconds a step."""
+    """One burst of a peer: milliseconds a step on the clock and of the processor."""
     process.stdin.write("go\n")
     process.stdin.flush()
-    return float(process.stdout.readline())
+    return tuple(map(float, process.stdout.readline().split()))
 
 
 def compare(model, peers, rounds):
@@ -202,14 +203,12 @@ def compare(model, peers, rounds):
     for process in processes.values():
         process.stdin.close()
         process.wait()
-    base = times[peers[0]]
     for peer, found in times.items():
-        ratio = statistics.median(mine / theirs for mine, theirs in zip(found, base))
-        print(
-            f"{model:5} {peer:14} median {statistics.median(found):8.3f} ms  min {min(found):8.3f} ms"
-            f"  {ratio:5.2f} x {peers[0]}",
-            flush=True,
-        )
+        line = f"{model:5} {peer:14}"
+        for name, mine, base in zip(("clock", "processor"), zip(*found), zip(*times[peers[0]])):
+            ratio = statistics.median(a / b for a, b in zip(mine, base))
+            line += f"  {name} median {statistics.median(mine):8.3f} min {min(mine):8.3f} ms {ratio:5.2f} x {peers[0]}"
+        print(line, flush=True)
 
 
 def main():
