@@ -63,17 +63,19 @@ def programs(model):
     return counts
 
 
-def compare(make, x, y, settings, *, epochs=3, batch_size=4, tolerance=0.0, expected=(1, 1, 1), **fit):
+def compare(make, x, y, settings, *, epochs=3, batch_size=4, tolerance=0.0, expected=(1, 1, 1), native=False, **fit):
     """Train the model that `make` gives twice, with `compile(**settings())`, and hold all results equal.
 
-    expected: how many programs training, evaluation and prediction have (None: not looked at); fit: more arguments of
-    `fit`, or drive=function(model) -> history in its place. Returns the replayed model.
+    tolerance: see `same`; native: whether replays may be machine code of our own; expected: how many programs training,
+    evaluation and prediction have (None: not looked at); fit: more arguments of `fit`, or drive=function(model) ->
+    history in its place. Returns the replayed model.
     """
     arguments = {"epochs": epochs, "batch_size": batch_size, **fit}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         _, wanted = _results(make, x, y, settings, eager=True, **arguments)
-        model, found = _results(make, x, y, settings, eager=False, **arguments)
+        with machine_code(native):
+            model, found = _results(make, x, y, settings, eager=False, **arguments)
     if expected is not None:
         assert tuple(programs(model)) == expected
     same(found, wanted, tolerance)

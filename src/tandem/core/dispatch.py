@@ -1,5 +1,6 @@
 """Dispatch modes and meta kernels that start at once: torch imports its compiler for them, which takes a second."""
 
+import importlib
 import sys
 import types
 from contextlib import contextmanager
@@ -26,14 +27,28 @@ def without_compiler():
     if _COMPILER in sys.modules:
         yield
         return
-    stand_in = types.ModuleType(_COMPILER)
-    stand_in.disable = _disable_later
+    stand_in = _StandIn(_COMPILER)
     sys.modules[_COMPILER] = stand_in
     try:
         yield
     finally:
         if sys.modules.get(_COMPILER) is stand_in:
             del sys.modules[_COMPILER]
+
+
+class _StandIn(types.ModuleType):
+    """In the compiler's place as long as nobody asks for more than `disable`."""
+
+    @property
+    def disable(self):
+        return _disable_later
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(_COMPILER) is self:
+            del sys.modules[_COMPILER]
+        return getattr(importlib.import_module(_COMPILER), name)
 
 
 def _disable_later(function, recursive=True, wrapping=True):

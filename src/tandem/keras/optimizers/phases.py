@@ -85,13 +85,13 @@ class Phased:
     def _take_rate(self):
         """What a learning rate that is a function gives for this `apply`."""
         if not self._rate_waits:
-            record.refuse("a learning rate is a function, which is called in the step")
             return self._call_rate()
         self.__dict__["_rate_waits"] = False
         return self._called_rate
 
     def _call_rate(self):
         """What a learning rate that is a function gives now, in a tensor of its own."""
+        record.refuse("a learning rate is a function, which is called in the step")
         if self._called_rate is None:
             self.__dict__["_called_rate"] = torch.empty((), device=self._iterations.device)
         self._called_rate.fill_(float(self._learning_rate()))
