@@ -104,6 +104,11 @@ def changes(step, recording):
     return name != "library"
 
 
+def is_native(step, recording):
+    """Whether a recording of two parts becomes machine code: no other back end takes such a one."""
+    return _plain(recording) == "native" and _wanted(step, recording)[0] != "library"
+
+
 def later(step, recording, inputs):
     """The program that takes the place of the first one."""
     name, why = _wanted(step, recording)

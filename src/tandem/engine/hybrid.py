@@ -13,9 +13,10 @@ from tandem.core import scope
 from tandem.core.arrays import map_tree
 from tandem.core.errors import explain
 from tandem.core.module import Module
+from tandem.engine import backends
 from tandem.engine.program import Program
 from tandem.engine.record import Recorder, Unfaithful, tree_unflatten
-from tandem.engine.replay import MOST_KINDS, Step, nested
+from tandem.engine.replay import MOST_KINDS, Step, nested, patience
 
 # How many calls may wait for their backward pass at once, each with buffers of its own, before others run eagerly.
 _MOST_WAITING = 4
@@ -284,6 +285,8 @@ class Hybrid(Step):
         if not program.is_current():
             kind.forget()
             return self._record_joint(kind, args, tensors)
+        if kind.ripens(self):
+            program = kind.new_program()
         for buffer, tensor in zip(program.inputs, tensors, strict=False):
             buffer.copy_(tensor)
         lease = _Lease(program, kind.idle)
@@ -329,13 +332,22 @@ class _JointKind:
         """Begin anew: the parameters are not what they were."""
         self.previous = self.recording = None
         self.idle = []
-        self.made = 0
+        self.made = self.runs = 0
+        self.native = False
+
+    def ripens(self, step):
+        """Count a run; whether programs are machine code from now on (those that wait for their backward pass go on)."""
+        self.runs += 1
+        if self.native or self.runs < patience(self.recording) or not backends.is_native(step, self.recording):
+            return False
+        self.native, self.idle, self.made = True, [], 0
+        return True
 
     def new_program(self):
         """A program with buffers of its own."""
         self.made += 1
         inputs = [torch.empty_strided(*layout, dtype=dtype, device=device) for *layout, dtype, device in self.buffers]
-        return Program(self.recording, inputs)
+        return Program(self.recording, inputs, native=self.native)
 
 
 def _layout(tensor):

@@ -38,6 +38,12 @@ class EagerWarning(UserWarning):
     """A step runs eagerly, without record and replay; the message says why."""
 
 
+def patience(recording):
+    """After how many runs a program becomes what its back end makes of it."""
+    heavy = sum(storage.nbytes for storage in recording.storages) > _HEAVY_BYTES
+    return min(NATIVE_AFTER, _HEAVY_AFTER) if heavy else NATIVE_AFTER
+
+
 class _Kind:
     """What is known of the calls with one signature."""
 
@@ -285,8 +291,7 @@ class Step:
         if reason is None and Module.mutations != mutations:
             reason = _SETS_ATTRIBUTES
         if reason is None:
-            heavy = sum(storage.nbytes for storage in recording.storages) > _HEAVY_BYTES
-            kind.patience = min(NATIVE_AFTER, _HEAVY_AFTER) if heavy else NATIVE_AFTER
+            kind.patience = patience(recording)
             kind.program = backends.first(self, recording, kind.buffers, kind.patience)
             kind.recording = recording if backends.changes(self, recording) else None
         elif kind.attempts >= _MOST_ATTEMPTS:
