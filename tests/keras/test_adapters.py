@@ -123,6 +123,28 @@ def test_into_buffers():
     assert plain.next()[0][0, 0] == 8
 
 
+@pytest.mark.parametrize("shuffle", [False, True, "batch"])
+def test_into_buffers_of_every_kind(shuffle):
+    rows = np.arange(24)
+    given = {
+        "bytes": np.stack([rows] * 3, 1).astype("uint8"),
+        "nested": [rows.astype("int32"), (rows * 0.5).astype("float64")],
+        "turned": np.arange(48).reshape(2, 24).T,
+    }
+    source = sources.make(given, rows, batch_size=8, shuffle=shuffle)
+    buffers = [torch.empty_like(leaf[:8]) for leaf in source._leaves]
+    buffers[0] = buffers[0].float()  # a step may want another dtype
+    source.feed.start()
+    seen = []
+    while source.feed.next_into(buffers):
+        images, whole, half, turned, labels = buffers
+        assert (images == labels[:, None]).all()
+        assert (whole == labels).all() and (half == labels * 0.5).all()
+        assert (turned[:, 0] == labels).all() and (turned[:, 1] == labels + 24).all()
+        seen += labels.tolist()
+    assert sorted(seen) == rows.tolist()
+
+
 def test_class_weights():
     weights = feeding.class_weights(torch.tensor([0, 1, 2, 1]), {1: 3.0, 2: 0.5})
     assert weights.tolist() == [1.0, 3.0, 0.5, 3.0]

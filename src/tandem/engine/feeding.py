@@ -88,7 +88,8 @@ class ArrayFeed:
         return batch
 
     def next_into(self, buffers):
-        """Write the next batch into buffers (one to an array, of the full batch's shape) without a copy between.
+        """Write the next batch into buffers (one to an array, of the full batch's shape), without a copy between as
+        long as the dtypes are the arrays'.
 
         Returns True; False, with the buffers as they were, where the next batch is a smaller one (`next` gives it) or
         where there is none.
@@ -102,7 +103,7 @@ class ArrayFeed:
         for array, buffer in zip(self.arrays, buffers):
             if type(chunk) is slice:
                 buffer.copy_(array[chunk], non_blocking=True)
-            elif self.device is None:
+            elif self.device is None and array.dtype == buffer.dtype:
                 torch.index_select(array, 0, chunk, out=buffer)
             else:
                 buffer.copy_(torch.index_select(array, 0, chunk), non_blocking=True)

@@ -297,7 +297,7 @@ def in_threads(get, items, count, ahead, *, timeout=None, enter=None, late=None)
 # A read that takes less than so many seconds is done where it is asked for: to hand it over costs a part of that.
 _WORTH = 5e-4
 # How many reads are looked at before one decides, and how many with the thread before one decides again.
-_LOOKED_AT, _TRIED = 3, 8
+_LOOKED_AT, _TRIED = 2, 8
 # How much slower the loop may be with the thread than without it.
 _WORSE = 1.1
 # How many items are read ahead.

@@ -209,7 +209,9 @@ def to_tensor(x):
     """(H, W, C) or (N, H, W, C) with values 0 .. 255 as (C, H, W) or (N, C, H, W), float32, divided by 255."""
     if x.ndim not in (3, 4):
         raise ValueError(f"This is no image. Expected: 3 axes, or 4 for a batch. Given: shape {tuple(x.shape)}.")
-    return (x.movedim(-1, -3).to(torch.float32) / 255.0).contiguous()
+    y = x.movedim(-1, -3)
+    y = y / 255.0 if y.dtype == torch.float32 else y.to(torch.float32).div_(255.0)
+    return y.contiguous()
 
 
 def normalize(x, mean, deviation):
