@@ -113,25 +113,69 @@ def table(figures, field, title, digits, more):
     for model in known:
         cells = [_cell(figures, field, peer, model, digits, more) for peer in peers]
         ratio = figures.ratio(field, model, more)
-        last = "" if ratio is None else f"{ratio:.2f} times {PEERS[figures.best(field, model, more)[1]]}"
+        last = "" if ratio is None else f"{ratio:.2f} ({PEERS[figures.best(field, model, more)[1]]})"
         lines.append(f"| **{model}** | " + " | ".join(cells) + f" | {last} |")
     lines.append("")
-    if field == "step_ms":
-        lines += geometric_mean(figures)
+    mean = geometric_mean(figures) if field == "step_ms" else None
+    if mean is not None:
+        missing = [model for model in models.MAIN if model not in mean[1]]
+        text = f"Tandem against the fastest peer, geometric mean over {', '.join(mean[1])}: **{mean[0]:.2f}**"
+        lines += [text + (f" (not measured: {', '.join(missing)})." if missing else "."), ""]
     return lines
 
 
 def geometric_mean(figures):
-    """What the steps of the main models come to."""
+    """(the mean over the main models of how many times faster Tandem is than the fastest peer, the models of it)."""
     ratios = {model: figures.ratio("step_ms", model) for model in models.MAIN}
-    missing = [model for model, ratio in ratios.items() if ratio is None]
-    known = [ratio for ratio in ratios.values() if ratio is not None]
+    known = {model: ratio for model, ratio in ratios.items() if ratio is not None}
     if not known:
+        return None
+    return math.exp(statistics.fmean(map(math.log, known.values()))), list(known)
+
+
+def claims(figures):
+    """What Tandem means to hold against its peers, as a list of lines: each with the figure, and whether it does."""
+    rows = []
+
+    def claim(text, models_of, margin, needed, form="{:.2f}"):
+        """margin: model -> a number that ought to be at least `needed` (None where something was not measured)."""
+        found = {model: margin(model) for model in models_of}
+        found = {model: value for model, value in found.items() if value is not None}
+        if found:
+            worst = min(found, key=found.get)
+            short = [f"{model} {form.format(value)}" for model, value in found.items() if value < needed]
+            held = "yes" if not short else "no: " + ", ".join(short)
+            rows.append(f"| {text} | {form.format(needed)} | {form.format(found[worst])} ({worst}) | {held} |")
+
+    def against(field, peers):
+        def margin(model):
+            ours = figures.median(field, OURS, model)
+            theirs = [value for value in (figures.median(field, peer, model) for peer in peers) if value is not None]
+            return min(theirs) / ours if ours and theirs else None
+
+        return margin
+
+    def earlier(model):
+        ours, theirs = (figures.median("first_s", peer, model) for peer in (OURS, "torch"))
+        return None if ours is None or theirs is None else theirs - ours
+
+    known = figures.names(models.SPECS)
+    steps = "step_ms"
+    keras = [peer for peer in OTHERS if peer.startswith("keras-")]
+    claim("mlp's step: PyTorch's by hand / Tandem's", ["mlp"], against(steps, ["torch"]), 4)
+    claim("mlp's step: the best Keras's / Tandem's", ["mlp"], against(steps, keras), 6)
+    claim("step of the main models: the fastest peer's / Tandem's", models.MAIN, against(steps, OTHERS), 1)
+    mean = geometric_mean(figures)
+    if mean is not None:
+        claim("the same, geometric mean", ["all"], lambda _: mean[0], 1.2)
+    claim("step: PyTorch's by hand / Tandem's", known, against(steps, ["torch"]), 1)
+    claim("first step: PyTorch's by hand less Tandem's, seconds", known, earlier, -0.2)
+    claim("peak memory: PyTorch's by hand / Tandem's", known, against("memory_mib", ["torch"]), 1 / 1.05)
+    for field, call in (("call_ms", "model(x)"), ("predict_ms", "model.predict(x)")):
+        claim(f"`{call}` of one row: PyTorch's by hand / Tandem's", known, against(field, ["torch"]), 0.5)
+    if not rows:
         return []
-    mean = math.exp(statistics.fmean(map(math.log, known)))
-    which = ", ".join(model for model in models.MAIN if model not in missing)
-    text = f"Tandem against the fastest peer, geometric mean over {which}: **{mean:.2f}**"
-    return [text + (f" (not measured: {', '.join(missing)})." if missing else "."), ""]
+    return ["## What ought to hold", "", "| | at least | the worst | held |", "|---|---|---|---|", *rows, ""]
 
 
 def markdown(lines, date, machine, missing):
@@ -154,6 +198,7 @@ def markdown(lines, date, machine, missing):
         text += [f"These are of {len(figures.runs)} runs; the last of each cell counts.", ""]
     text += [f"{line}" for line in missing] + ([""] if missing else [])
     text += ["| | |", "|---|---|", *(f"| **{n}** | {models.SPECS[n].title} |" for n in figures.names(models.SPECS)), ""]
+    text += claims(figures)
     for _, *rest in TABLES:
         text += table(figures, *rest)
     sections = {line["section"]: line["markdown"] for line in lines if "section" in line}

@@ -115,9 +115,23 @@ def test_the_tables_compare_medians_with_the_fastest_other_peer():
     assert figures.ratio("step_ms", "cnn") == 1.5
     text = report.markdown(lines, "2000-01-01", ["A machine."], ["MXNet is left out."])
     assert "| 2.000 (1.000 to 9.000) |" in text
-    assert "**3.000**" in text and "1.50 times PyTorch by hand" in text
+    assert "**3.000**" in text and "| 1.50 (PyTorch by hand) |" in text
     assert "ValueError: no \\| luck" in text and "MXNet is left out." in text
     assert "not measured: lstm, resnet50, mobilenetv2, transformer" in text
+
+
+def test_claims_name_the_models_that_fall_short():
+    lines = [line("tandem", model, 2.0) for model in ("cnn", "lstm")]
+    lines += [line("torch", "cnn", 3.0), line("torch", "lstm", 1.0), line("mxnet", "cnn", 2.2)]
+    rows = {row.split("|")[1].strip(): row.split("|")[2:5] for row in report.claims(report.Figures(lines))[4:-1]}
+    assert rows["step of the main models: the fastest peer's / Tandem's"] == [
+        " 1.00 ",
+        " 0.50 (lstm) ",
+        " no: lstm 0.50 ",
+    ]
+    assert rows["the same, geometric mean"] == [" 1.20 ", " 0.74 (all) ", " no: all 0.74 "]
+    assert rows["step: PyTorch's by hand / Tandem's"][1:] == [" 0.50 (lstm) ", " no: lstm 0.50 "]
+    assert not any("memory" in row for row in rows)
 
 
 def test_what_is_measured_again_takes_the_place_of_what_was():
