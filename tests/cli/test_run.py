@@ -202,6 +202,7 @@ def test_commands_and_wrong_usage(script):
         (["--nosuch", path], "No such option"),
         (["--device", "tpu", path], "'tpu'"),
         (["--trust-cache"], "SCRIPT or -m MODULE"),
+        (["--compile", "xla", path], "library, native, cuda_graph, inductor, auto"),
         (["-m"], "requires an argument"),
     ]:
         done = start(TANDEM_RUN, *words)
@@ -226,6 +227,50 @@ def test_options_hold_in_worker_processes_too(script):
     assert start(TANDEM_RUN, "--device", "cpu", "--trust-cache", path).stdout == "('cpu', True)\n" * 2
     assert start(TANDEM_RUN, "--device=cpu", path).stdout == "('cpu', False)\n" * 2
     assert start(TANDEM_RUN, path).stdout == "(None, False)\n" * 2
+
+
+STEPS = """
+    import sys
+    import torch
+    from tandem.engine import backends
+    from tandem.engine.replay import Step
+
+    step = Step(lambda x: x * 2 + 1, name="The short step")
+    odd = Step(lambda x: x.sum().item(), name="The odd step")
+    for _ in range(4):
+        step(torch.ones(3))
+        odd(torch.ones(3))
+    print(backends.default(), sys.argv[1:])
+    if sys.argv[1:] == ["fails"]:
+        sys.exit(3)
+"""
+
+
+def test_explain_prints_what_became_of_the_steps_however_the_script_ends(script):
+    path = script(STEPS)
+    for words, status in ((["--explain"], 0), ([], 3)):
+        done = start(TANDEM_RUN, "--explain", "--compile", "library", path, *(["fails"] if status else words))
+        assert done.returncode == status
+        assert done.stdout.startswith("library ")
+        said = done.stderr[done.stderr.index("The short step") :]
+        assert "back end  library: it is set for this process" in said
+        assert "b0 float32[3] = mul(in0 float32[3], 2)    " in said
+        assert f"{path}:7" in said
+        assert said.index("The odd step") > 0
+        assert "a tensor's value is read into Python" in said
+
+
+def test_without_options_nothing_is_printed_and_no_back_end_is_set(script):
+    done = start(TANDEM_RUN, script(STEPS), "--compile", "auto")
+    assert done.stdout == "None ['--compile', 'auto']\n"
+    assert "back end" not in done.stderr
+
+
+def test_back_ends_have_their_engines_names():
+    from tandem.cli.run import BACK_ENDS
+    from tandem.engine import backends
+
+    assert BACK_ENDS == backends.NAMES
 
 
 def test_the_command_line_does_not_import_torch():

@@ -228,3 +228,11 @@ def test_batches_are_fetched_ahead_in_their_order():
     ahead.stop()
     assert feed.at == 16
     assert torch.equal(torch.cat(found), torch.arange(40.0).reshape(20, 2)[order[:16]])
+
+
+@pytest.mark.parametrize("rule", ["fused", "foreach"])
+def test_the_graph_that_inductor_gets_does_what_the_function_does(monkeypatch, rule):
+    monkeypatch.setattr(inductor, "missing", lambda: None)
+    monkeypatch.setattr(inductor, "_compile", lambda module, examples: module)
+    step = _same("inductor", exact=False, rule=rule)
+    assert step.programs[0].about.backend == "inductor"

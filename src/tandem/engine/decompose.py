@@ -1,6 +1,7 @@
-"""Torch's fused optimizer kernels as plain tensor operations, which a compiler can look into.
+"""What torch's compiler does not know, or not with every argument, as operations that it does know.
 
-Each function takes what its kernel takes, changes the same tensors in place, and computes in the kernel's order.
+A function takes what its kernel takes. Those of the fused optimizers change the same tensors in place, in the kernel's
+order of computing, and give whether they could.
 """
 
 
@@ -56,4 +57,10 @@ def _adam(decoupled):
     return adam
 
 
-DECOMPOSED = {"aten::_fused_sgd_": sgd, "aten::_fused_adam_": _adam(False), "aten::_fused_adamw_": _adam(True)}
+def take(array, index):
+    """``array.flatten()[index]``: of torch 2.13's compiler an index without axes wants the number."""
+    return array.reshape(-1).index_select(0, index.reshape(-1)).view_as(index)
+
+
+UPDATES = {"aten::_fused_sgd_": sgd, "aten::_fused_adam_": _adam(False), "aten::_fused_adamw_": _adam(True)}
+VALUES = {"aten::take": take}

@@ -288,6 +288,8 @@ class _Description:
             lines = _unique(users[name])
             used = f"lines {lines[0]}-{lines[-1]}" if len(lines) > 1 else f"line {lines[0]}"
             table.append((name, _bytes(size), f"{shared}, {used}"))
+        if not held and any(row.operation.startswith("inductor") for row in rows):
+            return table, "the compiler's own"
         fact = f"{_bytes(total)} in {_many(len(table), 'buffer')} for {_many(count, 'value')} of {_bytes(values)}"
         return table, f"{fact}: {_bytes(max(0, values - total))} saved by sharing"
 

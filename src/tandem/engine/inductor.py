@@ -14,7 +14,7 @@ import warnings
 import torch
 from torch.utils._pytree import tree_map, tree_unflatten
 
-from tandem.engine.decompose import DECOMPOSED
+from tandem.engine.decompose import UPDATES, VALUES
 from tandem.engine.program import Line, Program
 from tandem.engine.record import Ref, Unfaithful
 from tandem.engine.schemas import ASKS_GRAD_MODE, EMPTY, HIDDEN_WRITES, NEW_MEMORY, bound, schema_of
@@ -57,7 +57,8 @@ class InductorProgram(Program):
         self._places = graph.places
         self.begin = self.whole = None
         self._fixed, self._kept = {}, []
-        self.memory = {n: s.tensor.untyped_storage() for n, s in enumerate(recording.storages) if s.tensor is not None}
+        held = ((n, t) for n, t in enumerate(graph.tensors) if recording.storages[n].role != "made")
+        self.memory = {number: tensor.untyped_storage() for number, tensor in held}  # the rest is the compiler's own
         self._describe(recording, recording.storages, set())
         drawn = [Line(call.func._schema.name, [call]) for call, _, _ in self._draws]
         rest = [call for call in recording.calls if not any(call is draw[0] for draw in self._draws)]
@@ -91,7 +92,8 @@ class _Graph:
     """Writes a recording as an fx graph.
 
     given: what the compiled function gets, tensors, or a `Ref` for what is drawn anew; draws: (call, args, kwargs) of
-    the random calls; places: for each result its number among the graph's outputs, or a fixed value in a tuple.
+    the random calls; tensors: of each storage; places: for each result its number among the graph's outputs, or a
+    fixed value in a tuple.
     """
 
     def __init__(self, recording, inputs):
@@ -102,10 +104,11 @@ class _Graph:
         self._nodes = {}  # Ref -> the node that last gave such a look at its storage
         self._bases = {}  # storage -> (the node that is all of it, its dtype)
         fresh = iter(inputs)
-        self._tensors = [next(fresh) if s.role == "input" else s.tensor for s in self.storages]
+        self.tensors = [next(fresh) if s.role == "input" else s.tensor for s in self.storages]
         early = self._hoist()
-        for number, (storage, tensor) in enumerate(zip(self.storages, self._tensors)):
+        for number, (storage, tensor) in enumerate(zip(self.storages, self.tensors)):
             if storage.role != "made":
+                tensor = _whole(tensor)
                 look = tuple(tensor.shape), tensor.stride(), tensor.storage_offset()
                 self._place(Ref(number, tensor.dtype, *look), tensor)
         for index, call in enumerate(recording.calls):
@@ -122,7 +125,7 @@ class _Graph:
         return [self._empty(value) if type(value) is Ref else value for value in self.given]
 
     def _empty(self, ref):
-        anywhere = (tensor.device for tensor in self._tensors if tensor is not None and tensor.is_cuda)
+        anywhere = (tensor.device for tensor in self.tensors if tensor is not None and tensor.is_cuda)
         device = next(anywhere, torch.device("cpu"))
         return torch.empty_strided(ref.size, ref.stride, dtype=ref.dtype, device=device)
 
@@ -187,8 +190,8 @@ class _Graph:
             func = getattr(getattr(aten, name.removeprefix("aten::").removesuffix("_")), func._overloadname)
         elif name in HIDDEN_WRITES and any(type(bound(call)[place]) is Ref for place in HIDDEN_WRITES[name]):
             func, args, kwargs = aten._native_batch_norm_legit.default, bound(call), {}
-        if name in DECOMPOSED:
-            self._decompose(call, DECOMPOSED[name], args, kwargs)
+        if name in UPDATES or name in VALUES:
+            self._decompose(call, args, kwargs)
             return
         node = self.graph.call_function(func, *_mapped(self._node, (tuple(args), kwargs)))
         results = func._schema.returns
@@ -203,14 +206,17 @@ class _Graph:
             if ref is not None:
                 self._take(ref, self.graph.call_function(operator.getitem, (node, place)))
 
-    def _decompose(self, call, function, args, kwargs):
-        """Write a fused kernel as what it does; it gives nothing, and changes what it gets."""
+    def _decompose(self, call, args, kwargs):
+        """Write a call as other ones that do the same."""
 
         def proxy(ref):
             return torch.fx.Proxy(self._node(ref), self._tracer)
 
         args, kwargs = _mapped(proxy, (tuple(args), kwargs))
-        if not function(*args, **kwargs):
+        name = call.func._schema.name
+        if name in VALUES:
+            self._take(call.outputs[0], VALUES[name](*args, **kwargs).node)
+        elif not UPDATES[name](*args, **kwargs):
             raise Unfaithful(f"{call.func} with a scaled gradient cannot be compiled", call.where)
 
     def _take(self, ref, node):
@@ -224,13 +230,22 @@ class _Graph:
             if not isinstance(value, Ref):
                 self.places.append((value,))
             elif self.storages[value.storage].role != "made":
-                tensor = self._tensors[value.storage]
+                tensor = self.tensors[value.storage]
                 if tensor.dtype is not value.dtype:
                     raise Unfaithful("a result looks at a tensor from outside as another dtype")
                 self.places.append((torch.as_strided(tensor, value.size, value.stride, value.offset),))
             else:
                 self.places.append(outputs.setdefault(value, len(outputs)))
         self.graph.output(tuple(self._node(value) for value in outputs))
+
+
+def _whole(tensor):
+    """All of a tensor's memory: the tensor itself where it is all of it, else a flat one."""
+    memory = tensor.untyped_storage()
+    if tensor.numel() * tensor.itemsize == memory.nbytes() and not tensor.storage_offset():
+        return tensor
+    count = memory.nbytes() // tensor.itemsize
+    return torch.empty(0, dtype=tensor.dtype, device=tensor.device).set_(memory, 0, (count,), (1,))
 
 
 def _mapped(function, tree):

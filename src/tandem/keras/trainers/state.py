@@ -22,6 +22,7 @@ class State:
         self.arguments = {}
         self.compiled = False
         self.run_eagerly = False
+        self.backend = None  # what replays the steps; None: what is set for the process
         self.steps_per_execution = 1
         self.stop_training = False
         self.history = None
@@ -36,6 +37,10 @@ class State:
         self.train_function = self.test_function = self.predict_function = None
         self.train_step = self.phases = None
         self.settled = None  # what `prepare` found in order
+
+    def replaying(self):
+        """How the steps run, as arguments of `Step`."""
+        return {"enabled": not self.run_eagerly, "backend": self.backend}
 
     def watched(self):
         """The objects beside the model whose attributes steer a step."""

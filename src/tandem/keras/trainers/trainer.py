@@ -65,13 +65,17 @@ class Trainer(LegacyTraining):
 
     @property
     def jit_compile(self):
-        """False: there is no compiler; steps are recorded and replayed instead."""
-        return False
+        """Whether steps, which are recorded and replayed, are compiled by torch's compiler too. Setting it takes effect
+        at the next `fit`.
+        """
+        return self._training.backend == "inductor"
 
     @jit_compile.setter
     def jit_compile(self, value):
         if value not in (True, False, "auto", None):
             raise ValueError(explain("`jit_compile` is wrong", expected="True, False or 'auto'", given=value))
+        self._training.backend = "inductor" if value is True else None
+        self._training.forget_functions()
 
     # --- compile -----------------------------------------------------------------------------------------------------
 
@@ -92,8 +96,9 @@ class Trainer(LegacyTraining):
         optimizer: a name or an optimizer; loss: a name, function or loss, or a list or dict of them by output;
         loss_weights: numbers by output; metrics: a list for the only output, else lists or dicts by output;
         weighted_metrics: those that count sample weights; run_eagerly: run the steps as they are written, not recorded
-        and replayed; steps_per_execution: batches between two rounds of callbacks; jit_compile: "auto", True and False
-        are all the same here, there is no compiler; auto_scale_loss: under the policy "mixed_float16" the optimizer is
+        and replayed; steps_per_execution: batches between two rounds of callbacks; jit_compile: with True torch's
+        compiler makes one function of each step, which takes from seconds to minutes, else steps are replayed as
+        `engine.backends` has it for the process; auto_scale_loss: under the policy "mixed_float16" the optimizer is
         wrapped in a `LossScaleOptimizer`.
         Raises ValueError for unknown names.
         """
@@ -101,6 +106,7 @@ class Trainer(LegacyTraining):
         state = self._training
         if run_eagerly and jit_compile is True:
             warn("If `run_eagerly` is True, then `jit_compile` cannot also be True. Disabling `jit_compile`.")
+            jit_compile = False
         self.jit_compile = jit_compile
         if int(steps_per_execution) < 1:
             raise ValueError(
@@ -159,7 +165,11 @@ class Trainer(LegacyTraining):
                 "`compile_from_config(config)`."
             )
             return
-        self.compile(**saving.deserialize_keras_object(config))
+        arguments = saving.deserialize_keras_object(config)
+        if arguments.get("jit_compile") is True:
+            # Keras on JAX and on TensorFlow writes True for "auto": nobody need have asked for minutes of compiling.
+            arguments["jit_compile"] = "auto"
+        self.compile(**arguments)
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
@@ -340,7 +350,7 @@ class Trainer(LegacyTraining):
         if state.train_function is not None and not force:
             return state.train_function
         watch = [self, *state.watched()]
-        step = Step(self._train_once, name="The training step", enabled=not state.run_eagerly, watch=watch)
+        step = Step(self._train_once, name="The training step", watch=watch, **state.replaying())
         optimizer = state.optimizer
         phases = parts.Phases(optimizer) if getattr(optimizer, "needs_phase", False) else None
 
@@ -365,7 +375,7 @@ class Trainer(LegacyTraining):
         if state.test_function is not None and not force:
             return state.test_function
         watch = [self, *state.watched()]
-        step = Step(self._test_once, name="The evaluation step", enabled=not state.run_eagerly, watch=watch)
+        step = Step(self._test_once, name="The evaluation step", watch=watch, **state.replaying())
         state.test_function = parts.repeated(step, state.steps_per_execution)
         state.test_function.advance = step.advance
         return state.test_function
@@ -375,7 +385,7 @@ class Trainer(LegacyTraining):
         state = self._training
         if state.predict_function is not None and not force:
             return state.predict_function
-        step = Step(self._predict_once, name="The prediction step", enabled=not state.run_eagerly, watch=[self])
+        step = Step(self._predict_once, name="The prediction step", watch=[self], **state.replaying())
         state.predict_function = parts.repeated(step, 1)
         return state.predict_function
 
