@@ -21,7 +21,7 @@ import functools
 
 import torch
 
-from tandem.ops import rnn_loop, rnn_steps
+from tandem.ops import rnn_fused, rnn_loop, rnn_steps
 
 _NAMES = {
     torch.tanh: "tanh",
@@ -79,7 +79,7 @@ def rnn(
     dropout, recurrent_dropout: factors for x and for h that are the same for all steps, (B, in) and (B, u), or a list
         of one factor to a gate.
     sequences: False for the output of the step processed last instead of all of them.
-    method: "library", "steps" or "loop", see above; None takes the fastest that can.
+    method: "library", "steps", "fused" or "loop", see above; None takes the fastest that can.
     Returns (outputs (B, T, u) or (T, B, u), or (B, u) for sequences=False; the last state as a tuple).
     Raises ValueError for shapes that do not fit, unknown names, and a method that cannot do what is asked.
     """
@@ -107,7 +107,7 @@ def rnn(
             plan, x, state, weights, mask, masked_output, *dropped, w_proj=w_proj, cell_clip=cell_clip
         )
     else:
-        run = _library if method == "library" else _steps
+        run = {"library": _library, "steps": _steps, "fused": _fused}[method]
         outputs, state = run(plan, x, state, weights, mask, *dropped)
         if mask is not None and (given or masked_output == "zero"):
             outputs = _masked(plan, outputs, mask, masked_output)
@@ -237,6 +237,23 @@ def _again(plan, x, masked, dropped, h, c, *weights):
     return outputs.transpose(1, 2) if plan.sequences else None, state[0].t(), state[1].t() if c is not None else None
 
 
+def _fused(plan, x, state, weights, mask, dropout, recurrent_dropout):
+    w_in, w_rec, b_in, b_rec = weights
+    if dropout is not None:
+        blocks = rnn_loop.BLOCKS[plan.cell]
+        x, w_in, b_in = rnn_loop.project(x, _oi(w_in, plan.weight_layout), b_in, dropout, blocks), None, None
+    return rnn_fused.run(plan, _again_fused, x, state, (w_in, w_rec, b_in, b_rec), mask)
+
+
+def _again_fused(plan, x, mask, h, c, *weights):
+    """What `rnn_fused.Fused` gives, by the loop."""
+    outputs, state = _loop(plan, x, (h,) if c is None else (h, c), weights, mask, "carry", None, None)
+    if mask is not None and plan.sequences:
+        # The loop gives zeros before the first step that is not masked, `Fused` the state.
+        outputs = torch.where(_seen(plan, mask).unsqueeze(2), outputs, h)
+    return outputs if plan.sequences else None, state[0], state[1] if c is not None else None
+
+
 def _library(plan, x, state, weights, mask, dropout, recurrent_dropout):
     w_in, w_rec, b_in, b_rec = weights
     weights = [_oi(w_in, plan.weight_layout), _oi(w_rec, plan.weight_layout)]
@@ -310,17 +327,25 @@ def _choose(method, plan, x, tensors, mask, dropped, special):
         and not torch._C._are_functorch_transforms_active()
         and torch.autograd.forward_ad._current_level < 0
     )
+    fused = steps and rnn_fused.can(x, dropped[1])
     if method is not None:
-        possible = {"library": library, "steps": steps, "loop": True}
+        possible = {"library": library, "steps": steps, "fused": fused, "loop": True}
         if not possible.get(method, False):
             raise ValueError(
                 "This recurrence cannot be computed in the way asked for. Expected: method None or one of "
                 f"{', '.join(repr(name) for name, can in possible.items() if can)}. Given: method={method!r}."
             )
         return method
+    if fused and _becomes_machine_code(cell, tensors[0].shape[1]):
+        return "fused"
     if library and (x.is_cuda or _is_library_faster(cell, x, tensors, tracked)):
         return "library"
     return "steps" if steps and not torch.compiler.is_compiling() else "loop"
+
+
+def _becomes_machine_code(cell, units):
+    recorded = torch._C._len_torch_dispatch_stack() > 0 and not torch.compiler.is_compiling()
+    return recorded and rnn_fused.machine_code is not None and rnn_fused.machine_code(cell, units)
 
 
 def _is_tracked(factors):

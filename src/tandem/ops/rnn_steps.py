@@ -255,7 +255,7 @@ def _forward_gru_reset_after(plan, x, masked, dropped, w_in, w_rec, b_in, b_rec,
     return states, None, (gates,)
 
 
-_FORWARD = {
+FORWARD = {
     "rnn": _forward_rnn,
     "lstm": _forward_lstm,
     "gru": _forward_gru,
@@ -428,6 +428,32 @@ _BACKWARD = {
 }
 
 
+def back(plan, saved, arriving, masked, flow, weight, dropped, receive):
+    """Go from the last step processed to the first; gives the gradients of the first state and the first cell.
+
+    saved: what `FORWARD` gave; arriving: each output's gradient or None; flow: the gradients of the last state and the
+    last cell, or None; weight: (n u, u). ``receive(start, stop, gates)`` gets the gates' gradients (T, blocks, u, B) of
+    some steps, which hold until it returns.
+    """
+    steps, (units, batch) = len(arriving), saved[0].shape[1:]
+    like = saved[0][0]
+    earlier = [*arriving[1:], None] if plan.reverse else [None, *arriving[:-1]]
+    last = arriving[0 if plan.reverse else -1]
+    cell = _sum(None, flow[1], like) if plan.cell == "lstm" else None
+    flow = _sum(last, flow[0], like), cell, torch.empty_like(like)
+    backward, blocks = _BACKWARD[plan.cell]
+    length = max(1, min(steps, _ELEMENTS // max(1, units * batch)))
+    room = like.new_empty(length, blocks, units, batch)
+    weight = _transposed(weight, dropped)
+    starts = range(0, steps, length)
+    for start in starts if plan.reverse else reversed(starts):
+        stop = min(start + length, steps)
+        shut = None if masked is None else masked[start:stop]
+        gates, flow = backward(plan, start, stop, saved, room[: stop - start], earlier, shut, flow, weight, dropped)
+        receive(start, stop, gates)
+    return flow[:2]
+
+
 def _flat(blocks):
     """(T, ..., B) -> (..., T * B), for sums over steps and batch in one product."""
     return blocks.movedim(0, -2).flatten(-2)
@@ -494,7 +520,7 @@ class Recurrence(torch.autograd.Function):
         keep = any(ctx.needs_input_grad)
         keep_states = keep or plan.sequences
         weights = _oi(w_in, plan.weight_layout), _oi(w_rec, plan.weight_layout).contiguous(), b_in, b_rec
-        states, cells, kept = _FORWARD[plan.cell](plan, x, masked, dropped, *weights, state, cell, keep_states, keep)
+        states, cells, kept = FORWARD[plan.cell](plan, x, masked, dropped, *weights, state, cell, keep_states, keep)
         if keep:
             ctx.plan, ctx.again = plan, again
             ctx.set_materialize_grads(False)
@@ -509,23 +535,13 @@ class Recurrence(torch.autograd.Function):
         tensors, saved = ctx.saved_tensors[:9], ctx.saved_tensors[9:]
         needed = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
-            return None, None, *_differentiable(ctx.again, tensors, needed, (d_outputs, d_state, d_cell))
-        x, masked, dropped, state, cell, w_in, w_rec, _, _ = tensors
-        (steps, _, batch), units, before = x.shape, state.shape[0], int(plan.reverse)
-        arriving = [None] * steps if d_outputs is None else d_outputs.contiguous().unbind(0)
-        earlier = [*arriving[1:], None] if plan.reverse else [None, *arriving[:-1]]
-        last = arriving[0 if plan.reverse else -1]
-        flow = (_sum(last, d_state, state), None if cell is None else _sum(None, d_cell, cell), torch.empty_like(state))
-        backward, blocks = _BACKWARD[plan.cell]
-        length = max(1, min(steps, _ELEMENTS // max(1, units * batch)))
-        room = x.new_empty(length, blocks, units, batch)
-        weight = _transposed(_oi(w_rec, plan.weight_layout), dropped)
+            return None, None, *differentiable(ctx.again, tensors, needed, (d_outputs, d_state, d_cell))
+        x, masked, dropped, _, _, w_in, w_rec, _, _ = tensors
+        steps, before = x.shape[0], int(plan.reverse)
         d_x, d_weights = x.new_empty(x.shape) if needed[0] else None, None
-        starts = range(0, steps, length)
-        for start in starts if plan.reverse else reversed(starts):
-            stop = min(start + length, steps)
-            shut = None if masked is None else masked[start:stop]
-            gates, flow = backward(plan, start, stop, saved, room[: stop - start], earlier, shut, flow, weight, dropped)
+
+        def receive(start, stop, gates):
+            nonlocal d_weights
             if d_x is not None:
                 _input_gradient(plan, gates, _oi(w_in, plan.weight_layout), d_x[start:stop])
             if any(needed[5:]):
@@ -533,6 +549,10 @@ class Recurrence(torch.autograd.Function):
                 h = saved[0][start + before : stop + before]
                 more = _weight_gradients(plan, gates, x[start:stop], h, reset, dropped, needed[5:])
                 d_weights = more if d_weights is None else _add(d_weights, more)
+
+        arriving = [None] * steps if d_outputs is None else d_outputs.contiguous().unbind(0)
+        weight = _oi(w_rec, plan.weight_layout)
+        flow = back(plan, saved, arriving, masked, (d_state, d_cell), weight, dropped, receive)
         found = d_x, None, None, flow[0], flow[1], *(d_weights or (None,) * 4)
         return None, None, *(gradient if wanted else None for gradient, wanted in zip(found, needed, strict=True))
 
@@ -562,7 +582,7 @@ def _sum(one, other, like):
     return other.contiguous() + one
 
 
-def _differentiable(again, inputs, needed, arriving):
+def differentiable(again, inputs, needed, arriving):
     """The gradients of `inputs`, themselves differentiable, for the gradients that arrive at what `again` gives."""
     wanted = [i for i, need in enumerate(needed) if need]
     pairs = [(result, grad) for result, grad in zip(again(*inputs), arriving, strict=True) if grad is not None]
