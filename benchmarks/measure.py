@@ -110,7 +110,7 @@ def reset_peak():
         pass  # not Linux: the peak then covers the imports too
 
 
-def repeated(function, seconds=1.0, least=5, most=300):
+def repeated(function, seconds=0.5, least=5, most=300):
     """The median milliseconds of a call, after two calls for warming up."""
     function()
     function()
