@@ -1,10 +1,13 @@
 """Programs made at random: views, in-place changes, new and shared memory in any order give what eager code gives."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem.engine import replay
 from tandem.engine.hybrid import Hybrid
+from tandem.engine.native import llvm
 from tandem.engine.replay import Step
 
 ROWS, COLUMNS = 4, 6
@@ -118,3 +121,36 @@ def test_a_block_has_the_gradients_of_eager_code(plan):
             weight.grad = None
         for one, other in zip(*results, strict=True):
             assert one is None if other is None else torch.equal(one, other)
+
+
+# What jumps where two values differ in their last bits is left out.
+smooth_plans = st.lists(
+    st.tuples(st.sampled_from(sorted(set(OPERATIONS) - {"gather", "where"})), st.integers(0, 30), st.integers(0, 30)),
+    min_size=1,
+    max_size=14,
+)
+
+
+@pytest.mark.skipif(llvm.binding() is None, reason="llvmlite is not installed")
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(smooth_plans)
+def test_machine_code_is_what_eager_code_is_up_to_the_last_bits(plan):
+    before, replay.NATIVE_AFTER = replay.NATIVE_AFTER, 1
+    try:
+        torch.manual_seed(0)
+        weight = torch.randn(COLUMNS, COLUMNS)
+        states = torch.zeros(ROWS, COLUMNS), torch.zeros(ROWS, COLUMNS)
+        eager = _function(plan, weight, states[0])
+        step = Step(_function(plan, weight, states[1]))
+        for number in range(6):
+            x, y = torch.randn(2, ROWS, COLUMNS)
+            results = []
+            for call in (eager, step):
+                torch.manual_seed(number)
+                results.append({key: value.clone() for key, value in call(x, y).items()})
+            for key, value in results[0].items():
+                torch.testing.assert_close(value, results[1][key], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(*states, rtol=1e-4, atol=1e-4)
+        assert any(line.compiled for line in step.programs[0].lines)
+    finally:
+        replay.NATIVE_AFTER = before

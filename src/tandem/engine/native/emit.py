@@ -293,7 +293,7 @@ class _Loops:
                     accumulator.add(value)
                 elif statement.how == "argmax":
                     self.store(statement.target, "0")
-                else:
+                elif statement.how != "compute":
                     if statement.init is not None:
                         value = self.arithmetic("add", statement.expr.dtype, self.compute(statement.init), value)
                     self.store(statement.target, value)
@@ -484,7 +484,8 @@ class _Columns(_Loops):
         for statement in self.nest.statements:
             value = self.compute(statement.expr)
             if not statement.reduced[0]:
-                self.store(statement.target, value)
+                if statement.how != "compute":
+                    self.store(statement.target, value)
                 continue
             number = self.sums.index(statement)
             if self.block[number] is None:

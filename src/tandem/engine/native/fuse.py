@@ -209,14 +209,18 @@ def drop_stores(nests, needed):
     """Leave out what is stored and never read again; `needed`: the storages that somebody else reads."""
     kept, read = [], set(needed)
     for nest in reversed(nests):
-        statements = []
+        statements, writes = [], nest.writes()
         for statement in reversed(nest.statements):
-            # A later formula of the same nest got the value itself.
+            seen = {load.args[0].storage for load in loads(statement.expr, set())}
+            if statement.init is not None:
+                seen |= {load.args[0].storage for load in loads(statement.init, set())}
             if statement.target.storage in read:
                 statements.insert(0, statement)
-                read |= {load.args[0].storage for load in loads(statement.expr, set())}
-                if statement.init is not None:
-                    read |= {load.args[0].storage for load in loads(statement.init, set())}
+                read |= seen
+            elif statements and seen & writes and statement.how == "store":
+                # A later formula of the same nest got the value itself, and must not compute it from what came later.
+                statements.insert(0, replace(statement, how="compute"))
+                read |= seen
         if statements:
             kept.insert(0, Nest(nest.extents, statements, nest.calls))
     return kept

@@ -106,7 +106,9 @@ class Statement:
     """Store ``expr`` to ``target``; with `reduced`, its sum, or another reduction, over these loops.
 
     reduced: a bool to each loop, whether the statement reduces over it (its target has stride 0 there); how: "store",
-    "sum", "max", "min" or "argmax"; init: what a sum begins with, a formula over the other loops, or None for 0.
+    "sum", "product" (a sum of products), "max", "min", "argmax" or "compute" (store nothing: later statements use the
+    value, and what it is computed of changes before); init: what a sum begins with, a formula over the other loops, or
+    None for 0.
     """
 
     target: Access
@@ -138,7 +140,8 @@ class Nest:
             for root in (statement.expr, statement.init):
                 if root is not None:
                     found += [(load.args[0], False) for load in loads(root, seen)]
-            found.append((statement.target, True))
+            if statement.how != "compute":
+                found.append((statement.target, True))
         return found
 
     def reads(self):
@@ -147,7 +150,7 @@ class Nest:
 
     def writes(self):
         """The storages that are written."""
-        return {statement.target.storage for statement in self.statements}
+        return {statement.target.storage for statement in self.statements if statement.how != "compute"}
 
 
 def loads(expr, seen):
