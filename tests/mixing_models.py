@@ -146,7 +146,7 @@ def row(pieces):
 def hybridized(pieces):
     """A Gluon HybridSequential that is recorded and replayed."""
     net = row(pieces)
-    net.hybridize()
+    net.hybridize(inline_limit=0)
     return net
 
 
