@@ -236,3 +236,15 @@ def test_the_graph_that_inductor_gets_does_what_the_function_does(monkeypatch, r
     monkeypatch.setattr(inductor, "_compile", lambda module, examples: module)
     step = _same("inductor", exact=False, rule=rule)
     assert step.programs[0].about.backend == "inductor"
+
+
+def test_where_nobody_asked_a_back_end_gives_way_without_a_warning(monkeypatch):
+    wanted = backends._wanted
+    monkeypatch.setattr(backends, "_wanted", lambda step, recording: ("cuda_graph", wanted(step, recording)[1]))
+    step = Step(lambda x: x * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(6):
+            assert step(torch.ones(3)).tolist() == [2, 2, 2]
+    assert step.programs[0].about.backend == "native"
+    assert "cuda_graph cannot run it" in step.explain()

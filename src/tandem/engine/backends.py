@@ -112,14 +112,16 @@ def is_native(step, recording):
 def later(step, recording, inputs):
     """The program that takes the place of the first one."""
     name, why = _wanted(step, recording)
-    program, name, why = make(name, recording, inputs, why=why, label=step.name)
+    asked = step.backend is not None or _default is not None
+    program, name, why = make(name, recording, inputs, why=why, label=step.name if asked else None)
     return _finished(step, program, name, why)
 
 
 def make(name, recording, inputs, *, why="it was asked for", label="A block"):
     """(program, the back end that was taken, why) for a recording.
 
-    name: of `NAMES`; label: what to call it in warnings. Nothing is run but where the name is "auto".
+    name: of `NAMES`; label: what to call it in warnings, None for none, where nobody asked for this back end. Nothing is
+    run but where the name is "auto".
     """
     if name == "auto":
         return _fastest(recording, inputs, label)
@@ -128,7 +130,8 @@ def make(name, recording, inputs, *, why="it was asked for", label="A block"):
     except Unfaithful as refusal:
         plain = _plain(recording)
         reason = f"{name} cannot run it: {refusal.reason}"
-        warn(f"{label} is replayed by {plain!r}, not by {name!r}, since {refusal.reason}.", BackendWarning)
+        if label is not None:
+            warn(f"{label} is replayed by {plain!r}, not by {name!r}, since {refusal.reason}.", BackendWarning)
         return _make(plain, recording, inputs), plain, reason
 
 

@@ -62,8 +62,11 @@ def _captured(function, pool, generators):
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
-    with torch.no_grad(), torch.cuda.graph(graph, pool=pool):
-        results = function()
+    try:
+        with torch.no_grad(), torch.cuda.graph(graph, pool=pool):
+            results = function()
+    except RuntimeError as error:
+        raise Unfaithful(f"its calls cannot be captured ({str(error).splitlines()[0]})") from error
 
     def launch():
         graph.replay()
