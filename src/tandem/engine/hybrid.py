@@ -336,7 +336,7 @@ class _JointKind:
         self.native = False
 
     def ripens(self, step):
-        """Count a run; whether programs are machine code from now on (those that wait for their backward pass go on)."""
+        """Count a run; whether programs are machine code from now on (those that wait for a backward pass go on)."""
         self.runs += 1
         if self.native or self.runs < patience(self.recording) or not backends.is_native(step, self.recording):
             return False

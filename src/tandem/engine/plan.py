@@ -45,8 +45,9 @@ _BETTER = {
 class Unit:
     """One thing that a replay does: a call of the library, or machine code for several calls.
 
-    kind: "as is", "dynamic" (its result is new memory in each run), "out", "copy", "fill" or "native"; part: 0 or 1, the
-    part of the recording; nests: the loops of machine code; segment: machine code that is written already (one kernel).
+    kind: "as is", "dynamic" (its result is new memory in each run), "out", "copy", "fill" or "native"; part: 0 or 1,
+    the part of the recording; nests: the loops of machine code; segment: machine code that is written already (one
+    kernel).
     """
 
     kind: str
@@ -71,8 +72,10 @@ class Plan:
 
     def __init__(self, recording, inputs, native=False):
         self.recording = recording
-        native = native and llvm.binding() is not None and all(
-            s.tensor is None or s.tensor.device.type == "cpu" for s in recording.storages
+        native = (
+            native
+            and llvm.binding() is not None
+            and all(s.tensor is None or s.tensor.device.type == "cpu" for s in recording.storages)
         )
         self.calls, self.storages, self.cut = recording.calls, list(recording.storages), recording.cut
         if native:
@@ -201,8 +204,8 @@ class Plan:
         self.units = [unit for unit in units if unit.kind != "native" or unit.nests or unit.segment]
 
     def _compute_again(self, loops):
-        """Leave out what is made of one other value by a cheap formula, where loops that stay loops are all that read it:
-        they compute it from the other value.
+        """Leave out what is made of one other value by a cheap formula, where loops that stay loops are all that read
+        it: they compute it from the other value.
         """
         results = self._results()
         for place, unit in enumerate(self.units):

@@ -48,8 +48,8 @@ class _Kind:
     """What is known of the calls with one signature."""
 
     __slots__ = (
-        "ahead", "args", "attempts", "buffers", "eager", "loop", "objects", "patience", "previous", "program", "recording",
-        "runs",
+        "ahead", "args", "attempts", "buffers", "eager", "loop", "objects", "patience", "previous", "program",
+        "recording", "runs",
     )  # fmt: skip
 
     def __init__(self, objects):

@@ -42,7 +42,7 @@ def rewritten(recording):
 def _split_convolution(call):
     """A convolution's gradients one by one: the bias's is a sum, the kernel's may be products."""
     grad, x, weight, _, stride, padding, dilation, transposed, _, groups, mask = bound(call)
-    of_x, of_weight, of_bias = call.outputs
+    _, of_weight, of_bias = call.outputs
     if transposed or grad.dtype is not torch.float32 or of_weight is None:
         return [call]
     parts, wanted = [], [bool(flag) for flag in mask]

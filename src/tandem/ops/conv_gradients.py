@@ -12,7 +12,7 @@ _ARGUMENTS = "Tensor grad, Tensor x, int[] kernel, int[] stride, int[] padding"
 
 
 def kernel_gradient(grad, x, kernel, stride, padding):
-    """``out[o, c, i, j] = sum over n, h, w of grad[n, o, h, w] * x[n, c, h * stride + i - padding, w * stride + j - …]``.
+    """``out[o, c, i, j] = sum of grad[n, o, h, w] * x[n, c, h * stride + i - padding, …]`` over n, h, w.
 
     grad: (N, O, H, W) and x: (N, C, H', W'), both with channels last in memory; kernel, stride, padding: two ints each.
     Returns (O, C, *kernel) with channels last in memory.

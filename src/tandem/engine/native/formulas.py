@@ -199,7 +199,9 @@ FORMULAS = {
     "silu_backward": _silu_backward,
 }
 
-COMPARISONS = {name: (lambda self, other, op=name: self.compare(op, other)) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
+COMPARISONS = {
+    name: (lambda self, other, op=name: self.compare(op, other)) for name in ("eq", "ne", "lt", "le", "gt", "ge")
+}
 
 # Losses of one element, and their gradients; `lower` adds the weights and the reduction.
 LOSSES = {

@@ -1,5 +1,6 @@
 """Joining nests that go over the same elements, so that a value stays in a register between two formulas."""
 
+import itertools
 from dataclasses import replace
 
 from tandem.engine.native.nests import Access, Expr, Nest, Statement, cast, loads, rewrite
@@ -27,9 +28,11 @@ def in_memory_order(nest):
             kept.sort(key=lambda dim: -guide.strides[dim] if guide.strides[dim] else -float("inf"))
     groups = []
     for dim in kept:
-        if groups and all(
-            access.strides[groups[-1][-1]] == access.strides[dim] * nest.extents[dim] for access in places
-        ) and all(s.reduced[groups[-1][-1]] == s.reduced[dim] for s in nest.statements):
+        if (
+            groups
+            and all(access.strides[groups[-1][-1]] == access.strides[dim] * nest.extents[dim] for access in places)
+            and all(s.reduced[groups[-1][-1]] == s.reduced[dim] for s in nest.statements)
+        ):
             groups[-1].append(dim)
         else:
             groups.append([dim])
@@ -113,7 +116,7 @@ def _common(first, second):
         return None
     cuts = sorted({*one, *other})
     extents = []
-    for low, high in zip(cuts, cuts[1:]):
+    for low, high in itertools.pairwise(cuts):
         if high % low:
             return None
         extents.append(high // low)
@@ -173,7 +176,11 @@ def _join(first, second):
     for statement in second.statements:
         statements.append(
             Statement(
-                statement.target, rewrite(statement.expr, forward, memo), statement.how, statement.reduced, statement.init
+                statement.target,
+                rewrite(statement.expr, forward, memo),
+                statement.how,
+                statement.reduced,
+                statement.init,
             )
         )
     return Nest(extents, statements, first.calls + second.calls)
@@ -232,7 +239,7 @@ _CHEAP |= {"eq", "ne", "lt", "le", "gt", "ge"}
 
 
 def cheap_copy(nests):
-    """(target, source, formula) where nests do nothing but make one storage of another, element by element and cheaply."""
+    """(target, source, formula) where nests only make one storage of another, element by element and cheaply."""
     if nests is None or len(nests) != 1 or len(nests[0].statements) != 1:
         return None
     statement = nests[0].statements[0]

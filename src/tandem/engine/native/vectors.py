@@ -9,7 +9,7 @@ import functools
 import torch
 
 from tandem.engine.native import llvm
-from tandem.engine.native.emit import literal
+from tandem.engine.native.loops import literal
 
 # 1.5 * 2**23: adding it to a small number leaves the nearest whole number in the lowest bits of the sum.
 _ROUNDING = 12582912.0
