@@ -95,7 +95,7 @@ def first(step, recording, inputs, after):
         why += "; it stays as it is"
     else:
         why = f"a program begins so; after {after} runs it becomes {name!r} ({why})"
-    return _finished(step, Program(recording, inputs), "library", why)
+    return made(step, Program(recording, inputs), "library", why)
 
 
 def changes(step, recording):
@@ -114,14 +114,14 @@ def later(step, recording, inputs):
     name, why = _wanted(step, recording)
     asked = step.backend is not None or _default is not None
     program, name, why = make(name, recording, inputs, why=why, label=step.name if asked else None)
-    return _finished(step, program, name, why)
+    return made(step, program, name, why)
 
 
 def make(name, recording, inputs, *, why="it was asked for", label="A block"):
     """(program, the back end that was taken, why) for a recording.
 
-    name: of `NAMES`; label: what to call it in warnings, None for none, where nobody asked for this back end. Nothing is
-    run but where the name is "auto".
+    name: of `NAMES`; label: what to call it in warnings, None for none, where nobody asked for this back end. Nothing
+    is run but where the name is "auto".
     """
     if name == "auto":
         return _fastest(recording, inputs, label)
@@ -156,7 +156,8 @@ def _make(name, recording, inputs):
     return Program(recording, inputs, native=name == "native")
 
 
-def _finished(step, program, name, why):
+def made(step, program, name, why):
+    """Note whose program it is, and why of this kind, and let those know who watch; gives the program."""
     program.about = About(step.name, step.watch, scope.is_training(), name, why)
     program_made(step, program)
     return program

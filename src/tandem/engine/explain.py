@@ -231,10 +231,10 @@ class _Description:
         inputs = {b.untyped_storage().data_ptr(): f"in{n}" for n, b in enumerate(self.program.inputs)}
         owned = _owners(self.program.about.watch) if self.program.about else {}
         names, buffers, others = {}, {}, {}
-        for number, (role, _) in enumerate(self.program.roles):
-            memory = self.memory.get(number)
+        for number in self._used():
+            memory, (role, _) = self.memory.get(number), self.program.roles[number]
             if memory is None:
-                continue  # dynamic, or gone
+                continue  # dynamic, or the compiler's own
             place = memory.data_ptr()
             if role == "input":
                 names[number] = inputs.get(place, "in")
@@ -245,6 +245,16 @@ class _Description:
             else:
                 names[number] = buffers.setdefault(place, f"b{len(buffers)}")
         return names
+
+    def _used(self):
+        """The numbers of the storages that the lines touch, in their order."""
+        used = {}
+        for line in self.program.lines:
+            touched = [access.storage for nest in line.nests for access, _ in nest.accesses()]
+            if not line.nests:
+                touched = [ref.storage for call in line.calls for ref in (*call.tensors(), *call.results())]
+            used.update(dict.fromkeys(touched))
+        return used
 
     def value(self, ref):
         """A value's text: its memory, its dtype and its size."""
@@ -280,7 +290,7 @@ class _Description:
         table, total, values, count = [], 0, 0, 0
         for name, numbers in held.items():
             if not users[name]:
-                continue
+                continue  # a value that never leaves machine code
             size = self.memory[numbers[0]].nbytes()
             sizes = [self.program.roles[number][1] for number in numbers]
             total, values, count = total + size, values + sum(sizes), count + len(sizes)
@@ -300,7 +310,11 @@ class _Description:
             names = [_short(call.func) for call in line.calls]
             loops = [text for nest in line.nests for text in self._loops(nest)]
             what = f"{self.program.compiler} for {_many(len(names), 'call')}: {_counted(names)}"
-            return Row(number, what, [], [], where, loops)
+            if loops or self.program.compiler != "machine code":
+                return Row(number, what, [], [], where, loops)
+            gives = [ref for call in line.calls for ref in call.results()]
+            reads = [ref for call in line.calls for ref in call.tensors() if ref not in gives]
+            return Row(number, what, _unique(map(self.value, reads)), _unique(map(self.value, gives)), where)
         (call,) = line.calls
         reads = [self._argument(value) for value in call.args if not _is_default(value)]
         return Row(number, _short(call.func), reads, _unique(map(self.value, call.results())), where)
