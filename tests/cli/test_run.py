@@ -254,7 +254,7 @@ def test_explain_prints_what_became_of_the_steps_however_the_script_ends(script)
         assert done.stdout.startswith("library ")
         said = done.stderr[done.stderr.index("The short step") :]
         assert "back end  library: it is set for this process" in said
-        assert "b0 float32[3] = mul(in0 float32[3], 2)    " in said
+        assert "b0 float32[3] = mul(in0 float32[3], 2)" in said
         assert f"{path}:7" in said
         assert said.index("The odd step") > 0
         assert "a tensor's value is read into Python" in said

@@ -59,7 +59,8 @@ class Row:
         gives = f"{', '.join(map(_unbroken, self.gives))} = " if self.gives else ""
         reads = f"({', '.join(map(_unbroken, self.reads))})" if self.reads else ""
         text = f"{gives}{self.operation}{reads}" + (f"    {_unbroken(self.where)}" if self.where else "")
-        lines = textwrap.wrap(text, _WIDTH - 8, subsequent_indent="    ", break_long_words=False) or [""]
+        whole = {"break_long_words": False, "break_on_hyphens": False}
+        lines = textwrap.wrap(text, _WIDTH - 8, subsequent_indent="    ", **whole) or [""]
         lines = [line.replace(_NO_BREAK, " ") for line in lines]
         numbers = [f"{self.number:6}", *["      "] * len(lines)]
         return [f"{number}  {line}" for number, line in zip(numbers, lines)] + [
