@@ -174,6 +174,7 @@ def main():
     parser.add_argument("what")
     parser.add_argument("--epochs", type=int, help="timed epochs, instead of the model's own number")
     options = parser.parse_args()
+    sys.setrecursionlimit(20000)  # Keras on torch goes through tiny1000's layers by recursion
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     whats = WHATS if options.what == "all" else options.what.split(",")
     try:
