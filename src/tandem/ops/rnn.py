@@ -221,8 +221,9 @@ def _steps(plan, x, state, weights, mask, dropout, recurrent_dropout):
     outputs, h, c = rnn_steps.Recurrence.apply(
         plan, functools.partial(_again, plan), x.transpose(1, 2), masked, dropped, h, c, w_in, w_rec, b_in, b_rec
     )
-    state = (h.t(),) if c is None else (h.t(), c.t())
-    return outputs.transpose(1, 2) if plan.sequences else state[0], state
+    # As the other methods lay it out: what draws random numbers after this (a dropout) fills memory in its order.
+    state = (h.t().contiguous(),) if c is None else (h.t().contiguous(), c.t())
+    return outputs.transpose(1, 2).contiguous() if plan.sequences else state[0], state
 
 
 def _again(plan, x, masked, dropped, h, c, *weights):
