@@ -14,7 +14,7 @@ class _Scope(threading.local):
     eager = False
 
 
-_current = _Scope()
+current = _current = _Scope()  # `current` is for those who cannot afford a call
 
 
 def is_training():

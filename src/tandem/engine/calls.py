@@ -80,15 +80,17 @@ class Look:
 class _Kind:
     """What is known of the calls with one signature."""
 
-    __slots__ = ("calls", "differentiable", "hopeless", "learning", "lock", "step")
+    __slots__ = ("calls", "differentiable", "ends", "hopeless", "learning", "lock", "step", "strides")
 
     def __init__(self, step):
         self.step = step
         self.calls = 0
         self.hopeless = False
+        self.strides = ()  # of the outputs of a plain call
         self.lock = threading.Lock()  # a program's buffers serve one thread at a time
         self.learning = None  # which weights learned when `differentiable` was found
         self.differentiable = None  # for each output, whether it has a gradient
+        self.ends = None  # where gradients are added to the weights that learn
 
 
 class Calls:
@@ -196,8 +198,14 @@ class Calls:
             or not all(map(torch.equal, random, _random_states()))
             or self.has_left(module)
         )
-        if learning is not None and not kind.hopeless:
+        if kind.hopeless:
+            return outputs
+        kind.strides = [torch.empty_like(leaf).stride() for leaf in found]
+        if learning is not None:
             kind.learning, kind.differentiable = learning, [leaf.requires_grad for leaf in found]
+            # Torch makes these nodes anew for each graph, behind a lock that the threads of a function of Python's and
+            # of plain operations can both wait for, for ever: they are made once, here.
+            kind.ends = [weight.view_as(weight).grad_fn for weight in look.weights if weight.requires_grad]
         return outputs
 
     def _run(self, module, inputs, given, look, kind, learning):
@@ -211,7 +219,11 @@ class Calls:
             else:
                 results = kind.step(inputs)
             # They are the program's own until its next run.
-            results = results.clone() if type(results) is _Tensor else arrays.map_tree(_Tensor.clone, results)
+            strides = iter(kind.strides)
+            if type(results) is _Tensor:
+                results = _copy(results, next(strides))
+            else:
+                results = arrays.map_tree(lambda leaf: _copy(leaf, next(strides)), results)
         finally:
             _set_grad_enabled(grad)
         if kind.calls > _PLAIN_CALLS + _MOST_ATTEMPTS and not kind.step.programs:
@@ -308,6 +320,13 @@ def _random_states():
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         states += torch.cuda.get_rng_state_all()
     return states
+
+
+def _copy(tensor, stride):
+    """A tensor with the same numbers that lies in memory as the result of a plain call does."""
+    if tensor.stride() == stride:
+        return tensor.clone()
+    return torch.empty_strided(tensor.shape, stride, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 
 def _address(value):

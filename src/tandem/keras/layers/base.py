@@ -24,6 +24,16 @@ class _Calls(threading.local):
 
 
 _calls = _Calls()
+_here = scope.current
+
+
+class _Checked:
+    """The last input that was found to fit: of an object, so that remembering it is no change of the layer."""
+
+    __slots__ = ("dtype", "shape", "spec")
+
+    def __init__(self):
+        self.spec = self.shape = self.dtype = None
 
 
 def _outermost(build):
@@ -60,6 +70,7 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
     """
 
     _facts = None
+    _makes_masks = False  # whether there may be a mask of the outputs where the inputs have none
     _allow_non_tensor_positional_args = False
 
     def __init_subclass__(cls, **kwargs):
@@ -67,6 +78,7 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
         build = cls.__dict__.get("build")
         if build is not None and not getattr(build, "wraps_build", False):
             cls.build = _outermost(build)
+        cls._makes_masks = not getattr(cls.compute_mask, "makes_none", False)
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
         self._input_shape_given = _given_shape(kwargs)
@@ -90,6 +102,7 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
         own["_path"] = None
         own["_build_shapes"] = None
         own["_input_spec"] = None
+        own["_checked"] = _Checked()
         own["supports_masking"] = cls.compute_mask is not Layer.compute_mask
         own["supports_jit"] = True
         own["_layers"] = []
@@ -253,6 +266,15 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
         compute.
         """
         cast = self._cast_to
+        if len(args) == 1 and not kwargs and type(args[0]) is _Tensor:
+            x, own = args[0], self.__dict__
+            if (
+                "_settled" in own
+                and own["_autocast_to"] is variables.autocast_dtype()
+                and own["activity_regularizer"] is None
+                and (x.dtype is cast or cast is None or not x.is_floating_point())
+            ):
+                return self._run_settled(x, own)
         for value in args:
             kind = type(value)
             if (kind is not _Tensor and kind is not _Parameter) or (
@@ -283,6 +305,35 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
                     )
         return args, kwargs
 
+    def _run_settled(self, x, own):
+        """`_run` for what is called most: a layer whose building is over, on one tensor."""
+        facts, here, entry = self._facts, _here.training, _calls.entry
+        spec, checked = own["_input_spec"], own["_checked"]
+        if spec is not None and (x.shape != checked.shape or spec is not checked.spec or x.dtype is not checked.dtype):
+            input_spec.check(spec, x, self.name)
+            checked.shape, checked.spec, checked.dtype = x.shape, spec, x.dtype
+        kwargs, given = {}, None
+        if facts.has_training:
+            given = self._training_given(facts, (x,), kwargs)
+        mask = getattr(x, "_keras_mask", None)
+        if mask is not None and facts.has_mask:
+            kwargs["mask"] = mask
+        if given is not None and given is not here:
+            _here.training = given
+        if entry is None:
+            _calls.entry = self
+            if Layer._losses_are_used:
+                self._clear_losses()
+        try:
+            outputs = self.call(x, **kwargs)
+            if mask is not None or self._makes_masks:
+                self._hand_on(mask, (x,), kwargs, outputs)
+        finally:
+            _calls.entry = entry
+            if _here.training is not here:
+                _here.training = here
+        return outputs
+
     def _run(self, args, kwargs):
         """The call proper, on tensors of the right dtypes."""
         facts = self._facts
@@ -304,16 +355,16 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
             if not own["built"]:
                 self._maybe_build(args, kwargs)
             masks = self._masks(facts, args, kwargs)
-            if own["_autocast_to"] is None:
+            if own["_autocast_to"] is variables.autocast_dtype():
                 outputs = self.call(*args, **kwargs)
-            else:
+            else:  # also for a float32 layer in a model of mixed precision: its own policy holds
                 with variables.autocast(own["_autocast_to"]):
                     outputs = self.call(*args, **kwargs)
             if own["activity_regularizer"] is not None:
                 for output in arrays.leaves(outputs):
                     # The mean over the batch, as Keras has it.
                     self.add_loss(own["activity_regularizer"](output) / max(output.shape[0], 1))
-            if masks is not None or type(self).compute_mask is not Layer.compute_mask:
+            if masks is not None or self._makes_masks:
                 self._hand_on(masks, args, kwargs, outputs)
         finally:
             if before_names is not None:
@@ -397,6 +448,8 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
     def compute_mask(self, inputs, previous_mask):
         """The mask of the outputs: by default that of the inputs."""
         return previous_mask
+
+    compute_mask.makes_none = True
 
     # --- losses ----------------------------------------------------------------------------------------------------
     _losses_are_used = False

@@ -115,6 +115,8 @@ class Model(Trainer, Layer):
         """None: the layers inside let their masks travel with their outputs."""
         return
 
+    compute_mask.makes_none = True
+
     # --- showing ---------------------------------------------------------------------------------------------------
     def summary(
         self,
