@@ -12,11 +12,11 @@ import sys
 import warnings
 
 import torch
-from torch.utils._pytree import tree_map, tree_unflatten
+from torch.utils._pytree import tree_map
 
 from tandem.engine.decompose import UPDATES, VALUES
 from tandem.engine.program import Line, Program
-from tandem.engine.record import Ref, Unfaithful
+from tandem.engine.record import Ref, Unfaithful, unflatten
 from tandem.engine.schemas import ASKS_GRAD_MODE, EMPTY, HIDDEN_WRITES, NEW_MEMORY, bound, schema_of
 
 aten = torch.ops.aten
@@ -156,7 +156,7 @@ class _Graph:
             made[ref] = self._empty(ref)
         if len(call.outputs) != 1 or call.outputs[0] is None:
             raise Unfaithful(f"a random call does not give one tensor ({call.func})", call.where)
-        args, kwargs = tree_unflatten([made[v] if type(v) is Ref else v for v in call.args], call.spec)
+        args, kwargs = unflatten([made[v] if type(v) is Ref else v for v in call.args], call.spec)
         self.draws.append((call, args, kwargs))
         self._place(call.outputs[0], call.outputs[0])
 
@@ -185,7 +185,7 @@ class _Graph:
         func, name = _SAYS_SHARED.get(call.func, call.func), call.func._schema.name
         if name in NEW_MEMORY or name in ASKS_GRAD_MODE:
             raise Unfaithful(f"{call.func} cannot be compiled", call.where)
-        args, kwargs = tree_unflatten(call.args, call.spec)
+        args, kwargs = call.arguments()
         if torch.Tag.inplace_view in func.tags:  # what reads it later looks at the memory as this leaves it
             func = getattr(getattr(aten, name.removeprefix("aten::").removesuffix("_")), func._overloadname)
         elif name in HIDDEN_WRITES and any(type(bound(call)[place]) is Ref for place in HIDDEN_WRITES[name]):

@@ -177,7 +177,7 @@ class _Writer:
         elif kind == "copy":
             self._call(call, aten.copy_.default, [call.outputs[0], call.args[0]], {})
         elif kind == "out":
-            args, kwargs = tree_unflatten(call.args, call.spec)
+            args, kwargs = call.arguments()
             if func._schema.name in EQUIVALENTS:
                 overload, more = EQUIVALENTS[func._schema.name]
                 args, names = [*args, *more], ("out",)
@@ -185,7 +185,7 @@ class _Writer:
                 overload, names = schema.out_variant
             self._call(call, overload, list(args), {**kwargs, **dict(zip(names, call.outputs, strict=True))})
         else:
-            args, kwargs = tree_unflatten(call.args, call.spec)
+            args, kwargs = call.arguments()
             targets = [
                 (ref, ref is not None and ref.storage in self.plan.dynamic and ref not in self.variables)
                 for ref in call.outputs

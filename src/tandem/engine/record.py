@@ -49,6 +49,50 @@ class Ref:
     offset: int
 
 
+def flatten(args, kwargs):
+    """(the flat list of a call's arguments, what `unflatten` needs to know of them).
+
+    ATen's arguments are values and flat lists of them: this is what recording spends its time on, and torch's general
+    function takes five times as long.
+    """
+    flat, spec = [], []
+    for name, value in (*enumerate(args), *kwargs.items()):
+        if isinstance(value, (list, tuple)):
+            spec.append((name, len(value)))
+            flat.extend(value)
+        else:
+            spec.append((name, None))
+            flat.append(value)
+    return flat, tuple(spec)
+
+
+def unflatten(flat, spec):
+    """(arguments, keyword arguments) of a flat list."""
+    args, kwargs, at = [], {}, 0
+    for name, length in spec:
+        if length is None:
+            value, at = flat[at], at + 1
+        else:
+            value, at = list(flat[at : at + length]), at + length
+        if isinstance(name, str):
+            kwargs[name] = value
+        else:
+            args.append(value)
+    return tuple(args), kwargs
+
+
+def _results(result):
+    """The flat list of what a call gave."""
+    if isinstance(result, torch.Tensor):
+        return [result]
+    if not isinstance(result, (list, tuple)):
+        return [result]
+    flat = []
+    for part in result:
+        flat.extend(part) if isinstance(part, (list, tuple)) else flat.append(part)
+    return flat
+
+
 @dataclass(slots=True)
 class Call:
     """One ATen call: `args` is the flat list of its arguments, tensors among them as `Ref`s; `outputs` likewise.
@@ -61,6 +105,10 @@ class Call:
     args: list
     outputs: list
     where: tuple | None
+
+    def arguments(self):
+        """(arguments, keyword arguments) as they were given, lists kept."""
+        return unflatten(self.args, self.spec)
 
     def tensors(self):
         """The `Ref`s among the arguments."""
@@ -314,7 +362,7 @@ class Recorder(DispatchMode):
         where = user_frame()
         if func._overloadname.endswith("generator") and "generator" not in kwargs:
             kwargs["generator"] = None  # which torch (2.13) leaves out here although the schema has no default
-        flat, spec = tree_flatten((args, kwargs))
+        flat, spec = flatten(args, kwargs)
         refs = [self._ref(value) if isinstance(value, torch.Tensor) else value for value in flat]
         generator = self._generator(func, flat, where)
         result = func(*args, **kwargs)
@@ -330,7 +378,7 @@ class Recorder(DispatchMode):
             self.recording.storages[refs[0].storage].constant = True
         index = len(self.recording.calls)
         outputs = []
-        for tensor in tree_flatten(result)[0]:
+        for tensor in _results(result):
             if not isinstance(tensor, torch.Tensor):
                 outputs.append(None)
                 continue

@@ -4,9 +4,8 @@ import math
 from dataclasses import replace
 
 import torch
-from torch.utils._pytree import tree_flatten
 
-from tandem.engine.record import Call, Ref
+from tandem.engine.record import Call, Ref, flatten
 from tandem.engine.schemas import bound, written
 from tandem.ops import conv_gradients, windows  # noqa: F401 - they define the operators
 
@@ -82,7 +81,7 @@ def _channels_last(ref):
 
 
 def _call(func, args, outputs, where):
-    flat, spec = tree_flatten((args, {}))
+    flat, spec = flatten(args, {})
     return Call(func, spec, flat, outputs, where)
 
 

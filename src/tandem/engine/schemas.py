@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from torch.utils._pytree import tree_unflatten
 
 from tandem.engine.record import Ref
 
@@ -83,7 +82,7 @@ def _out_variant(func):
 
 def bound(call):
     """The call's arguments in the order of its schema, lists kept, those left out with their defaults."""
-    args, kwargs = tree_unflatten(call.args, call.spec)
+    args, kwargs = call.arguments()
     return [
         args[i] if i < len(args) else kwargs.get(a.name, a.default_value)
         for i, a in enumerate(call.func._schema.arguments)
