@@ -344,3 +344,15 @@ def test_wrong_arguments_are_named():
         M.layer_norm(randn(2, 3), None, None, axes=2)
     with pytest.raises(ValueError, match=r"divisor of 3.*Given: 2"):
         M.group_norm(randn(2, 3), None, None, groups=2)
+
+
+def test_group_norm_of_data_that_want_no_gradient():
+    x = torch.randn(4, 5, 5, 6)
+    scale, shift = torch.ones(6, requires_grad=True), torch.zeros(6, requires_grad=True)
+    for data in (x, x.clone().requires_grad_()):
+        M.group_norm(data, scale, shift, groups=2).square().sum().backward()
+    once, twice = scale.grad / 2, shift.grad / 2
+    scale.grad = shift.grad = None
+    M.group_norm(x, scale, shift, groups=2).square().sum().backward()
+    torch.testing.assert_close(scale.grad, once)
+    torch.testing.assert_close(shift.grad, twice)

@@ -224,8 +224,12 @@ def group_norm(x, scale, shift, *, groups, axis=-1, epsilon=1e-3):
     if shift is not None and shift.shape[0] != channels:
         shift = shift.repeat_interleave(channels // groups)
     y = _same_dtype(x, scale, shift)
-    y = torch.group_norm(y if axis == 1 else y.movedim(axis, 1), groups, scale, shift, epsilon)
-    return (y if axis == 1 else y.movedim(1, axis)).to(x.dtype)
+    y = y if axis == 1 else y.movedim(axis, 1)
+    shape = y.shape
+    # One spatial axis: the gradient's kernel for channels last in memory (torch 2.13, CPU) crashes where the data want
+    # no gradient.
+    y = torch.group_norm(y.flatten(2) if y.ndim > 3 else y, groups, scale, shift, epsilon).reshape(shape)
+    return (y if axis == 1 else y.movedim(1, axis).contiguous()).to(x.dtype)
 
 
 def instance_norm(x, scale, shift, *, axis=1, epsilon=1e-3):

@@ -163,8 +163,8 @@ class Fused(torch.autograd.Function):
 
     again: a function that computes the same in differentiable operations, from the tensors that follow it here, for
     gradients of gradients. x: (T, B, in), dense, or with w_in None the inputs' part of the gates, (T, B, n u); mask:
-    (T, B), False where a step is masked, or None; state, cell: (B, u); w_in, w_rec: in `plan.weight_layout`; b_in, b_rec:
-    (n u,) or None. Masks need one of `rnn_steps.GATES` as the recurrent activation.
+    (T, B), False where a step is masked, or None; state, cell: (B, u); w_in, w_rec: in `plan.weight_layout`; b_in and
+    b_rec: (n u,) or None. Masks need one of `rnn_steps.GATES` as the recurrent activation.
     """
 
     @staticmethod
