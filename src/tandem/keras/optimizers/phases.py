@@ -10,6 +10,13 @@ from tandem.keras.variables import Variable
 from tandem.ops import steps
 
 
+class _Count:
+    """A number that is no setting: what compares an optimizer's attributes does not see it change."""
+
+    def __init__(self):
+        self.value = 0
+
+
 class Phased:
     """The part of `Optimizer` that knows its turn: accumulated gradients, averages that overwrite, a rate to call.
 
@@ -20,7 +27,7 @@ class Phased:
 
     def _begin_phases(self):
         self._phase = None  # what the next `apply` does, where the caller said so: see `phase`
-        self._applied = 0  # how often `apply` ran since then
+        self._applied = _Count()  # how often `apply` ran since then
         self._irregular = False  # whether there was a step that called `apply` more than once
         self._called_rate = None  # what a learning rate that is a function gave last, in a tensor
         self._rate_waits = False  # whether it was called for the next `apply`
@@ -66,18 +73,18 @@ class Phased:
         if self._calls_rate:
             self._call_rate()
             own["_rate_waits"] = True
-        own["_phase"], own["_applied"] = phase, 0
+        own["_phase"], self._applied.value = phase, 0
         try:
             yield
         finally:
-            own["_irregular"] = self._irregular or self._applied > 1
+            own["_irregular"] = self._irregular or self._applied.value > 1
             own["_phase"], own["_rate_waits"] = None, False
 
     def _take_phase(self):
         """The phase of this `apply`; None where only the counter's tensor tells."""
         own = self.__dict__
         phase, own["_phase"] = self._phase, None
-        own["_applied"] += 1
+        self._applied.value += 1
         if phase is None and not (self._has_phases and record.is_recording()):
             return self.phase()
         return phase
