@@ -207,7 +207,7 @@ def test_attributes_set_in_every_call():
     assert len(step._kinds) < 8
 
 
-# --- pieces whose gradient is asked for later ---------------------------------------------------------------------------
+# --- pieces whose gradient is asked for later -------------------------------------------------------------------------
 
 
 def _hybrid(*sizes):

@@ -36,15 +36,51 @@ def compare(function, *inputs, lines=1, rtol=2e-6, atol=2e-6):
         torch.testing.assert_close(one, other, rtol=rtol, atol=atol, equal_nan=True)
 
 
-SPECIAL = torch.tensor([0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e-30, -1e-30, 88.0, -88.0, 3.0, 0.5, -2.5])
+SPECIAL = torch.tensor(
+    [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e-30, -1e-30, 88.0, -88.0, 3.0, 0.5, -2.5]
+)
 _UNARY = [
-    torch.neg, torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt, torch.rsqrt, torch.reciprocal, torch.abs,
-    torch.tanh, torch.sin, torch.cos, torch.erf, torch.floor, torch.ceil, torch.square, torch.sigmoid, torch.relu,
-    torch.sign, torch.logical_not, F.silu, F.softplus, F.elu, F.leaky_relu, F.hardtanh, F.gelu,
-    lambda x: F.gelu(x, approximate="tanh"), lambda x: x**3, lambda x: x**0.5, lambda x: x**-2, lambda x: x**1.7,
-    lambda x: x.clamp(-0.5, 0.7), lambda x: x.clamp_min(0.1), lambda x: x.clamp_max(0.1), lambda x: 1 - x, lambda x: 2 / x,
-    lambda x: x.to(torch.float64 if x.dtype is torch.float32 else torch.float32), lambda x: x > 0.5, lambda x: x.masked_fill(x > 0, -1), lambda x: (x * 3).int(),
-]  # fmt: skip
+    torch.neg,
+    torch.exp,
+    torch.expm1,
+    torch.log,
+    torch.log1p,
+    torch.sqrt,
+    torch.rsqrt,
+    torch.reciprocal,
+    torch.abs,
+    torch.tanh,
+    torch.sin,
+    torch.cos,
+    torch.erf,
+    torch.floor,
+    torch.ceil,
+    torch.square,
+    torch.sigmoid,
+    torch.relu,
+    torch.sign,
+    torch.logical_not,
+    F.silu,
+    F.softplus,
+    F.elu,
+    F.leaky_relu,
+    F.hardtanh,
+    F.gelu,
+    lambda x: F.gelu(x, approximate="tanh"),
+    lambda x: x**3,
+    lambda x: x**0.5,
+    lambda x: x**-2,
+    lambda x: x**1.7,
+    lambda x: x.clamp(-0.5, 0.7),
+    lambda x: x.clamp_min(0.1),
+    lambda x: x.clamp_max(0.1),
+    lambda x: 1 - x,
+    lambda x: 2 / x,
+    lambda x: x.to(torch.float64 if x.dtype is torch.float32 else torch.float32),
+    lambda x: x > 0.5,
+    lambda x: x.masked_fill(x > 0, -1),
+    lambda x: (x * 3).int(),
+]
 
 
 @pytest.mark.parametrize("function", _UNARY)
@@ -59,15 +95,30 @@ def test_functions_of_one_tensor(function, dtype):
 
 
 _BINARY = [
-    torch.add, torch.sub, torch.mul, torch.div, torch.maximum, torch.minimum, torch.eq, torch.lt, torch.ge,
-    torch.logical_and, torch.logical_or, lambda a, b: torch.where(a > b, a, b), lambda a, b: torch.lerp(a, b, 0.3),
-    lambda a, b: torch.addcmul(a, a, b, value=0.5), lambda a, b: torch.addcdiv(a, a, b, value=0.5),
-    lambda a, b: torch.add(a, b, alpha=0.25), lambda a, b: torch.rsub(a, b, alpha=2),
-]  # fmt: skip
+    torch.add,
+    torch.sub,
+    torch.mul,
+    torch.div,
+    torch.maximum,
+    torch.minimum,
+    torch.eq,
+    torch.lt,
+    torch.ge,
+    torch.logical_and,
+    torch.logical_or,
+    lambda a, b: torch.where(a > b, a, b),
+    lambda a, b: torch.lerp(a, b, 0.3),
+    lambda a, b: torch.addcmul(a, a, b, value=0.5),
+    lambda a, b: torch.addcdiv(a, a, b, value=0.5),
+    lambda a, b: torch.add(a, b, alpha=0.25),
+    lambda a, b: torch.rsub(a, b, alpha=2),
+]
 
 
 @pytest.mark.parametrize("function", _BINARY)
-@pytest.mark.parametrize("shapes", [((6, 5), (6, 5)), ((6, 5), (5,)), ((6, 1), (1, 5)), ((4, 1, 3), (2, 1)), ((), (7,))])
+@pytest.mark.parametrize(
+    "shapes", [((6, 5), (6, 5)), ((6, 5), (5,)), ((6, 1), (1, 5)), ((4, 1, 3), (2, 1)), ((), (7,))]
+)
 def test_functions_of_two_tensors_broadcast(function, shapes):
     first, second = (torch.randn(shape) for shape in shapes)
     compare(lambda a, b: [function(a, b)], first, second)
@@ -76,10 +127,21 @@ def test_functions_of_two_tensors_broadcast(function, shapes):
 
 
 _REDUCTIONS = [
-    lambda x: x.sum(), lambda x: x.mean(), lambda x: x.sum(0), lambda x: x.sum(-1), lambda x: x.sum((0, 2), keepdim=True),
-    lambda x: x.mean((0, 1)), lambda x: x.amax(-1), lambda x: x.amin(0), lambda x: x.argmax(-1), lambda x: x.softmax(-1),
-    lambda x: x.log_softmax(1), lambda x: x.softmax(0), lambda x: (x > 0).sum(), lambda x: (x * 2).exp().sum(1),
-]  # fmt: skip
+    lambda x: x.sum(),
+    lambda x: x.mean(),
+    lambda x: x.sum(0),
+    lambda x: x.sum(-1),
+    lambda x: x.sum((0, 2), keepdim=True),
+    lambda x: x.mean((0, 1)),
+    lambda x: x.amax(-1),
+    lambda x: x.amin(0),
+    lambda x: x.argmax(-1),
+    lambda x: x.softmax(-1),
+    lambda x: x.log_softmax(1),
+    lambda x: x.softmax(0),
+    lambda x: (x > 0).sum(),
+    lambda x: (x * 2).exp().sum(1),
+]
 
 
 @pytest.mark.parametrize("function", _REDUCTIONS)
@@ -189,7 +251,12 @@ def test_batch_normalisation(training, shape, last):
         x = (torch.randn(shape) * 2 + 30).to(memory_format=torch.channels_last)
     else:
         x = torch.randn(shape) * 2 + 30
-    weight, bias, mean, variance = torch.randn(shape[1]), torch.randn(shape[1]), torch.zeros(shape[1]), torch.ones(shape[1])
+    weight, bias, mean, variance = (
+        torch.randn(shape[1]),
+        torch.randn(shape[1]),
+        torch.zeros(shape[1]),
+        torch.ones(shape[1]),
+    )
 
     def step(x, weight, bias, mean, variance):
         leaves = [t.detach().requires_grad_() for t in (x, weight, bias)]

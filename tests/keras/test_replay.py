@@ -203,7 +203,9 @@ def test_numbers_that_steer_a_step_and_are_set_later(what):
     loss, change = STEERING[what]
 
     def make():
-        first = L.Dense(5, kernel_regularizer=keras.regularizers.L2(0.01), kernel_constraint=keras.constraints.MaxNorm(1.0))
+        first = L.Dense(
+            5, kernel_regularizer=keras.regularizers.L2(0.01), kernel_constraint=keras.constraints.MaxNorm(1.0)
+        )
         return keras.Sequential([keras.Input((6,)), first, Steered(), torch.nn.Softplus(), L.Dense(3)])
 
     def settings():
