@@ -176,7 +176,7 @@ def test_losses_and_their_gradients():
 def test_optimizers(amsgrad):
     def make(kind, **options):
         torch.manual_seed(0)
-        params = [torch.nn.Parameter(torch.randn(s)) for s in ((4, 3), (3,), (3,))]
+        params = [torch.nn.Parameter(torch.randn(s)) for s in ((4, 3), (3,), (3,), ())]
         return params, kind(params, fused=True, **options)
 
     for kind, options in (
@@ -190,7 +190,7 @@ def test_optimizers(amsgrad):
 
             def step(x, params=params, optimizer=optimizer):
                 with torch.enable_grad():
-                    loss = ((x @ params[0] + params[1] - params[2]) ** 2).mean()
+                    loss = ((x @ params[0] + params[1] - params[2] * params[3]) ** 2).mean()
                     grads = torch.autograd.grad(loss, params)
                 with torch.no_grad():
                     for parameter, grad in zip(params, grads):

@@ -81,7 +81,7 @@ def together(nests):
     """Statements of one shape that follow each other, in one nest: they share formulas, which must be computed once."""
     joined = []
     for nest in nests:
-        if joined and joined[-1].extents == nest.extents and nest.extents:
+        if joined and joined[-1].extents == nest.extents:
             joined[-1].statements += nest.statements
         else:
             joined.append(nest)
