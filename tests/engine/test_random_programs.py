@@ -73,6 +73,25 @@ def _function(plan, weight, state):
     return run
 
 
+def _compared(plan, calls, **tolerance):
+    """Call a plan's function and a step of it so often, hold results and states equal; gives the step."""
+    torch.manual_seed(0)
+    weight = torch.randn(COLUMNS, COLUMNS)
+    states = torch.zeros(ROWS, COLUMNS), torch.zeros(ROWS, COLUMNS)
+    eager = _function(plan, weight, states[0])
+    step = Step(_function(plan, weight, states[1]))
+    for number in range(calls):
+        x, y = torch.randn(2, ROWS, COLUMNS)
+        results = []
+        for call in (eager, step):
+            torch.manual_seed(number)
+            results.append({key: value.clone() for key, value in call(x, y).items()})
+        for key, value in results[0].items():
+            torch.testing.assert_close(value, results[1][key], **tolerance)
+        torch.testing.assert_close(*states, **tolerance)
+    return step
+
+
 plans = st.lists(
     st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=14
 )
@@ -84,21 +103,7 @@ pure_plans = st.lists(
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(plans)
 def test_a_step_is_what_eager_code_is(plan):
-    torch.manual_seed(0)
-    weight = torch.randn(COLUMNS, COLUMNS)
-    states = torch.zeros(ROWS, COLUMNS), torch.zeros(ROWS, COLUMNS)
-    eager = _function(plan, weight, states[0])
-    step = Step(_function(plan, weight, states[1]))
-    for number in range(5):
-        x, y = torch.randn(2, ROWS, COLUMNS)
-        results = []
-        for call in (eager, step):
-            torch.manual_seed(number)
-            results.append({key: value.clone() for key, value in call(x, y).items()})
-        for key, value in results[0].items():
-            assert torch.equal(value, results[1][key]), key
-        assert torch.equal(*states)
-    assert len(step.programs) == 1
+    assert len(_compared(plan, 5, rtol=0, atol=0).programs) == 1
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -137,20 +142,7 @@ smooth_plans = st.lists(
 def test_machine_code_is_what_eager_code_is_up_to_the_last_bits(plan):
     before, replay.NATIVE_AFTER = replay.NATIVE_AFTER, 1
     try:
-        torch.manual_seed(0)
-        weight = torch.randn(COLUMNS, COLUMNS)
-        states = torch.zeros(ROWS, COLUMNS), torch.zeros(ROWS, COLUMNS)
-        eager = _function(plan, weight, states[0])
-        step = Step(_function(plan, weight, states[1]))
-        for number in range(6):
-            x, y = torch.randn(2, ROWS, COLUMNS)
-            results = []
-            for call in (eager, step):
-                torch.manual_seed(number)
-                results.append({key: value.clone() for key, value in call(x, y).items()})
-            for key, value in results[0].items():
-                torch.testing.assert_close(value, results[1][key], rtol=1e-4, atol=1e-4)
-            torch.testing.assert_close(*states, rtol=1e-4, atol=1e-4)
+        step = _compared(plan, 6, rtol=1e-4, atol=1e-4)
         assert any(line.compiled for line in step.programs[0].lines)
     finally:
         replay.NATIVE_AFTER = before

@@ -151,18 +151,18 @@ def _join(first, second):
             read.setdefault(access.storage, set()).add(access)
     for access, written in second.accesses():
         for statement in stored.get(access.storage, ()):
-            if statement.how != "store" or not _same_place(statement.target, access) or not _covers(access, extents):
+            if statement.how != "store" or statement.target != access or not _covers(access, extents):
                 return None
-        if written and any(not _same_place(other, access) for other in read.get(access.storage, ())):
+        if written and any(other != access for other in read.get(access.storage, ())):
             return None
         if written and access.storage in read and not _covers(access, extents):
             return None
     for statement in second.statements:
         if statement.init is not None and any(load.args[0].storage in stored for load in loads(statement.init, set())):
             return None
-        if statement.how != "store" and statement.target.storage in read:
-            return None
-        if statement.how != "store" and any(statement.target.storage in other.reads() for other in (second,)):
+        if statement.how != "store" and (
+            statement.target.storage in read or statement.target.storage in second.reads()
+        ):
             return None
 
     def forward(load):
@@ -184,10 +184,6 @@ def _join(first, second):
             )
         )
     return Nest(extents, statements, first.calls + second.calls)
-
-
-def _same_place(one, other):
-    return one == other
 
 
 def _covers(access: Access, extents):

@@ -46,8 +46,9 @@ class Loops:
     def emit(self):
         """Write the loops."""
         rank = len(self.nest.extents)
-        self.reductions = [s for s in self.nest.statements if any(s.reduced)]
-        for statement in self.reductions:
+        for statement in self.nest.statements:
+            if not any(statement.reduced):
+                continue
             # The loops from `inner` on are all reduced: a register adds them up.
             inner = rank
             while inner and statement.reduced[inner - 1]:

@@ -21,7 +21,7 @@ def lower(recorded, bound, temporary):
     if recorded.func._schema.returns and None in recorded.outputs and base != "native_batch_norm_backward":
         return None
     named = {a.name: value for a, value in zip(recorded.func._schema.arguments, bound)}
-    lowering = Lowering(recorded, named, temporary)
+    lowering = Lowering(recorded, temporary)
     if any(ref.dtype not in DTYPES for ref in recorded.tensors() + recorded.results()):
         return None
     if any(name in named for name in ("out", "grad_input")) and "out" in recorded.func._overloadname:

@@ -16,9 +16,8 @@ class Unlowered(Exception):
 class Lowering:
     """The nests of one call. `temporary(shape, dtype)` gives a new place for what is computed on the way."""
 
-    def __init__(self, recorded, bound, temporary):
+    def __init__(self, recorded, temporary):
         self.call = recorded
-        self.bound = bound
         self.temporary = temporary
         self.nests = []
 

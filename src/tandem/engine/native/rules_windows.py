@@ -47,18 +47,18 @@ def _pad(lowering, self, pad, value=0):
 # --- windows ----------------------------------------------------------------------------------------------------------
 
 
-def _places(lowering, ref, window, shape):
-    """(its place in the window, the access) of each element of a window, in loops over the windows."""
+def _places(ref, window, shape):
+    """The access of each element of a window, in loops over the windows."""
     for place in itertools.product(*map(range, window)):
         steps = (1, 1, *window)
         strides = tuple(stride * step if extent != 1 else 0 for stride, step, extent in zip(ref.stride, steps, shape))
         offset = ref.offset + sum(at * stride for at, stride in zip(place, ref.stride[2:]))
-        yield place, Access(ref.storage, ref.dtype, strides, offset)
+        yield Access(ref.storage, ref.dtype, strides, offset)
 
 
 def _window_max(lowering, x, window):
     out, largest = lowering.call.outputs[0], None
-    for _, access in _places(lowering, x, window, out.size):
+    for access in _places(x, window, out.size):
         value = Expr("load", x.dtype, access)
         largest = value if largest is None else where(_beats(value, largest), value, largest)
     lowering.store(out, largest)
@@ -71,7 +71,7 @@ def _beats(value, largest):
 def _window_max_gradient(lowering, grad, x, window, relu):
     out, shape = lowering.call.outputs[0], tuple(grad.size)
     number, largest = None, None
-    for index, (_, access) in enumerate(_places(lowering, x, window, shape)):
+    for index, access in enumerate(_places(x, window, shape)):
         value = Expr("load", x.dtype, access)
         if largest is None:
             largest, number = value, constant(0, torch.int32)
@@ -81,7 +81,7 @@ def _window_max_gradient(lowering, grad, x, window, relu):
     arriving = lowering.load(grad, shape)
     if relu:
         arriving = where(largest <= 0.0, constant(0.0, grad.dtype), arriving)
-    for index, (_, access) in enumerate(_places(lowering, out, window, shape)):
+    for index, access in enumerate(_places(out, window, shape)):
         here = number.compare("eq", constant(index, torch.int32))
         lowering.nest(shape, Statement(access, where(here, arriving, constant(0.0, out.dtype))))
     lowering.nests = together(lowering.nests)
