@@ -69,7 +69,10 @@ class Training:
         self.steps_per_execution = rng.choice([1, 1, 1, 2])
         self.fits = {"shuffle": not self.stateful and rng.random() < 0.5}
         self.draw_weights()
-        pool = [change for change in CHANGES if not (self.stateful and change in (set_batch, shorten))]
+        excluded = [set_batch, shorten] if self.stateful else []
+        if "TorchModuleWrapper" in " ".join(self.plan.text):  # it has no config
+            excluded += [save_and_load, clone]
+        pool = [change for change in CHANGES if change not in excluded]
         self.changes = [rng.choice(pool) for _ in range(rng.randint(1, 3))]
 
     def __repr__(self):
@@ -186,7 +189,7 @@ class Training:
             note(self.fit(model))
         self.batch, self.rows, self.x = saved
         # As many batches of one kind as it takes to see every phase of the optimizer twice: then all is replayed.
-        note(self.fit(model, rows=4, epochs=14, batch_size=4, shuffle=False))
+        note(self.fit(model, rows=4, epochs=20, batch_size=4, shuffle=False))
         with Counted(model) as counted:
             note(self.fit(model, rows=4, epochs=1, batch_size=4, shuffle=False))
         found["evaluation"] = flat([model.evaluate(*self.given(), batch_size=self.batch, verbose=0)])
@@ -350,6 +353,8 @@ def check(seed, folder, native=False, tolerance=0.0):
     training = Training(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Some of these trainings run away, which is as good: NaN must come where it comes eagerly.
+        warnings.filterwarnings("ignore", "The loss is NaN")
         try:
             with training.one_lstm():
                 wanted, _, _ = training.run(True, folder)

@@ -172,8 +172,9 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
         return list(self._facts.names)
 
     def __getstate__(self):
-        # Where a layer was used belongs to the models that it is in, not to its copies.
-        return {**self.__dict__, "_inbound_nodes": []}
+        # Where a layer was used belongs to the models that it is in, and the losses of its last call to that call's
+        # graph: neither to its copies.
+        return {**self.__dict__, "_inbound_nodes": [], "_losses": []}
 
     def __setstate__(self, state):
         super().__setstate__(state)
