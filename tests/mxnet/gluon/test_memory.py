@@ -1,7 +1,7 @@
 """A loop that never waits for its results keeps no memory: neither tensors nor Python's objects pile up."""
 
 import gc
-import tracemalloc
+import sys
 
 import numpy as np
 import pytest
@@ -42,15 +42,12 @@ def test_training_without_waiting(hybrid, optimizer):
             accuracy.update(y, out)
         gc.collect()
 
-    train(40)
-    tensors = _tensors()
-    tracemalloc.start()
-    try:
-        train(10)
-        before, _ = tracemalloc.get_traced_memory()
-        train(200)
-        after, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    train(50)
+    tensors, growth = _tensors(), []
+    for _ in range(3):
+        before = sys.getallocatedblocks()
+        train(100)
+        growth.append(sys.getallocatedblocks() - before)
     assert _tensors() == tensors
-    assert after - before < 20_000
+    # Whatever piles up is at least a block a step in every round; caches of the interpreter and of torch fill slowly.
+    assert min(growth) < 50, growth
