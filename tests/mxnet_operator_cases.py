@@ -524,3 +524,5 @@ case("_slice_assign", (3, 4), (2, 2), begin=(None, 3), end=(2, 0), step=(1, -2),
 case("_slice_assign_scalar", (3, 4), scalar=2.5, begin=(0, 1), end=(2, None), step=(), _grad=False)
 case("cast_storage", (3, 4), stype="default", _oracle=False)
 case("amp_multicast", normal(3), _HALF, num_outputs=2, _oracle=False)
+
+import mxnet_operator_cases_contrib  # noqa: E402, F401 (further cases)

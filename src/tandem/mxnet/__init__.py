@@ -45,6 +45,7 @@ _INDEX = {
     "num_gpus": ("context", "num_gpus"),
     "numpy": ("numpy", None),
     "numpy_extension": ("numpy_extension", None),
+    "operator": ("operator", None),
     "optimizer": ("optimizer", None),
     "random": ("random", None),
     "recordio": ("recordio", None),

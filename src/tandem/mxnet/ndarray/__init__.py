@@ -45,6 +45,7 @@ from tandem.mxnet.ndarray.creation import (
     to_dlpack_for_write,
     zeros,
 )
+from tandem.mxnet.ndarray.custom import Custom
 from tandem.mxnet.ndarray.files import load, load_frombuffer, save
 from tandem.mxnet.ndarray.ndarray import NDArray, waitall
 
@@ -52,6 +53,7 @@ _table = views.Namespace("mxnet.ndarray", lambda: NDArray, operators.names())
 _MODULES = ("_internal", "contrib", "image", "linalg", "op", "random", "sparse")
 
 __all__ = [
+    "Custom",
     "NDArray",
     "add",
     "arange",

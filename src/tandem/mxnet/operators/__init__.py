@@ -2,6 +2,7 @@
 
 from tandem.mxnet.operators import (
     creation,
+    custom,
     elementwise,
     heads,
     image,
@@ -22,6 +23,7 @@ __all__ = [
     "OPERATORS",
     "Operator",
     "creation",
+    "custom",
     "elementwise",
     "heads",
     "image",
