@@ -35,7 +35,7 @@ def take(x, indices, axis=0, *, mode="raise"):
         y = x.index_select(axis, index.reshape(-1))
     except IndexError:
         raise _outside(_whole(indices), x.shape[axis], "take") from None
-    return y.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return y.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 def take_along(x, indices, axis=None):

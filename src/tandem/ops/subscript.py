@@ -83,3 +83,15 @@ def put_(x, key, value):
 def put(x, key, value):
     """A copy of x with ``value`` at ``x[key]``; gradients flow to both. key: as in `get`."""
     return put_(x.clone(), key, value)
+
+
+def where_true(mask):
+    """The indices at which a mask is true: one tensor to each of its axes."""
+    return mask.nonzero(as_tuple=True)
+
+
+def fill_(x, mask, value):
+    """``x[mask] = value``: mask has the shape of x's first axes, value is a number, cut to whole for integers."""
+    if not x.is_floating_point():
+        value = bool(value) if x.dtype is torch.bool else int(value)
+    return x.masked_fill_(mask.reshape(mask.shape + (1,) * (x.dim() - mask.dim())), value)

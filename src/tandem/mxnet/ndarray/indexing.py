@@ -58,8 +58,8 @@ def lies_together(items, shape):
             count = len(range(start, stop, step))
         if count == 0 or (not whole and count != 1):
             return False
-        if whole and not (count == size and (step == 1 or size == 1)):
-            if count > 1 and step != 1:
+        if whole and not (count == size and (step == 1 or (size == 1 and step > 0))):
+            if step < 0 or (count > 1 and step != 1):
                 return False
             whole = False
     return True

@@ -7,122 +7,41 @@ array's dtype, so that integers stay integers, but division gives floats.
 import numpy as onp
 import torch
 
-from tandem.core import scope
-from tandem.core.dtypes import dtype_name
 from tandem.core.errors import explain
+from tandem.mxnet import context as contexts
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.ndarray import indexing
-from tandem.mxnet.ndarray.ndarray import NUMPY_TYPES, NDArray, in_place_error, mxnet_dtype
-from tandem.mxnet.views import operator_error
+from tandem.mxnet.ndarray.ndarray import NUMPY_TYPES, NDArray, mxnet_dtype
+from tandem.mxnet.ndarray.reshaping import reshape_array
+from tandem.mxnet.numpy import arithmetic, indexing, protocols
 from tandem.ops import elementwise, linalg, reduce, typed
 from tandem.ops import indexing as picks
 from tandem.ops import shape as shapes
 
-_scope = scope._current
-_NUMBERS = (float, int, onp.generic)
-
 
 def call(name, function, like, *tensors):
     """`function(*tensors)` with gradients only while recording, as an array like `like`."""
-    try:
-        with torch.set_grad_enabled(bool(_scope.recording) and torch.is_grad_enabled()):
-            result = function(*tensors)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        given = [tensor for tensor in tensors if isinstance(tensor, torch.Tensor)]
-        raise operator_error(name, given, {}, error) from error
-    return ndarray._wrap(result, like._ctx)
+    return ndarray._wrap(arithmetic.compute(name, function, *tensors), like._ctx)
 
 
-def _operand(value):
-    if isinstance(value, ndarray):
-        return value._tensor
-    if isinstance(value, _NUMBERS):
-        return value.item() if isinstance(value, onp.generic) else value
-    raise TypeError(
-        explain(
-            f"type {type(value)} not supported in arithmetic with a mx.np.ndarray",
-            expected="a mx.np.ndarray or a number",
-            hint="mx.np.array(...) makes an array; NDArray.as_np_ndarray() shares memory.",
+def _tensor_of(value, name):
+    """The tensor of an argument.
+
+    Raises AssertionError where it is no array.
+    """
+    if not isinstance(value, NDArray):
+        raise AssertionError(
+            explain(f"Argument {name} must have NDArray type", expected="a mx.np.ndarray", given=repr(value)[:200])
         )
-    )
+    return value._tensor
 
 
-def _promoted(a, b):
-    """Both operands in the wider dtype of the two."""
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.dtype is not b.dtype:
-        dtype = torch.promote_types(a.dtype, b.dtype)
-        return a.to(dtype), b.to(dtype)
-    return a, b
-
-
-def _floating(value):
-    return value.float() if isinstance(value, torch.Tensor) and not value.is_floating_point() else value
-
-
-def _divide(a, b):
-    return typed.divide(*map(_floating, _promoted(a, b)))
-
-
-def _mixed(function):
-    return lambda a, b: function(*_promoted(a, b))
-
-
-def _compared(function):
-    return lambda a, b: function(*_promoted(a, b)).bool()
-
-
-def _operator(name, function, reflected=False):
-    def method(self, other):
-        other = _operand(other)
-        return (
-            call(name, function, self, other, self._tensor)
-            if reflected
-            else call(name, function, self, self._tensor, other)
-        )
-
-    return method
-
-
-def _in_place(name, function):
-    def method(self, other):
-        value = _operand(other)
-        tracked = self._tensor.requires_grad or (isinstance(value, torch.Tensor) and value.requires_grad)
-        if _scope.recording and tracked:
-            raise in_place_error()
-        result = call(name, function, self, self._tensor, value)._tensor
-        if result.dtype is not self._tensor.dtype:
-            raise MXNetError(
-                explain(
-                    f"The result of {name} does not fit the array it is to be written to",
-                    expected=dtype_name(self._tensor.dtype),
-                    given=dtype_name(result.dtype),
-                )
-            )
-        self._assign(result)
-        return self
-
-    return method
-
-
-def _masks_as_indices(key):
-    """A key with boolean arrays replaced by the indices where they are true."""
-    items = []
-    for item in key if isinstance(key, tuple) else (key,):
-        if isinstance(item, list) and item and all(isinstance(entry, bool) for entry in item):
-            item = onp.array(item)
-        if isinstance(item, NDArray) and item._tensor.dtype is torch.bool:
-            item = item.asnumpy()
-        if isinstance(item, onp.ndarray) and item.dtype == bool:
-            items.extend(onp.nonzero(item))
-        else:
-            items.append(item)
-    return items[0] if len(items) == 1 else tuple(items)
+def _c_order(order, method):
+    if order != "C":
+        raise NotImplementedError(explain(f"{method}() works in C order", expected="order='C'", given=repr(order)))
 
 
 class ndarray(NDArray):
     """An array with NumPy's behaviour. Made by `mx.np.array`, `zeros`, ... and `NDArray.as_np_ndarray`."""
-
-    __slots__ = ()
 
     @classmethod
     def _wrap(cls, tensor, ctx=None):
@@ -136,17 +55,46 @@ class ndarray(NDArray):
         return onp.dtype(NUMPY_TYPES[self._tensor.dtype])
 
     def __repr__(self):
-        values = onp.array2string(self.asnumpy(), separator=", ", prefix="array(")
+        values = self.asnumpy()
+        text = onp.array2string(values, separator=", ", prefix="array(", suffix=")")
+        if values.size == 0 and values.shape != (0,):
+            text = f"[], shape={values.shape}"
         hidden = self._tensor.dtype in (torch.float32, torch.bool)
-        return f"array({values})" if hidden else f"array({values}, dtype={self.dtype})"
+        kept = text if hidden else _with_dtype(text, str(self.dtype))
+        return f"array({kept})" if self.context.device_type == "cpu" else f"array({kept}, ctx={self.context})"
 
     def __str__(self):
-        return str(self.asnumpy())
+        text = str(self.asnumpy())
+        context = self.context
+        return text if context.device_type == "cpu" or self._tensor.dim() == 0 else f"{text} @{context}"
+
+    def __format__(self, spec):
+        if self._tensor.dim() == 0:
+            return format(self.item(), spec)
+        if not spec:
+            return str(self)
+        raise TypeError(explain("Cannot format mxnet.numpy.ndarray with format_spec", given=f"{spec!r}"))
 
     def __len__(self):
         if self._tensor.dim() == 0:
             raise TypeError("len() of unsized object")
         return self._tensor.shape[0]
+
+    def __iter__(self):
+        if self._tensor.dim() == 0:
+            return iter(())  # as in MXNet, where the first subscript ends it
+        return (self[index] for index in range(self._tensor.shape[0]))
+
+    def __hash__(self):
+        raise NotImplementedError(explain("Arrays of mx.np have no hash", hint="id(array) tells arrays apart."))
+
+    def __index__(self):
+        if self._tensor.dim() != 0 or self._tensor.is_floating_point():
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(self._tensor.item())
+
+    def __round__(self, ndigits=0):
+        return self.round(ndigits or 0)
 
     def _item(self):
         if self._tensor.numel() != 1:
@@ -154,19 +102,13 @@ class ndarray(NDArray):
         return self._tensor.item()
 
     def __getitem__(self, key):
-        key = _masks_as_indices(key)
-        if isinstance(key, tuple) and not key:
-            return self
         return indexing.get_item(self, key)
 
     def __setitem__(self, key, value):
-        indexing.set_item(self, _masks_as_indices(key), value)
+        indexing.set_item(self, key, value)
 
-    def __iter__(self):
-        return (self[index] for index in range(len(self)))
-
-    def __matmul__(self, other):
-        return call("matmul", linalg.matmul, self, self._tensor, _operand(other))
+    __array_function__ = protocols.array_function
+    __array_ufunc__ = protocols.array_ufunc
 
     def item(self, *args):
         """One element as a Python scalar, as numpy's `item` has it."""
@@ -183,6 +125,26 @@ class ndarray(NDArray):
     def as_nd_ndarray(self):
         """The same memory as `mx.nd.NDArray`."""
         return NDArray._wrap(self._tensor, self._ctx)
+
+    def attach_grad(self, grad_req="write"):
+        """Give the array a gradient: 'write' overwrites it in each backward pass, 'add' adds to it, 'null': none."""
+        super().attach_grad(grad_req)
+
+    def copy(self, order="C"):
+        """A copy on the same device."""
+        _c_order(order, "copy")
+        return self.copyto(self.context)
+
+    def copyto(self, other):
+        """Copy into another array (which is answered), or to a context.
+
+        Raises TypeError for what is neither.
+        """
+        if not isinstance(other, (ndarray, contexts.Context)):
+            raise TypeError(
+                explain("copyto() takes a mx.np.ndarray or a Context", given=f"{type(other)}, {other!r}"[:200])
+            )
+        return super().copyto(other)
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """The array in another dtype; without `copy`, itself where it has that dtype.
@@ -201,19 +163,22 @@ class ndarray(NDArray):
     def reshape(self, *args, **kwargs):
         """The same memory in another shape; one size may be -1.
 
-        Raises MXNetError where the sizes do not fit.
+        Raises MXNetError where the sizes do not fit, TypeError for other arguments than sizes and `order`.
         """
-        order = kwargs.pop("order", "C")
+        _c_order(kwargs.pop("order", "C"), "reshape")
         sizes = kwargs.pop("newshape", kwargs.pop("shape", args))
-        if kwargs or order != "C":
-            raise TypeError(explain("reshape() takes sizes, in C order", given=f"order={order!r}, {kwargs}"))
-        if len(sizes) == 1 and not isinstance(sizes[0], int):
+        if kwargs or (isinstance(sizes, tuple) and not sizes and sizes is args):
+            raise TypeError(explain("reshape() takes sizes", expected="reshape(2, -1)", given=str(kwargs or "nothing")))
+        if isinstance(sizes, tuple) and len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
             sizes = sizes[0]
+        sizes = (sizes,) if hasattr(sizes, "__index__") else tuple(size.__index__() for size in sizes)
         if not self._tensor.is_contiguous():
             self._tensor = self._tensor.contiguous()
-        return call("reshape", lambda x: x.view(tuple(sizes)), self, self._tensor)
+        return call("reshape", lambda x: x.view(sizes), self, self._tensor)
 
-    reshape_view = reshape
+    def reshape_view(self, *shape, **kwargs):
+        """The same memory in another shape, with the codes of `mx.nd.NDArray.reshape`."""
+        return reshape_array(self, shape, kwargs)
 
     @property
     def T(self):
@@ -233,19 +198,23 @@ class ndarray(NDArray):
 
     def flatten(self, order="C"):
         """A copy in one dimension."""
-        if order != "C":
-            raise NotImplementedError(explain("flatten() works in C order", given=f"order={order!r}"))
+        _c_order(order, "flatten")
         return call("flatten", lambda x: typed.copied(x.reshape(-1)), self, self._tensor)
 
     def squeeze(self, axis=None):
         """A copy without the axes of size 1, or without those given.
 
-        Raises ValueError where one of them has another size.
+        Raises MXNetError where one of them has another size.
         """
         axes = range(self.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
         axes = {one % self.ndim for one in axes if axis is not None or self.shape[one] == 1}
         if any(self.shape[one] != 1 for one in axes):
-            raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+            raise MXNetError(
+                explain(
+                    "cannot select an axis to squeeze out which has size not equal to one",
+                    given=f"axis={axis}, shape {self.shape}",
+                )
+            )
         sizes = [size for place, size in enumerate(self.shape) if place not in axes]
         return call("squeeze", lambda x: typed.copied(x.reshape(sizes)), self, self._tensor)
 
@@ -257,16 +226,18 @@ class ndarray(NDArray):
         """Each element (or each entry of an axis) repeated in its place."""
         return call("repeat", lambda x: shapes.repeat(x, repeats, axis), self, self._tensor)
 
-    def tile(self, reps):
-        """The array repeated as a whole along its axes."""
-        return call("tile", lambda x: shapes.tile(x, (reps,) if isinstance(reps, int) else reps), self, self._tensor)
-
     def dot(self, b, out=None):
         """The product with another array, as numpy's `dot`."""
-        return self._out(call("dot", lambda x, y: linalg.dot(x, y, rule="numpy"), self, self._tensor, _operand(b)), out)
+        other = _tensor_of(b, "b")
+        return self._out(call("dot", lambda x, y: linalg.dot(x, y, rule="numpy"), self, self._tensor, other), out)
 
     def clip(self, min=None, max=None, out=None):
-        """``min(max(x, min), max)``."""
+        """``min(max(x, min), max)``.
+
+        Raises ValueError where both bounds are None.
+        """
+        if min is None and max is None:
+            raise ValueError(explain("clip() needs a bound", expected="min, max or both"))
         return self._out(call("clip", lambda x: elementwise.clip(x, min, max), self, self._tensor), out)
 
     def round(self, decimals=0, out=None):
@@ -275,11 +246,12 @@ class ndarray(NDArray):
 
     def take(self, indices, axis=None, mode="raise"):
         """Entries along an axis (of the flattened array); mode "raise", "clip" or "wrap"."""
-        return call("take", lambda x, i: picks.take(x, i, axis, mode=mode), self, self._tensor, _operand(indices))
+        places = _tensor_of(indices, "indices")
+        return call("take", lambda x, i: picks.take(x, i, axis, mode=mode), self, self._tensor, places)
 
     def cumsum(self, axis=None, dtype=None, out=None):
         """Running sums along an axis, or of the flattened array."""
-        wanted = self._tensor.dtype if dtype is None else mxnet_dtype(dtype)
+        wanted = self._kept(dtype)
         return self._out(call("cumsum", lambda x: reduce.cumsum(x, axis, dtype=wanted), self, self._tensor), out)
 
     def argmax(self, axis=None, out=None):
@@ -290,9 +262,18 @@ class ndarray(NDArray):
         """Where the smallest value is (in the flattened array), int64."""
         return self._out(call("argmin", lambda x: reduce.argmin(x, axis), self, self._tensor), out)
 
-    def argsort(self, axis=-1):
-        """The indices that put the array in order along an axis, int64."""
+    def argsort(self, axis=-1, kind=None, order=None):
+        """The indices that put the array in order along an axis, int64; `kind` names an algorithm to NumPy only."""
+        if order is not None:
+            raise NotImplementedError(explain("There are no fields to order by", given=f"order={order!r}"))
         return call("argsort", lambda x: picks.argsort(x, axis), self, self._tensor)
+
+    def sort(self, axis=-1, kind=None, order=None):
+        """Not in MXNet 1.9.1, where it raises TypeError; `mx.np.sort` answers a sorted copy."""
+        raise TypeError(
+            explain("mx.np.ndarray.sort() is not there", given=f"axis={axis}, kind={kind}, order={order}")
+            + " mx.np.sort(array) answers a sorted copy."
+        )
 
     def nonzero(self):
         """The indices of what is not 0, an array to each dimension."""
@@ -301,10 +282,14 @@ class ndarray(NDArray):
     def _out(self, result, out):
         if out is None:
             return result
+        if out._tensor.shape != result._tensor.shape:
+            raise MXNetError(explain("out= has another shape", expected=result.shape, given=out.shape))
         out._assign(result._tensor)
         return out
 
     def _reduced(self, name, function, out, **options):
+        if options.get("axis") == () and "ddof" not in options:  # over no axes: the array itself
+            return self._out(self.astype(options.get("dtype") or self.dtype), out)
         return self._out(call(name, lambda x: function(x, **options), self, self._tensor), out)
 
     def sum(self, axis=None, dtype=None, out=None, keepdims=False):
@@ -354,59 +339,41 @@ class ndarray(NDArray):
         return self._reduced("all", reduce.all, out, axis=axis, keepdims=keepdims)
 
 
-# What NDArray has as methods and NumPy's arrays do not.
+# What NDArray has as methods and NumPy's arrays do not: asking for it says so.
 _ABSENT = """
-    arccos arccosh arcsin arcsinh arctan arctanh argmax_channel asscalar broadcast_axes broadcast_like cast cbrt
+    abs arccos arccosh arcsin arcsinh arctan arctanh argmax_channel asscalar broadcast_axes broadcast_like cast cbrt
     ceil cos cosh degrees depth_to_space diag exp expand_dims expm1 fix flip floor log log10 log1p log2
     log_softmax nanprod nansum negative norm one_hot ones_like pad pick radians rcbrt reciprocal relu
     reshape_like rint rsqrt shape_array sigmoid sign sin sinh size_array slice slice_axis slice_like softmax
-    softmin sort space_to_depth split split_v2 sqrt square tan tanh topk trunc zeros_like slice_assign
-    slice_assign_scalar
+    softmin space_to_depth split split_v2 sqrt square tan tanh tile topk tostype trunc wait_to_write zeros_like
 """
 
 
-class _Absent:
-    """A method of NDArray that is not there: asking for it says so."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __get__(self, instance, owner):
+def _absent(name):
+    def method(self, *args, **kwargs):
         raise AttributeError(
             explain(
-                f"mxnet.numpy.ndarray object has no attribute {self.name!r}",
-                hint=f"as_nd_ndarray().{self.name} is the method of the classic array.",
+                f"mxnet.numpy.ndarray object has no attribute {name!r}",
+                hint=f"as_nd_ndarray().{name} is the method of the classic array, mx.np and mx.npx have functions.",
             )
         )
 
+    method.__name__ = name
+    method.__doc__ = f"Arrays of `mx.np` have no `{name}`: raises AttributeError."
+    return method
+
 
 for _name in _ABSENT.split():
-    setattr(ndarray, _name, _Absent(_name))
+    setattr(ndarray, _name, _absent(_name))
 
-for _name, _function in (
-    ("add", _mixed(typed.add)),
-    ("sub", _mixed(typed.subtract)),
-    ("mul", _mixed(typed.multiply)),
-    ("truediv", _divide),
-    ("mod", _mixed(typed.modulo)),
-    ("pow", _mixed(typed.power)),
-):
-    setattr(ndarray, f"__{_name}__", _operator(_name, _function))
-    setattr(ndarray, f"__r{_name}__", _operator(_name, _function, reflected=True))
-    setattr(ndarray, f"__i{_name}__", _in_place(_name, _function))
 
-for _name, _function in (
-    ("eq", typed.equal),
-    ("ne", typed.not_equal),
-    ("gt", typed.greater),
-    ("ge", typed.greater_equal),
-    ("lt", typed.less),
-    ("le", typed.less_equal),
-):
-    setattr(ndarray, f"__{_name}__", _operator(_name, _compared(_function)))
+def _with_dtype(text, name):
+    """The inside of an array's repr with its dtype, on a line of its own where the last one is full."""
+    width = onp.get_printoptions()["linewidth"]
+    last = len(f"array({text},") - (f"array({text},".rfind("\n") + 1)
+    # NumPy leaves its default dtypes out; MXNet puts them behind without looking at the line's length.
+    fits = name in ("int64", "float64") or last + len(f" dtype={name})") <= width
+    return f"{text}, dtype={name}" if fits else f"{text},\n      dtype={name}"
 
-ndarray.__neg__ = lambda self: (
-    self * -1 if self._tensor.dtype is torch.bool else call("negative", elementwise.neg, self, self._tensor)
-)
-ndarray.__abs__ = lambda self: call("abs", elementwise.abs, self, self._tensor)
-ndarray.__hash__ = NDArray.__hash__
+
+arithmetic.attach(ndarray)
