@@ -157,6 +157,8 @@ class Module(torch.nn.Module):
 
 # What torch keeps in every module for itself, and what tells nothing of what a call does.
 _NOT_STATE = {"_modules", "_parameters", "_buffers", "_holders", "_owners"}
+# A layer's own note that its first call has gone well: later ones give the same, sooner.
+_NOTES = {"_settled"}
 _PLAIN = (bool, int, float, str, bytes, type(None), tuple)
 
 # Of a NumPy array up to this size the numbers themselves are watched: a recording holds them.
@@ -184,7 +186,7 @@ def fingerprint(roots, without=()):
     parts = []
     for item in _watched(roots):
         for name, value in vars(item).items():
-            if name in without:
+            if name in without or name in _NOTES:
                 continue
             if name in _NOT_STATE:
                 parts.append(tuple(map(identity, value.values())) if isinstance(value, dict) else len(value))
@@ -220,6 +222,8 @@ def _watched(roots):
 def _steers(value):
     """Whether a value is an object whose attributes code may read: one of the user's, or one of ours that says so."""
     kind = type(value)
+    if kind in _NEVER_STEER:
+        return False
     return (
         getattr(kind, "steers", False) is True
         or isinstance(value, torch.optim.Optimizer)
@@ -231,6 +235,8 @@ def _steers(value):
     )
 
 
+# Most attributes are of these.
+_NEVER_STEER = {bool, int, float, str, type(None), tuple, list, dict, torch.Tensor, torch.nn.Parameter}
 _NO_USERS = {*sys.stdlib_module_names, "torch", "numpy", "tandem"} - {"__main__"}
 
 

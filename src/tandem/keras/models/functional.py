@@ -284,6 +284,22 @@ class Functional(Model):
             return arrays.map_tree(lambda leaf: KerasTensor(leaf.shape, leaf.dtype, name="spec"), self._outputs_struct)
         return self._infer((inputs,), {})
 
+    def _outputs_for(self, x):
+        found = self._known_outputs(x) if type(self).call is Functional.call else None
+        return super()._outputs_for(x) if found is None else found
+
+    def _known_outputs(self, x):
+        """The outputs' shapes for a batch as the graph has them, or None: going through all layers again takes time."""
+        given, shapes = arrays.leaves(x), [value.shape for value in self._outputs]
+        fits = len(given) == len(self._inputs) and all(
+            isinstance(leaf, torch.Tensor) and leaf.ndim and compatible(value.shape, leaf.shape)
+            for value, leaf in zip(self._inputs, given, strict=True)
+        )
+        if not fits or not all(shape and shape[0] is None and None not in shape[1:] for shape in shapes):
+            return None
+        rows = given[0].shape[0]
+        return arrays.map_tree(lambda leaf: graph.Symbolic((rows, *leaf.shape[1:]), leaf.dtype), self._outputs_struct)
+
     def compute_output_shape(self, input_shape):
         """The shapes of the outputs for inputs of `input_shape`."""
         return Layer.compute_output_shape(self, input_shape)
@@ -314,6 +330,11 @@ class Functional(Model):
     def get_build_config(self):
         """The shapes that the model was built from: those of its inputs are in its config."""
         return {"input_shape": None}
+
+
+def compatible(shape, other):
+    """Whether two shapes can be of one tensor; None is any size."""
+    return len(shape) == len(other) and all(a is None or b is None or a == b for a, b in zip(shape, other))
 
 
 def _maker(value):

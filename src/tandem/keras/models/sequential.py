@@ -8,7 +8,7 @@ from tandem.keras import naming, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.signature import known_shape
-from tandem.keras.models.functional import Functional
+from tandem.keras.models.functional import Functional, compatible
 from tandem.keras.models.model import Model, key_of
 from tandem.keras.symbolic import KerasTensor
 
@@ -113,7 +113,7 @@ class Sequential(Model):
             )
         first = self._layers[0]
         if isinstance(first, InputLayer):
-            if not _compatible(first.batch_shape, input_shape):
+            if not compatible(first.batch_shape, input_shape):
                 raise ValueError(
                     f"Sequential model '{self.name}' has already been configured to use input shape "
                     f"{first.batch_shape}. You cannot build it with input_shape {tuple(input_shape)}"
@@ -178,6 +178,11 @@ class Sequential(Model):
         if self._functional is not None:
             return self._functional.compute_output_spec(inputs)
         return self._infer((inputs,), {})
+
+    def _outputs_for(self, x):
+        known = self._functional is not None and type(self).call is Sequential.call
+        found = self._functional._known_outputs(x) if known else None
+        return super()._outputs_for(x) if found is None else found
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for an input of `input_shape`."""
@@ -283,10 +288,6 @@ class Sequential(Model):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def _compatible(shape, other):
-    return len(shape) == len(other) and all(a is None or b is None or a == b for a, b in zip(shape, other))
 
 
 def _input_dtype(layer):
