@@ -289,7 +289,10 @@ class Functional(Model):
         return super()._outputs_for(x) if found is None else found
 
     def _known_outputs(self, x):
-        """The outputs' shapes for a batch as the graph has them, or None: going through all layers again takes time."""
+        """The outputs' shapes for a batch as the graph has them, or None where its layers must be gone through."""
+        # A block of Gluon's gets its parameters from a first batch.
+        if not all(isinstance(module, Layer) and module.built for module in self.modules()):
+            return None
         given, shapes = arrays.leaves(x), [value.shape for value in self._outputs]
         fits = len(given) == len(self._inputs) and all(
             isinstance(leaf, torch.Tensor) and leaf.ndim and compatible(value.shape, leaf.shape)
