@@ -21,13 +21,17 @@ __all__ = [
     "is_np_shape",
     "np_array",
     "np_shape",
+    "np_ufunc_legal_option",
     "reset_np",
+    "set_module",
     "set_np",
     "set_np_shape",
     "setenv",
     "use_np",
     "use_np_array",
     "use_np_shape",
+    "wrap_np_binary_func",
+    "wrap_np_unary_func",
 ]
 
 
@@ -131,6 +135,77 @@ def use_np_array(func):
 def use_np(func):
     """Decorate a function or class so that it runs with NumPy's shape and array semantics."""
     return use_np_shape(use_np_array(func))
+
+
+def set_module(module):
+    """A decorator that names the module of a function or class, where a name is given."""
+
+    def decorate(target):
+        if module is not None:
+            target.__module__ = module
+        return target
+
+    return decorate
+
+
+# What NumPy's ufuncs take besides arrays: name -> (the value that all functions take, whether a value is one).
+_UFUNC_OPTIONS = {
+    "where": (True, lambda value: True),
+    "casting": ("same_kind", lambda value: value in ("no", "equiv", "safe", "same_kind", "unsafe")),
+    "order": ("K", lambda value: isinstance(value, str)),
+    "dtype": (None, lambda value: _is_dtype(value)),
+    "subok": (True, lambda value: isinstance(value, bool)),
+}
+
+
+def _is_dtype(value):
+    names = ("int8", "uint8", "int32", "int64", "float16", "float32", "float64")
+    return value in names or getattr(value, "__name__", None) in names
+
+
+def np_ufunc_legal_option(key, value):
+    """Whether NumPy's ufuncs take an option with a value: where, casting, order, dtype or subok."""
+    return key in _UFUNC_OPTIONS and bool(_UFUNC_OPTIONS[key][1](value))
+
+
+def _check_ufunc_options(name, options):
+    """Raises NotImplementedError for an option of NumPy's ufuncs that is not there, TypeError for what is none."""
+    for key, value in options.items():
+        if key not in _UFUNC_OPTIONS:
+            raise TypeError(explain(f"{key} is an invalid keyword to function {name!r}", given=f"{key}={value!r}"))
+        if value == _UFUNC_OPTIONS[key][0]:
+            continue
+        if not np_ufunc_legal_option(key, value):
+            raise TypeError(explain(f"{key}={value} not understood for operator {name}"))
+        raise NotImplementedError(explain(f"{key}={value} is not implemented yet for operator {name}"))
+
+
+def wrap_np_unary_func(func):
+    """A function of one array that takes NumPy's options of ufuncs where they say what holds anyway.
+
+    Raises NotImplementedError for other values of them, TypeError for other options.
+    """
+
+    @functools.wraps(func)
+    def wrapped(x, out=None, **kwargs):
+        _check_ufunc_options(func.__name__, kwargs)
+        return func(x, out=out)
+
+    return wrapped
+
+
+def wrap_np_binary_func(func):
+    """A function of two arrays that takes NumPy's options of ufuncs where they say what holds anyway.
+
+    Raises NotImplementedError for other values of them, TypeError for other options.
+    """
+
+    @functools.wraps(func)
+    def wrapped(x1, x2, out=None, **kwargs):
+        _check_ufunc_options(func.__name__, kwargs)
+        return func(x1, x2, out=out)
+
+    return wrapped
 
 
 def getenv(name):

@@ -248,6 +248,19 @@ def _normalized(x, axis, temperature, length, dtype, function):
     return function(x.masked_fill(outside, -math.inf), axis, dtype=dtype).masked_fill(outside, 0.0)
 
 
+def masked_softmax(x, mask, axis=-1, *, temperature=None):
+    """`softmax` over what the mask (broadcast to x) has true along axis; 0 elsewhere."""
+    outside = mask == 0
+    return softmax(x.masked_fill(outside, -math.inf), axis, temperature=temperature).masked_fill(outside, 0.0)
+
+
+def masked_log_softmax(x, mask, axis=-1, *, temperature=None):
+    """The logarithm of `masked_softmax`, -inf outside of the mask."""
+    outside = mask == 0
+    filled = x.masked_fill(outside, -math.inf)
+    return log_softmax(filled, axis, temperature=temperature).masked_fill(outside, -math.inf)
+
+
 def sparsemax(x, axis=-1):
     """Euclidean projection onto the simplex: ``y = max(x - tau, 0)``, tau such that y sums to 1 along axis.
 

@@ -77,6 +77,21 @@ def scatter_nd(data, indices, shape, *, add=False):
     return y.index_put(tuple(_whole(indices).unbind(0)), data, accumulate=add)
 
 
+def index_add(x, indices, values):
+    """x with ``values[...]`` added at ``[indices[0, ...], indices[1, ...], ...]``; repeated indices add up."""
+    return x.index_put(tuple(_whole(indices).unbind(0)), values.to(x.dtype), accumulate=True)
+
+
+def index_update(x, indices, values):
+    """x with ``values[...]`` at ``[indices[0, ...], indices[1, ...], ...]``; of repeated indices one stands."""
+    return x.index_put(tuple(_whole(indices).unbind(0)), values.to(x.dtype))
+
+
+def places(x):
+    """Where x is not 0, one place to a row: (places, dimensions), int64."""
+    return x.nonzero()
+
+
 def put_rows(x, indices, rows):
     """x with ``rows`` in place of the rows that the indices number."""
     return x.index_copy(0, _whole(indices), rows)

@@ -239,3 +239,13 @@ def _spread(value, shape, dtype, device):
 def exponential_of_rate(shape, rate=1.0, *, dtype=None, device=None, generator=None):
     """Exponentially distributed numbers with mean ``1 / rate``."""
     return exponential(shape, 1 / rate, dtype=dtype, device=device, generator=generator)
+
+
+def probability_of(logit):
+    """The probability whose log odds are given: ``sigmoid(logit)``."""
+    return torch.sigmoid(logit)
+
+
+def outside(x, low, high):
+    """Whether an element of x is below or above the bounds, as Python's bool: it waits for the values."""
+    return bool(((x < low) | (x > high)).any())

@@ -51,6 +51,8 @@ from tandem.mxnet.ndarray.ndarray import NDArray, waitall
 
 _table = views.Namespace("mxnet.ndarray", lambda: NDArray, operators.names())
 _MODULES = ("_internal", "contrib", "image", "linalg", "op", "random", "sparse")
+# The views for NumPy's arrays: in hybrid_forward they are F.np and F.npx.
+_NUMPY = {"np": "numpy", "npx": "numpy_extension", "numpy": "numpy", "numpy_extension": "numpy_extension"}
 
 __all__ = [
     "Custom",
@@ -100,11 +102,13 @@ __all__ = [
 def __getattr__(name):
     if name in _MODULES:
         return importlib.import_module(f"tandem.mxnet.ndarray.{name}")
+    if name in _NUMPY:
+        return importlib.import_module(f"tandem.mxnet.{_NUMPY[name]}")
     return _table.get(name, globals())
 
 
 def __dir__():
-    return [*_table.dir(globals()), *_MODULES]
+    return [*_table.dir(globals()), *_MODULES, *_NUMPY]
 
 
 # Operators that are also methods: `x.sum(axis=1)` is `nd.sum(x, axis=1)`.

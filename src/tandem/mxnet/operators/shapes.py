@@ -1,5 +1,7 @@
 """MXNet's rules on shapes: the codes of `reshape`, the axes of reductions, begin/end/step of slices."""
 
+import math
+
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 
@@ -75,6 +77,73 @@ def reshaped(shape, target, reverse=False):
     if known != total:
         raise _reject(shape, target, f"{total} elements do not fit into {tuple(sizes)}")
     return tuple(sizes)
+
+
+def reshaped_numpy(shape, target, reverse=False):
+    """The shape that `npx.reshape` gives.
+
+    In `target` -1 is what remains (once), -2 keeps the size at this place, -3 drops a size of 1, -4 keeps all remaining
+    sizes, -5 multiplies the next two, -6 splits the next one into the two sizes that follow (one may be -1); anything
+    else is a size. `reverse` matches from the right.
+    Raises MXNetError where the sizes do not fit.
+    """
+    if reverse:
+        return tuple(reversed(reshaped_numpy(shape[::-1], tuple(target)[::-1])))
+    shape, target = tuple(shape), tuple(target)
+    sizes, unknown, source, place = [], None, 0, 0
+    while place < len(target):
+        code = target[place]
+        left = len(shape) - source
+        if code >= 0:
+            sizes.append(code)
+        elif code == -1:
+            if unknown is not None:
+                raise _reject(shape, target, "only one size can be -1")
+            unknown = len(sizes)
+            sizes.append(1)
+        elif code == -4:
+            sizes.extend(shape[source:])
+            source = len(shape) - 1
+        elif code not in _TAKEN:
+            raise _reject(shape, target, f"there is no code {code}")
+        elif left < _TAKEN[code]:
+            raise _reject(shape, target, f"code {code} needs {_TAKEN[code]} dimensions, {left} are left")
+        elif code == -2:
+            sizes.append(shape[source])
+        elif code == -3:
+            if shape[source] != 1:
+                raise _reject(shape, target, f"code -3 drops a size of 1, and finds {shape[source]}")
+        elif code == -5:
+            sizes.append(shape[source] * shape[source + 1])
+            source += 1
+        else:
+            sizes.extend(_halves(shape, target, shape[source], target[place + 1 : place + 3]))
+            place += 2
+        source += 1
+        place += 1
+    known, total = math.prod(sizes), math.prod(shape)
+    if unknown is not None:
+        sizes[unknown] = total // known if known else 0
+        known *= sizes[unknown]
+    if known != total:
+        raise _reject(shape, target, f"{total} elements do not fit into {tuple(sizes)}")
+    return tuple(sizes)
+
+
+_TAKEN = {-2: 1, -3: 1, -5: 2, -6: 1}  # code of `npx.reshape`: dimensions that it needs
+
+
+def _halves(shape, target, whole, halves):
+    """The two sizes that one is split into."""
+    if len(halves) < 2:
+        raise _reject(shape, target, "code -6 needs two sizes behind it")
+    first, second = halves
+    if first == -1 and second == -1:
+        raise _reject(shape, target, "a split dimension can have one -1 only")
+    first, second = (whole // second if first == -1 else first), (whole // first if second == -1 else second)
+    if first * second != whole:
+        raise _reject(shape, target, f"{whole} does not split into {first} and {second}")
+    return first, second
 
 
 def _mirrored(target):
