@@ -1,0 +1,25 @@
+"""`mx.io`: iterators over batches of data, as `Module.fit` and older training loops take them."""
+
+from tandem.mxnet.base import missing
+from tandem.mxnet.io import io, utils
+from tandem.mxnet.io.io import DataBatch, DataDesc, DataIter, NDArrayIter, PrefetchingIter, ResizeIter
+from tandem.mxnet.io.native import CSVIter, LibSVMIter, MNISTIter, MXDataIter
+
+__all__ = [
+    "CSVIter",
+    "DataBatch",
+    "DataDesc",
+    "DataIter",
+    "LibSVMIter",
+    "MNISTIter",
+    "MXDataIter",
+    "NDArrayIter",
+    "PrefetchingIter",
+    "ResizeIter",
+    "io",
+    "utils",
+]
+
+
+def __getattr__(name):
+    raise missing(__name__, name, __all__)
