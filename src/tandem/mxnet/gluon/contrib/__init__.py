@@ -4,9 +4,9 @@ import importlib
 
 from tandem.mxnet.base import missing
 
-_MODULES = ("nn",)
+_MODULES = ("data", "estimator", "nn", "rnn")
 
-__all__ = ["nn"]
+__all__ = ["data", "estimator", "nn", "rnn"]
 
 
 def __getattr__(name):
