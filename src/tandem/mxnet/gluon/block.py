@@ -10,6 +10,7 @@ from tandem.mxnet import gradients, ndarray
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon import probabilities
 from tandem.mxnet.gluon.base import Block, _BlockScope
+from tandem.mxnet.gluon.utils import namespace_of
 from tandem.mxnet.gluon.weights import DeferredInitializationError
 from tandem.mxnet.ndarray.ndarray import NDArray
 
@@ -121,30 +122,31 @@ class HybridBlock(Block):
         """
         first = x if isinstance(x, Array) else _first_array((x, *args))
         ctx = first.context
+        F = ndarray if type(first) is NDArray else namespace_of(first)
         try:
             params = {key: parameter.data(ctx) for key, parameter in self._reg_params.items()}
         except RuntimeError as error:
             if graph.on_meta():
-                return self._trace(x, args)
+                return self._trace(F, x, args)
             if not isinstance(error, DeferredInitializationError):
                 raise
             self._finish_from_data(x, *args)
             params = {key: parameter.data(ctx) for key, parameter in self._reg_params.items()}
         try:
             if ctx == contexts.current_context():
-                return self.hybrid_forward(ndarray, x, *args, **params)
+                return self.hybrid_forward(F, x, *args, **params)
             with ctx:
-                return self.hybrid_forward(ndarray, x, *args, **params)
+                return self.hybrid_forward(F, x, *args, **params)
         except MXNetError as error:
             _locate(error, self)
             raise
 
-    def _trace(self, x, args):
+    def _trace(self, F, x, args):
         """The forward while shapes are being inferred and parameters have no values yet."""
         from tandem.mxnet.gluon import tracing
 
         self._infer_own_shapes(x, *args)
-        namespace, params = tracing.stand_ins(self)
+        namespace, params = tracing.stand_ins(self, F)
         return self.hybrid_forward(namespace, x, *args, **params)
 
     def hybrid_forward(self, F, x, *args, **kwargs):

@@ -282,7 +282,7 @@ def fit(trainer, x, y, batch_size=32, loss=None, shuffle=True):
         trainer.step(len(rows))
         part = value.sum().detach()
         total = part if total is None else total + part
-    return float(total.asscalar()) / len(x)
+    return total._tensor.item() / len(x)
 
 
 def _context_of(trainer):

@@ -169,7 +169,7 @@ class SoftmaxCrossEntropyLoss(Loss):
             loss = -F.pick(logs, label, axis=self._axis, keepdims=False)
         if sample_weight is not None or loss.ndim > 1:
             # Gluon keeps the class axis, of size 1, until it takes the mean: what the weights broadcast to.
-            loss = loss.expand_dims(self._axis % pred.ndim)
+            loss = F.expand_dims(loss, axis=self._axis % pred.ndim)
             return self._weighted_mean(F, loss, sample_weight)
         return self._scaled(loss)
 
@@ -370,7 +370,7 @@ class SDMLLoss(Loss):
     def hybrid_forward(self, F, x1, x2):
         """The loss of each sample: (batch,)."""
         batch, size = x1.shape
-        rows, columns = x1.expand_dims(1), x2.expand_dims(0)
+        rows, columns = F.expand_dims(x1, axis=1), F.expand_dims(x2, axis=0)
         distances = F.sum(
             F.square(F.broadcast_to(rows, (batch, batch, size)) - F.broadcast_to(columns, (batch, batch, size))),
             axis=2,

@@ -4,23 +4,23 @@ A parameter whose shape is not known stands in as an array without a tensor. An 
 weight, a convolution's, ...) tells its shape from that of the operator's data; any other use cannot.
 """
 
+import functools
+
 import torch
 
 from tandem.core import arrays, graph
 from tandem.core.arrays import Array
 from tandem.core.dtypes import torch_dtype
 from tandem.core.errors import explain
-from tandem.mxnet import ndarray
-from tandem.mxnet.gluon.weights import shape_is_known
-from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.gluon.weights import array_class, shape_is_known
 from tandem.mxnet.operators import learned
 from tandem.mxnet.operators.table import OPERATORS
 
 
-class _StandIn(NDArray):
+class _Waiting:
     """A parameter without values."""
 
-    __slots__ = ("_made", "parameter")
+    __slots__ = ()
 
     def __init__(self, parameter):
         self.parameter, self._made, self._ctx = parameter, None, None
@@ -42,21 +42,35 @@ class _StandIn(NDArray):
         return self._made
 
 
+@functools.cache
+def _stand_in(kind):
+    """The type of stand-ins for arrays of a kind, a subclass of it."""
+    return type("_StandIn", (_Waiting, kind), {"__slots__": ("_made", "parameter")})
+
+
 class _Namespace:
-    """`mx.nd` whose operators tell the shapes of stand-ins."""
+    """A module of operators (`mx.nd`, `mx.npx`) that tell the shapes of stand-ins.
+
+    names: the module's name of an operator -> the operator's, where they differ.
+    """
+
+    def __init__(self, module, names):
+        self._module, self._names = module, names
 
     def __getattr__(self, name):
-        function = getattr(ndarray, name)
-        row = OPERATORS.get(name)
+        function = getattr(self._module, name)
+        if name in ("npx", "numpy_extension"):
+            return _Namespace(function, function.view.OPERATORS_OF)
+        row = OPERATORS.get(self._names.get(name, name))
         if row is None or row.name not in learned.SHAPES:
             return function
 
         def operator(*args, **kwargs):
             given = {**dict(zip([*row.inputs, *row.attributes], args)), **kwargs}
             inputs = {key: value for key, value in given.items() if key in row.inputs}
-            waiting = {key: value for key, value in inputs.items() if isinstance(value, _StandIn)}
+            waiting = {key: value for key, value in inputs.items() if isinstance(value, _Waiting)}
             data = inputs.get(row.inputs[0])
-            if waiting and data is not None and not isinstance(data, _StandIn):
+            if waiting and data is not None and not isinstance(data, _Waiting):
                 attributes = row.parse({key: given[key] for key in given if key in row.attributes})
                 shapes = learned.shapes(row.name, tuple(data.shape), attributes)
                 for key, value in waiting.items():
@@ -67,16 +81,14 @@ class _Namespace:
         return operator
 
 
-_namespace = _Namespace()
-
-
-def stand_ins(block):
+def stand_ins(block, F):
     """The namespace `F` and the parameters for running a block whose parameters have no values yet."""
+    kind = _stand_in(array_class())
     params = {
-        key: _StandIn(parameter) if parameter._data is None else parameter.data(parameter.list_ctx()[0])
+        key: kind(parameter) if parameter._data is None else parameter.data(parameter.list_ctx()[0])
         for key, parameter in block._reg_params.items()
     }
-    return _namespace, params
+    return _Namespace(F, {}), params
 
 
 def infer(block, args):

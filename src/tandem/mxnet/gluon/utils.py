@@ -14,7 +14,7 @@ import torch
 from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
-from tandem.mxnet import util, views
+from tandem.mxnet import ndarray, util, views
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import updates
@@ -59,10 +59,10 @@ def split_and_load(data, ctx_list, batch_axis=0, even_split=True):
     """Cut an array (an NDArray or numpy's) into one piece per context and put each there; a list."""
     if not isinstance(data, NDArray):
         if util.is_np_array():
-            from tandem.mxnet import numpy as arrays
+            from tandem.mxnet.numpy import array
         else:
-            from tandem.mxnet import ndarray as arrays
-        data = arrays.array(data, ctx=ctx_list[0])
+            array = ndarray.array
+        data = array(data, ctx=ctx_list[0])
     if len(ctx_list) == 1:
         return [data.as_in_context(ctx_list[0])]
     slices = split_data(data, len(ctx_list), batch_axis, even_split)
@@ -218,6 +218,24 @@ def brief_list(names, limit=7):
         half = limit // 2
         return f"{brief_list(names[:half], limit)}, ..., {brief_list(names[-half:], limit)}"
     return ", ".join(f"'{name}'" for name in names)
+
+
+def namespace_of(array):
+    """The operators for arrays of one kind: `mx.nd`, or its view for `mx.np` arrays."""
+    return ndarray if type(array) is NDArray else _namespace(type(array))
+
+
+def _namespace(kind):
+    """See `namespace_of`; `mx.np` is loaded only where its arrays are about."""
+    if getattr(kind, "_plain", kind) is NDArray:
+        return ndarray
+    from tandem.mxnet.numpy.multiarray import ndarray as numpy_kind
+
+    if not issubclass(kind, numpy_kind):
+        return ndarray
+    from tandem.mxnet.numpy_extension.hybrid import F
+
+    return F
 
 
 def to_numpy(value):

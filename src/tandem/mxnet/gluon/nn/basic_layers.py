@@ -7,6 +7,7 @@ from tandem.mxnet.gluon import extensions
 from tandem.mxnet.gluon.block import Block, HybridBlock
 from tandem.mxnet.gluon.nn.activations import Activation
 from tandem.mxnet.gluon.nn.containers import HybridSequential, Sequential
+from tandem.mxnet.gluon.utils import namespace_of
 from tandem.mxnet.operators import learned
 
 __all__ = [
@@ -384,7 +385,8 @@ class Lambda(Block):
     def __init__(self, function, prefix=None):
         super().__init__(prefix=prefix)
         if isinstance(function, str):
-            self._func_impl = _function_of(function)
+            _check_name(function)
+            self._func_impl = lambda x, *args: getattr(namespace_of(x), function)(x, *args)
             self._func_name = function
         elif callable(function):
             self._func_impl = function
@@ -410,7 +412,7 @@ class HybridLambda(HybridBlock):
     def __init__(self, function, prefix=None):
         super().__init__(prefix=prefix)
         if isinstance(function, str):
-            _function_of(function)
+            _check_name(function)
             self._func = lambda F, *args: getattr(F, function)(*args)
             self._func_name = function
         elif callable(function):
@@ -427,10 +429,9 @@ class HybridLambda(HybridBlock):
         return f"{type(self).__name__}({self._func_name})"
 
 
-def _function_of(name):
+def _check_name(name):
     if not hasattr(ndarray, name):
         raise AssertionError(explain(f"Function name {name} is not found in ndarray", expected="a name of mx.nd"))
-    return getattr(ndarray, name)
 
 
 def _no_function(given):
@@ -456,7 +457,7 @@ class Concatenate(Sequential):
 
     def forward(self, x):
         """concat(block(x) for each block)."""
-        return ndarray.concat(*(block(x) for block in self._children.values()), dim=self.axis)
+        return namespace_of(x).concat(*(block(x) for block in self._children.values()), dim=self.axis)
 
 
 class HybridConcatenate(HybridSequential):
@@ -468,7 +469,7 @@ class HybridConcatenate(HybridSequential):
 
     def forward(self, x):
         """concat(block(x) for each block)."""
-        return ndarray.concat(*(block(x) for block in self._children.values()), dim=self.axis)
+        return namespace_of(x).concat(*(block(x) for block in self._children.values()), dim=self.axis)
 
     def hybrid_forward(self, F, x):
         """concat(block(x) for each block)."""

@@ -1,10 +1,10 @@
 """Cells: one step of a recurrent network, and cells that modify or combine others."""
 
 from tandem.core.errors import explain
-from tandem.mxnet import ndarray
 from tandem.mxnet.gluon.block import Block, HybridBlock
 from tandem.mxnet.gluon.rnn import sequences
-from tandem.mxnet.gluon.rnn.sequences import as_merged, as_steps, begin_states, final_form, take
+from tandem.mxnet.gluon.rnn.sequences import as_merged, as_steps, begin_states, final_form, take, zeros
+from tandem.mxnet.gluon.utils import namespace_of
 
 __all__ = [
     "BidirectionalCell",
@@ -56,7 +56,7 @@ class RecurrentCell(Block):
                     hint="Call the modifier cell instead.",
                 )
             )
-        func = ndarray.zeros if func is None else func
+        func = zeros if func is None else func
         states = []
         for info in self.state_info(batch_size):
             info = {key: value for key, value in info.items() if not key.startswith("__")}
@@ -571,7 +571,7 @@ class BidirectionalCell(HybridRecurrentCell):
         turned = sequences.reverse(merged_input, valid_length, axis)
         back, more_states = backward.unroll(length, turned, begin[count:], layout, True, valid_length)
         back = sequences.reverse(back, valid_length, axis)
-        outputs = ndarray.concat(there, back, dim=2)
+        outputs = namespace_of(there).concat(there, back, dim=2)
         if merge_outputs is None:
             merge_outputs = valid_length is not None
         return final_form(outputs, length, axis, merge_outputs), [*states, *more_states]

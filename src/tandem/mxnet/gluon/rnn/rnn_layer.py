@@ -3,8 +3,8 @@
 from tandem.core import scope
 from tandem.core.arrays import Array
 from tandem.core.errors import Unsupported, explain
-from tandem.mxnet import ndarray
 from tandem.mxnet.gluon.block import HybridBlock
+from tandem.mxnet.gluon.rnn.sequences import zeros
 from tandem.mxnet.gluon.utils import apply_op
 from tandem.ops import random, rnn, rnn_stack
 
@@ -105,7 +105,7 @@ class _RNNLayer(HybridBlock):
 
         func: makes an array from shape=, dtype= and the further keyword arguments, `mx.nd.zeros` where None.
         """
-        func = ndarray.zeros if func is None else func
+        func = zeros if func is None else func
         return [
             func(**{"shape": info["shape"], "dtype": info["dtype"], **kwargs}) for info in self.state_info(batch_size)
         ]

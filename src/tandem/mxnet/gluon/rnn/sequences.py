@@ -2,7 +2,8 @@
 
 from tandem.core.arrays import Array
 from tandem.core.errors import explain
-from tandem.mxnet import ndarray
+from tandem.mxnet import ndarray, util
+from tandem.mxnet.gluon.utils import namespace_of
 
 
 def as_steps(length, inputs, layout):
@@ -32,12 +33,13 @@ def _wrong_length(length, given):
 
 def take(merged, length, axis):
     """The steps of an array, as a list."""
-    return [merged.slice_axis(axis=axis, begin=step, end=step + 1).squeeze(axis=axis) for step in range(length)]
+    F = namespace_of(merged)
+    return [F.squeeze(F.slice_axis(merged, axis=axis, begin=step, end=step + 1), axis=axis) for step in range(length)]
 
 
 def as_merged(steps, axis):
     """One array from a list of steps."""
-    return steps if isinstance(steps, Array) else ndarray.stack(*steps, axis=axis)
+    return steps if isinstance(steps, Array) else namespace_of(steps[0]).stack(*steps, axis=axis)
 
 
 def final_form(outputs, length, axis, merge):
@@ -49,6 +51,15 @@ def final_form(outputs, length, axis, merge):
     return outputs
 
 
+def zeros(shape, ctx=None, dtype=None):
+    """Zeros of the kind of array that Gluon makes: `mx.np.ndarray` under np_array."""
+    if not util.is_np_array():
+        return ndarray.zeros(shape, ctx, dtype)
+    from tandem.mxnet.numpy import zeros as numpy_zeros
+
+    return numpy_zeros(shape, dtype=dtype, ctx=ctx)
+
+
 def begin_states(cell, begin_state, first, batch_size):
     """The states given, or zeros where the first step lives."""
     if begin_state is not None:
@@ -58,15 +69,15 @@ def begin_states(cell, begin_state, first, batch_size):
 
 def mask(merged, valid_length, axis):
     """An array with zeros after the end of each sequence."""
-    return ndarray.SequenceMask(merged, sequence_length=valid_length, use_sequence_length=True, axis=axis)
+    F = namespace_of(merged)
+    return F.SequenceMask(merged, sequence_length=valid_length, use_sequence_length=True, axis=axis)
 
 
 def last_valid(all_states, valid_length):
     """Each state as it was at the end of each sequence."""
+    F = namespace_of(all_states[0][0])
     return [
-        ndarray.SequenceLast(
-            ndarray.stack(*states, axis=0), sequence_length=valid_length, use_sequence_length=True, axis=0
-        )
+        F.SequenceLast(F.stack(*states, axis=0), sequence_length=valid_length, use_sequence_length=True, axis=0)
         for states in zip(*all_states)
     ]
 
@@ -74,9 +85,9 @@ def last_valid(all_states, valid_length):
 def reverse(merged, valid_length, axis):
     """Each sequence from its end to its beginning."""
     if valid_length is None:
-        return merged.flip(axis=axis)
+        return namespace_of(merged).flip(merged, axis=axis)
     turned = merged.swapaxes(0, axis) if axis else merged
-    turned = ndarray.SequenceReverse(turned, sequence_length=valid_length, use_sequence_length=True)
+    turned = namespace_of(turned).SequenceReverse(turned, sequence_length=valid_length, use_sequence_length=True)
     return turned.swapaxes(0, axis) if axis else turned
 
 
