@@ -1,7 +1,10 @@
 """Cases (see `mxnet_operator_cases`) of `contrib`, custom operators, densities, quantization and updates."""
 
 import tandem.mxnet as mx
-from mxnet_operator_cases import case
+from mxnet_operator_cases import _FULL as FULL
+from mxnet_operator_cases import _FULLS as POSITIVE
+from mxnet_operator_cases import _HALF as HALF
+from mxnet_operator_cases import case, fixed, uniform
 
 
 class _Doubled(mx.operator.CustomOp):
@@ -19,3 +22,38 @@ class _DoubledProp(mx.operator.CustomOpProp):
 
 
 case("Custom", (2, 3), op_type="doubled_in_the_cases", _oracle=False)  # tests/mxnet/test_operator_custom.py asks it
+
+# --- updates: those of several weights need `out=` in the oracle, which tests/mxnet/test_updates.py asks -------------
+
+_CLIPPED = {"wd": 0.1, "rescale_grad": 0.5, "clip_gradient": 0.3}
+_POSITIVE = uniform(3, low=0.1, high=1, grad=False)
+_FIXED = {"_meta": False, "_grad": False}
+case("ftml_update", (3,), (3,), (3,), _POSITIVE, (3,), lr=0.1, t=3, wd=0.1, rescale_grad=0.5, clip_grad=0.3, **_FIXED)
+case("lamb_update_phase1", (3,), (3,), (3,), _POSITIVE, t=2, **_CLIPPED, **_FIXED)
+case("lamb_update_phase1", (3,), (3,), (3,), _POSITIVE, t=2, wd=0.0, bias_correction=False, epsilon=1e-3, **_FIXED)
+for _r1, _more in ((2.0, {}), (0.0, {}), (2.0, {"lower_bound": 2.5}), (2.0, {"upper_bound": 1.5})):
+    case("lamb_update_phase2", (3,), (3,), fixed([_r1]), fixed([3.0]), lr=0.1, **_more, **_FIXED)
+case("mp_lamb_update_phase1", HALF, HALF, FULL, POSITIVE, FULL, t=2, **_CLIPPED, **_FIXED, _dtypes=("float32",))
+case("mp_lamb_update_phase2", HALF, FULL, fixed([2.0]), fixed([3.0]), FULL, lr=0.1, **_FIXED, _dtypes=("float32",))
+case("multi_lars", fixed([0.1, 0.2, 0.3]), fixed([4.0, 0.0, 1.0]), fixed([1.0, 1.0, 0.0]), fixed([0.1, 0.1, 0.1]),
+     eta=0.01, eps=1e-6, rescale_grad=0.5, _dtypes=("float32",))  # fmt: skip
+_ADAMW = {"lr": 0.1, "eta": 0.7, "wd": 0.1, "clip_gradient": 0.3}
+_SCALE = fixed([0.5], "float32")
+# The oracle scales and clips the gradient where it is.
+case("_adamw_update", (3,), (3,), (3,), _POSITIVE, fixed([1.0], "float32"), lr=0.1, eta=0.7, wd=0.1, **_FIXED)
+case("_adamw_update", (3,), (3,), (3,), _POSITIVE, _SCALE, **_ADAMW, **_FIXED, _oracle=False)
+case("_mp_adamw_update", HALF, HALF, FULL, POSITIVE, FULL, fixed([2.0]), **_ADAMW, **_FIXED, _dtypes=("float32",))
+case("_contrib_group_adagrad_update", (3, 2), (3, 2), _POSITIVE, lr=0.1, **_FIXED, _oracle=False)
+_SEVERAL = {"_oracle": False, "_meta": False}
+_MANY = {"lrs": (0.1, 0.2), "wds": (0.0, 0.1), "etas": (1.0, 0.5), "num_weights": 2, **_SEVERAL}
+case("_multi_adamw_update", *[(3,), (3,), (3,), _POSITIVE] * 2, fixed([0.5]), **_MANY)
+case("_multi_mp_adamw_update", *[HALF, HALF, FULL, POSITIVE, FULL] * 2, fixed([0.5]), **_MANY)
+_MANY = {"learning_rates": (0.1, 0.2), "wds": (0.0, 0.1), "step_count": (1, 2), "num_tensors": 2, **_SEVERAL}
+case("_multi_lamb_update", *[(3,), (3,), (3,), _POSITIVE] * 2, **_MANY)
+case("_multi_mp_lamb_update", *[HALF, HALF, FULL, POSITIVE, FULL] * 2, **_MANY)
+_RATES = (fixed([0.1, 0.2]), fixed([0.0, 0.1]))
+case("preloaded_multi_sgd_update", *[(3,), (3,)] * 2, *_RATES, num_weights=2, **_SEVERAL)
+case("preloaded_multi_sgd_mom_update", *[(3,), (3,), (3,)] * 2, *_RATES, num_weights=2, momentum=0.9, **_SEVERAL)
+case("preloaded_multi_mp_sgd_update", *[HALF, HALF, FULL] * 2, *_RATES, num_weights=2, **_SEVERAL)
+case("preloaded_multi_mp_sgd_mom_update", *[HALF, HALF, FULL, FULL] * 2, *_RATES, num_weights=2, momentum=0.9,
+     **_SEVERAL)  # fmt: skip

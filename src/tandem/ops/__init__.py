@@ -10,7 +10,10 @@ _FAMILIES = (
     "losses",
     "scores",
     "updates",
+    "updates_lamb",
     "updates_mxnet",
+    "callbacks",
+    "log_uniform",
     "steps",
     "means",
     "matrix_updates",
@@ -33,6 +36,11 @@ _FAMILIES = (
     "sequences",
     "columns",
     "counting",
+    "promoted",
+    "statistics",
+    "arrangement",
+    "decompositions",
+    "distributions",
 )
 
 __all__ = [*_FAMILIES]

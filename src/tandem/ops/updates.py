@@ -140,11 +140,12 @@ def _bias_factor(step, beta1, beta2):
 def sgd(params, grads, velocities=None, *, lr, momentum=0.0, nesterov=False, weight_decay=0.0, rescale=None, clip=None):
     """Gradient descent: ``p -= lr g``; with momentum ``v = momentum v - lr g; p += v``.
 
-    nesterov: ``p += momentum v - lr g`` with the new v. velocities: needed where ``momentum`` is not 0.
+    nesterov: ``p += momentum v - lr g`` with the new v. velocities: needed where ``momentum`` is not 0; they are moved
+    whenever they are given.
     """
     if rescale is not None and clip is None and not weight_decay:
         lr, rescale = lr * rescale, None
-    if not momentum:
+    if not (momentum or velocities):
         grads = prepare(params, grads, rescale=rescale, clip=clip)
         if _fusable(params):
             _fused_sgd(params, _laid_out_like(params, grads), [], lr=lr, weight_decay=weight_decay)
@@ -153,7 +154,7 @@ def sgd(params, grads, velocities=None, *, lr, momentum=0.0, nesterov=False, wei
         return
     grads = prepare(params, grads, rescale=rescale, clip=clip, weight_decay=weight_decay)
     steps = torch._foreach_mul(_laid_out_like(params, grads), lr)
-    if _fusable(params, velocities):
+    if momentum and _fusable(params, velocities):
         # torch's rule v = momentum v + g, p -= lr v gives ours with g = -step ("maximize") and lr = -1.
         _fused_sgd(params, steps, velocities, lr=-1.0, momentum=momentum, nesterov=nesterov, maximize=True)
         return
@@ -441,51 +442,6 @@ def lion(params, grads, means, *, lr, beta1=0.9, beta2=0.99):
     torch._foreach_sign_(steps)
     _descend(params, steps, lr)
     _average_(means, grads, beta2)
-
-
-def lamb(
-    params,
-    grads,
-    means,
-    variances,
-    *,
-    lr,
-    mean_factor=None,
-    variance_factor=None,
-    beta1=0.9,
-    beta2=0.999,
-    epsilon=1e-7,
-    weight_decay=0.0,
-    lower=None,
-    upper=None,
-    rescale=None,
-    clip=None,
-):
-    """LAMB: Adam's step ``r = cm m / (sqrt(cv v) + epsilon) + weight_decay p``, then ``p -= lr (|p| / |r|) r``.
-
-    mean_factor, variance_factor: cm = 1 / (1 - b1^t), cv = 1 / (1 - b2^t), 0-d tensors; None is 1. lower, upper: bounds
-    on ``|p|``. Where ``|p|`` or ``|r|`` is 0 the ratio is 1. You et al., 2019 (arXiv 1904.00962).
-    """
-    grads = prepare(params, grads, rescale=rescale, clip=clip)
-    _average_(means, grads, beta1)
-    _average_squares_(variances, grads, beta2)
-    if variance_factor is None:
-        roots = torch._foreach_sqrt(variances)
-    else:
-        roots = torch._foreach_mul(variances, variance_factor)
-        torch._foreach_sqrt_(roots)
-    _shift_(roots, epsilon)
-    steps = torch._foreach_div(means, roots)
-    if mean_factor is not None:
-        torch._foreach_mul_(steps, mean_factor)
-    if weight_decay:
-        torch._foreach_add_(steps, params, alpha=weight_decay)
-    weights = torch.stack(torch._foreach_norm(params))
-    if lower is not None or upper is not None:
-        weights = weights.clamp(lower, upper)
-    lengths = torch.stack(torch._foreach_norm(steps))
-    ratios = torch.where((weights > 0) & (lengths > 0), weights / lengths, 1.0) * lr
-    torch._foreach_addcmul_(params, steps, list(ratios.unbind()), value=-1.0)
 
 
 def signum(

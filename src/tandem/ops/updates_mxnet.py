@@ -4,7 +4,7 @@ import torch
 
 from tandem.ops import updates
 
-__all__ = ["dcasgd", "ftml", "group_adagrad", "langevin", "lars", "nag"]
+__all__ = ["adamw", "dcasgd", "ftml", "group_adagrad", "langevin", "lars", "nag", "sgd_of_tensors"]
 
 
 def nag(params, grads, velocities, *, lr, momentum, weight_decay=0.0, rescale=None, clip=None):
@@ -131,3 +131,43 @@ def lars(
     torch._foreach_mul_(velocities, momentum)
     torch._foreach_addcmul_(velocities, grads, rates, value=-1.0)
     torch._foreach_add_(params, velocities)
+
+
+def adamw(
+    params,
+    grads,
+    means,
+    variances,
+    *,
+    lr,
+    eta,
+    scale,
+    beta1=0.9,
+    beta2=0.999,
+    epsilon=1e-8,
+    weight_decay=0.0,
+    clip=None,
+):
+    """Adam with decoupled decay: ``p -= eta (lr m / (sqrt(v) + epsilon) + weight_decay p)``, m and v of ``scale g``.
+
+    scale: a 0-d tensor; where it is 0, infinite or NaN (a loss scale that overflowed) nothing changes. Loshchilov and
+    Hutter, 2017 (arXiv 1711.05101).
+    """
+    usable = scale.isfinite() & (scale != 0)
+    for p, g, m, v in zip(params, grads, means, variances):
+        g = g.to(m.dtype) * scale
+        if clip is not None:
+            g = g.clamp(-clip, clip)
+        mean, variance = torch.lerp(m, g, 1 - beta1), torch.lerp(v, g * g, 1 - beta2)
+        step = eta * (lr * mean / (variance.sqrt() + epsilon) + weight_decay * p)
+        for target, value in ((m, mean), (v, variance), (p, p - step)):
+            target.copy_(torch.where(usable, value, target))
+
+
+def sgd_of_tensors(params, grads, velocities=None, *, rates, decays, momentum=0.0, rescale=None, clip=None):
+    """Gradient descent whose learning rate and weight decay are tensors, an element of each to a weight."""
+    grads = updates.prepare(params, grads, rescale=rescale, clip=clip)
+    grads = torch._foreach_addcmul(grads, params, [decay.to(p.dtype) for p, decay in zip(params, decays.unbind())])
+    for number, (p, g, rate) in enumerate(zip(params, grads, rates.unbind())):
+        velocity = None if velocities is None else [velocities[number]]
+        updates.sgd([p], [g], velocity, lr=rate.to(p.dtype), momentum=momentum)

@@ -5,7 +5,7 @@ Arguments that are not described here (`weight_decay`, `clipnorm`, `use_ema`, â€
 
 from tandem.keras import config
 from tandem.keras.optimizers.optimizer import Optimizer, tensors_of
-from tandem.ops import steps, updates
+from tandem.ops import steps, updates, updates_lamb
 
 
 class _Moments(Optimizer):
@@ -178,7 +178,7 @@ class Lamb(_Moments):
         """Update some variables by their gradients."""
         corrections = steps.moment_factors(self._count(), self.beta_1, self.beta_2)
         mean_factor, variance_factor = (factor.to(learning_rate.dtype) for factor in corrections)
-        updates.lamb(
+        updates_lamb.lamb(
             tensors_of(variables),
             grads,
             self._slots(self._momentums, variables),

@@ -10,13 +10,28 @@ from tandem.core import arrays, graph
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import operators, views
-from tandem.mxnet.ndarray.creation import zeros
+from tandem.mxnet.ndarray import _internal
+from tandem.mxnet.ndarray.creation import full, zeros
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import log_uniform
 
 _table = views.Namespace("mxnet.ndarray.contrib", lambda: NDArray, operators.names("_contrib_"))
 
-__all__ = ["cond", "foreach", "isfinite", "isinf", "isnan", "rand_zipfian", "while_loop"]
+__all__ = [
+    "adamw_update",
+    "cond",
+    "foreach",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "mp_adamw_update",
+    "multi_adamw_update",
+    "multi_lamb_update",
+    "multi_mp_adamw_update",
+    "multi_mp_lamb_update",
+    "rand_zipfian",
+    "while_loop",
+]
 
 
 def __getattr__(name):
@@ -156,6 +171,66 @@ def isnan(data):
 
 def _may_be_infinite(data):
     return np.dtype(data.dtype).kind in "fV"  # V: bfloat16
+
+
+# --- updates of several weights --------------------------------------------------------------------------------------
+
+
+def _scale_array(rescale_grad, like):
+    if isinstance(rescale_grad, NDArray):
+        return rescale_grad.as_in_context(like.context)
+    return full((1,), rescale_grad, ctx=like.context)
+
+
+def _interleaved(*lists):
+    return [array for group in zip(*lists) for array in group]
+
+
+def adamw_update(weight, grad, mean, var, rescale_grad, lr, eta, beta1=0.9, beta2=0.999, epsilon=1e-8, wd=0,
+                 clip_gradient=-1, out=None, name=None, **kwargs):  # fmt: skip
+    """``w -= eta (lr m / (sqrt(v) + epsilon) + wd w)``, m and v moments of the gradient times rescale_grad.
+
+    rescale_grad: a number or an array of one; where it is 0 or not finite nothing changes.
+    """
+    arrays = (weight, grad, mean, var, _scale_array(rescale_grad, weight))
+    given = {"lr": lr, "eta": eta, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "wd": wd, **kwargs}
+    return _internal._adamw_update(*arrays, clip_gradient=clip_gradient, out=out, name=name, **given)
+
+
+def mp_adamw_update(weight, grad, mean, var, weight32, rescale_grad, lr, eta, beta1=0.9, beta2=0.999, epsilon=1e-8,
+                    wd=0, clip_gradient=-1, out=None, name=None, **kwargs):  # fmt: skip
+    """`adamw_update` on weight32, the float32 copy of a half precision weight."""
+    arrays = (weight, grad, mean, var, weight32, _scale_array(rescale_grad, weight))
+    given = {"lr": lr, "eta": eta, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "wd": wd, **kwargs}
+    return _internal._mp_adamw_update(*arrays, clip_gradient=clip_gradient, out=out, name=name, **given)
+
+
+def multi_adamw_update(weights, grads, mean, var, rescale_grad, lrs, wds, etas, out=None, name=None, size=0, **kwargs):
+    """`adamw_update` on lists of arrays, with a learning rate, decay and eta to each."""
+    arrays = [*_interleaved(weights, grads, mean, var), _scale_array(rescale_grad, weights[0])]
+    given = {"lrs": lrs, "wds": wds, "etas": etas, "num_weights": size or len(weights), **kwargs}
+    return _internal._multi_adamw_update(*arrays, out=out, name=name, **given)
+
+
+def multi_mp_adamw_update(weights, grads, mean, var, weights32, rescale_grad, lrs, wds, etas, out=None, name=None,
+                          size=0, **kwargs):  # fmt: skip
+    """`mp_adamw_update` on lists of arrays, with a learning rate, decay and eta to each."""
+    arrays = [*_interleaved(weights, grads, mean, var, weights32), _scale_array(rescale_grad, weights[0])]
+    given = {"lrs": lrs, "wds": wds, "etas": etas, "num_weights": size or len(weights), **kwargs}
+    return _internal._multi_mp_adamw_update(*arrays, out=out, name=name, **given)
+
+
+def multi_lamb_update(weights, grads, mean, var, step_count, lrs, wds, out=None, num_tensors=0, **kwargs):
+    """LAMB on lists of arrays, with a number of steps, a learning rate and a decay to each."""
+    given = {"learning_rates": lrs, "wds": wds, "step_count": step_count, "num_tensors": num_tensors or len(weights)}
+    return _internal._multi_lamb_update(*_interleaved(weights, grads, mean, var), out=out, **given, **kwargs)
+
+
+def multi_mp_lamb_update(weights, grads, mean, var, weights32, step_count, lrs, wds, out=None, num_tensors=0, **kwargs):
+    """LAMB on the float32 copies of half precision weights."""
+    arrays = _interleaved(weights, grads, mean, var, weights32)
+    given = {"learning_rates": lrs, "wds": wds, "step_count": step_count, "num_tensors": num_tensors or len(weights)}
+    return _internal._multi_mp_lamb_update(*arrays, out=out, **given, **kwargs)
 
 
 # --- sampling --------------------------------------------------------------------------------------------------------

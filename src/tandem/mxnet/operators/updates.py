@@ -34,10 +34,18 @@ _PREPARE = {"wd": a.real(0.0), "rescale_grad": a.real(1.0), "clip_gradient": a.r
 _LAZY = {"lazy_update": a.flag(True)}
 
 
-def _update(name, rule, states, attributes):
-    """Register a rule `rule(weight, grad, *states, **attributes)` that changes weight and states in place."""
+def _update(name, rule, states, attributes, *, check=True):
+    """Register a rule `rule(weight, grad, *states, **attributes)` that changes weight and states in place.
+
+    check: whether the states must have the weight's shape.
+    """
 
     def apply(weight, *others, **given):
+        for other in others if check else ():
+            if other.shape != weight.shape:
+                raise ValueError(
+                    f"{name} needs arrays of the weight's shape {tuple(weight.shape)}, got {tuple(other.shape)}"
+                )
         rule(weight, *others, **given)
         return weight
 

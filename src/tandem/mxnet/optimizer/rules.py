@@ -4,7 +4,7 @@ import math
 
 from tandem.core.errors import explain
 from tandem.mxnet.optimizer.optimizer import Optimizer, register, zeros_like
-from tandem.ops import updates, updates_mxnet
+from tandem.ops import updates, updates_lamb, updates_mxnet
 
 __all__ = [
     "LAMB",
@@ -375,7 +375,7 @@ class LAMB(_TwoMoments):
 
     def _rule(self, group):
         correct = self.bias_correction
-        updates.lamb(
+        updates_lamb.lamb(
             group.params,
             group.grads,
             *group.states,
