@@ -257,7 +257,7 @@ found = [
     epochs(C(data_csv=d + 'x.csv', data_shape=3, batch_size=2, label_csv=d + 'y2.csv', label_shape=(2,),
              data_name='a', label_name='b')),
     epochs(C(data_csv=d + 'x.csv', data_shape=(3,), batch_size=3, label_csv=d + 'y.csv', round_batch=False)),
-    epochs(C(data_csv=d + 'x.csv', data_shape=(3,), batch_size=10), 2),
+    epochs(C(data_csv=d + 'x.csv', data_shape=(3,), batch_size=5)),
     epochs(C(data_csv=d + 'i.csv', data_shape=(3,), batch_size=7, dtype='int32', label_csv=d + 'y.csv')),
     epochs(C(data_csv=d + 'i.csv', data_shape=(3,), batch_size=3, dtype='int64')),
 ]

@@ -28,6 +28,7 @@ _INDEX = {
     "img": ("image", None),
     "init": ("initializer", None),
     "initializer": ("initializer", None),
+    "io": ("io", None),
     "is_np_array": ("util", "is_np_array"),
     "is_np_shape": ("util", "is_np_shape"),
     "kv": ("kvstore", None),
