@@ -4,7 +4,7 @@ import tandem.mxnet as mx
 from mxnet_operator_cases import _FULL as FULL
 from mxnet_operator_cases import _FULLS as POSITIVE
 from mxnet_operator_cases import _HALF as HALF
-from mxnet_operator_cases import case, fixed, uniform
+from mxnet_operator_cases import case, fixed, uniform, whole
 
 
 class _Doubled(mx.operator.CustomOp):
@@ -57,3 +57,17 @@ case("preloaded_multi_sgd_mom_update", *[(3,), (3,), (3,)] * 2, *_RATES, num_wei
 case("preloaded_multi_mp_sgd_update", *[HALF, HALF, FULL] * 2, *_RATES, num_weights=2, **_SEVERAL)
 case("preloaded_multi_mp_sgd_mom_update", *[HALF, HALF, FULL, FULL] * 2, *_RATES, num_weights=2, momentum=0.9,
      **_SEVERAL)  # fmt: skip
+
+# --- densities -------------------------------------------------------------------------------------------------------
+
+_PARAMETER = uniform(2, low=0.4, high=0.9)
+for _log in (False, True):
+    for _name in ("uniform", "normal", "gamma"):
+        _second = uniform(2, low=1.2, high=2)
+        case(f"_random_pdf_{_name}", uniform(2, 3, low=0.3, high=2), _PARAMETER, _second, is_log=_log)
+    case("_random_pdf_exponential", uniform(2, 3, 2), _PARAMETER, is_log=_log)
+    case("_random_pdf_poisson", whole(2, 3, high=5), _PARAMETER, is_log=_log)
+    case("_random_pdf_negative_binomial", whole(2, 3, high=5), uniform(2, low=1, high=4), _PARAMETER, is_log=_log)
+    case("_random_pdf_generalized_negative_binomial", whole(2, 3, high=5), uniform(2, low=1, high=4), _PARAMETER,
+         is_log=_log)  # fmt: skip
+    case("_random_pdf_dirichlet", uniform(2, 4, 3, low=0.1), uniform(2, 3, low=0.5, high=3), is_log=_log, _rtol=1e-3)

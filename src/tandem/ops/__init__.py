@@ -14,6 +14,7 @@ _FAMILIES = (
     "updates_mxnet",
     "callbacks",
     "log_uniform",
+    "densities",
     "steps",
     "means",
     "matrix_updates",
