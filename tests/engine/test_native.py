@@ -10,7 +10,7 @@ from tandem.engine.native import llvm
 from tandem.engine.program import Program
 from tandem.engine.record import record
 
-pytestmark = pytest.mark.skipif(llvm.binding() is None, reason="llvmlite is not installed")
+pytestmark = pytest.mark.skipif(not llvm.can_compile(), reason="llvmlite is not installed")
 
 
 def native(function, *inputs):
@@ -89,7 +89,7 @@ def test_functions_of_one_tensor(function, dtype):
     values = torch.cat([SPECIAL.to(dtype), torch.randn(40, dtype=dtype) * 3])
     if function is _UNARY[-1]:
         values = values.nan_to_num(0, 0, 0)  # not a number has no whole number
-    if function in (torch.sin, torch.cos):
+    if function in (torch.sin, torch.cos, F.gelu):  # torch's own answers at infinity differ with the processor
         values = values.nan_to_num(0, 0, 0)
     compare(lambda x: [function(x)], values)
 

@@ -136,7 +136,7 @@ smooth_plans = st.lists(
 )
 
 
-@pytest.mark.skipif(llvm.binding() is None, reason="llvmlite is not installed")
+@pytest.mark.skipif(not llvm.can_compile(), reason="llvmlite is not installed")
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(smooth_plans)
 def test_machine_code_is_what_eager_code_is_up_to_the_last_bits(plan):

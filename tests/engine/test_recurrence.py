@@ -12,7 +12,7 @@ from tandem.engine.replay import Step
 from tandem.ops import rnn as R
 from tandem.ops import rnn_fused, rnn_loop
 
-pytestmark = pytest.mark.skipif(llvm.binding() is None, reason="llvmlite is not installed")
+pytestmark = pytest.mark.skipif(not llvm.can_compile(), reason="llvmlite is not installed")
 
 CELLS = ["rnn", "lstm", "gru", "gru_reset_after"]
 

@@ -74,7 +74,7 @@ class Plan:
         self.recording = recording
         native = (
             native
-            and llvm.binding() is not None
+            and llvm.can_compile()
             and all(s.tensor is None or s.tensor.device.type == "cpu" for s in recording.storages)
         )
         self.calls, self.storages, self.cut = recording.calls, list(recording.storages), recording.cut

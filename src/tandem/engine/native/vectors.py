@@ -24,7 +24,7 @@ _LN2 = (0.693359375, -2.12194440e-4)
 @functools.cache
 def shape():
     """(lanes of a vector, how many of them a block of sums may take) on this processor."""
-    if llvm.binding().get_host_cpu_features().get("avx512f"):
+    if "avx512f" in llvm.features():
         return 16, 24
     return 8, 12
 
