@@ -120,6 +120,20 @@ def real(default=REQUIRED):
     return Attribute(_real, default, "a number")
 
 
+def _single(value):
+    return float(np.float32(_real(value)))
+
+
+def single(default=REQUIRED):
+    """A number that MXNet keeps in single precision, which shows where it is compared with double ones."""
+    return Attribute(_single, default if default is REQUIRED else _single(default), "a number")
+
+
+def optional_single(default=None):
+    """A number as `single` keeps it, or None."""
+    return Attribute(_optional(_single), default, "a number or None")
+
+
 def optional_real(default=None):
     """A number or None."""
     return Attribute(_optional(_real), default, "a number or None")
@@ -150,6 +164,15 @@ def _bounds(value: Any):
 def bounds(default=REQUIRED):
     """A tuple of integers and None, which stays None: the ends of slices."""
     return Attribute(_bounds, default, "a tuple of integers and None")
+
+
+def _pairs(value: Any):
+    return tuple(_sizes(item) for item in _literal(value))
+
+
+def pairs(default=REQUIRED):
+    """A tuple of tuples of integers."""
+    return Attribute(_pairs, default, "a tuple of tuples of integers")
 
 
 def optional_sizes(default=None):
