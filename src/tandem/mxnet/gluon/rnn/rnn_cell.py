@@ -63,6 +63,10 @@ class RecurrentCell(Block):
             states.append(func(**{**info, **kwargs}))
         return states
 
+    def forward(self, inputs, states):
+        """One step: (output, states); to be written in the subclass."""
+        raise NotImplementedError(explain(f"{type(self).__name__} has no forward()"))
+
     def unroll(self, length, inputs, begin_state=None, layout="NTC", merge_outputs=None, valid_length=None):
         """All steps of a sequence: (outputs, states after the last step).
 
@@ -89,6 +93,8 @@ class RecurrentCell(Block):
 
 class HybridRecurrentCell(RecurrentCell, HybridBlock):
     """Base of cells whose step is a `hybrid_forward(F, inputs, states, **params)`."""
+
+    forward = HybridBlock.forward
 
     def __init__(self, prefix=None, params=None):
         super().__init__(prefix=prefix, params=params)
@@ -353,6 +359,10 @@ class SequentialRNNCell(_CellRow, RecurrentCell):
     def forward(self, inputs, states):
         """One step of all cells: (output, states)."""
         return self._step(inputs, states)
+
+    def hybrid_forward(self, F, inputs, states):
+        """Raises NotImplementedError: the row is no HybridBlock; `HybridSequentialRNNCell` is."""
+        raise NotImplementedError(explain("SequentialRNNCell is no HybridBlock", hint="Use HybridSequentialRNNCell."))
 
 
 class HybridSequentialRNNCell(_CellRow, HybridRecurrentCell):
