@@ -1,5 +1,6 @@
 # make demo     trains a Keras script, a Gluon script and a mixed model in front of you
 # make test     the tests; `make oracles` first adds the comparisons with the real frameworks
+# make slow     the slow tests: hundreds of random models, large networks against the real frameworks
 # make lint     ruff and pyright
 # make bench    the speed claims
 #
@@ -12,7 +13,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet -c constraints.t
 ORACLE := .oracles/mxnet
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format oracles bench clean
+.PHONY: help setup demo test slow lint format oracles bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -30,6 +31,9 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist worksteal
+
+slow: .venv/.installed
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist worksteal -m slow
 
 lint: .venv/.installed
 	@.venv/bin/ruff check .

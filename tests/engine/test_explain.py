@@ -10,6 +10,7 @@ from torch import nn
 
 from tandem.engine import backends, replay
 from tandem.engine.explain import Watch, explain
+from tandem.engine.hybrid import Hybrid
 from tandem.engine.replay import EagerWarning, Step
 
 
@@ -116,6 +117,23 @@ def test_a_watch_has_the_last_program_of_each_step_and_signature(monkeypatch):
 class _Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+@pytest.mark.parametrize("inline", [0, 10])
+def test_a_block_of_two_parts_says_where_the_second_begins(inline):
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    block = Hybrid(net, lambda: list(net.parameters()), name="net", watch=(net,), inline=inline)
+    with Watch() as watch:
+        for _ in range(4):
+            block(torch.ones(2, 3)).sum().backward()
+    (report,) = watch.reports()
+    facts = dict(report.facts)
+    if inline:
+        assert facts["since"] == "its at most 10 differentiable operations cost less as they are than a replay"
+    else:
+        last = int(re.fullmatch(r"the forward pass to line (\d+), the backward pass after it", facts["parts"])[1])
+        assert [row.operation for row in report.rows[:last]][-1] == "addmm"
+        assert {row.operation for row in report.rows[last:]} >= {"mm", "tanh_backward"}
 
 
 def test_on_a_terminal_it_is_a_table():

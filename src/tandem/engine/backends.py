@@ -109,6 +109,12 @@ def is_native(step, recording):
     return _plain(recording) == "native" and _wanted(step, recording)[0] != "library"
 
 
+def made_of_two(step, program, native):
+    """Note whose program of two parts it is; gives the program."""
+    why = "a program of two parts" if native else "a program of two parts begins so"
+    return made(step, program, "native" if native else "library", why)
+
+
 def later(step, recording, inputs):
     """The program that takes the place of the first one."""
     name, why = _wanted(step, recording)

@@ -185,7 +185,7 @@ def program_made(step, program):
 
 
 def ran_eagerly(step, refusal):
-    """Say that something of a step runs eagerly."""
+    """Say that something of a step runs eagerly, and why."""
     for watch in _watches:
         watch.add(step, refusal.reason, eagerly(step, refusal))
 
@@ -272,6 +272,8 @@ class _Description:
         if about is not None:
             facts.append(("back end", f"{about.backend}: {about.why}"))
         facts.append(("recorded", f"{_many(program.recorded, 'call')} -> {_many(len(rows), 'line')}"))
+        if program.first_lines is not None:
+            facts.append(("parts", f"the forward pass to line {program.first_lines}, the backward pass after it"))
         table, fact = self._buffers(rows)
         facts.append(("memory", fact))
         return Report(about.name if about else "A program", facts, rows, table)

@@ -14,6 +14,7 @@ from tandem.core.arrays import map_tree
 from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.engine import backends
+from tandem.engine.explain import ran_eagerly
 from tandem.engine.program import Program
 from tandem.engine.record import Recorder, Unfaithful, tree_unflatten
 from tandem.engine.replay import MOST_KINDS, Step, nested, patience
@@ -246,6 +247,8 @@ class Hybrid(Step):
         outputs = [value for value, wanted in zip(flat, differentiable, strict=True) if wanted]
         if self._inline and _operations(outputs, self._inline) <= self._inline:
             kind.eager = self.inlined = True
+            few = f"its at most {self._inline} differentiable operations cost less as they are than a replay"
+            ran_eagerly(self, Unfaithful(few))
             return
         recorder.end_first_part(flat)
         seeds = [torch.ones_like(value) for value in outputs]
@@ -270,7 +273,7 @@ class Hybrid(Step):
             kind.sources = [number for number, tensor in enumerate(given) if tensor.requires_grad]
             kind.count, kind.learning = len(given), len(kind.sources)
             kind.single = kind.spec.is_leaf()
-            kind.idle.append(kind.new_program())
+            kind.idle.append(kind.new_program(self))
         elif kind.previous is not None and kind.attempts >= 4:
             raise Unfaithful(reason, where)
         else:
@@ -280,13 +283,13 @@ class Hybrid(Step):
         if not kind.idle:
             if kind.made >= _MOST_WAITING:
                 return self.function(*args)
-            kind.idle.append(kind.new_program())
+            kind.idle.append(kind.new_program(self))
         program = kind.idle.pop()
         if not program.is_current():
             kind.forget()
             return self._record_joint(kind, args, tensors)
         if kind.ripens(self):
-            program = kind.new_program()
+            program = kind.new_program(self)
         for buffer, tensor in zip(program.inputs, tensors, strict=False):
             buffer.copy_(tensor)
         lease = _Lease(program, kind.idle)
@@ -343,11 +346,12 @@ class _JointKind:
         self.native, self.idle, self.made = True, [], 0
         return True
 
-    def new_program(self):
+    def new_program(self, step):
         """A program with buffers of its own."""
         self.made += 1
         inputs = [torch.empty_strided(*layout, dtype=dtype, device=device) for *layout, dtype, device in self.buffers]
-        return Program(self.recording, inputs, native=self.native)
+        program = Program(self.recording, inputs, native=self.native)
+        return backends.made_of_two(step, program, self.native) if self.made == 1 else program
 
 
 def _layout(tensor):

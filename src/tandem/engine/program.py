@@ -40,6 +40,7 @@ class Program:
     native: whether machine code may stand in for calls of the library; its results differ in the last bits.
     """
 
+    first_lines = None  # how many lines the first of two parts has
     compiler = "machine code"  # what `lines` that are compiled were compiled to
     about = None  # an `engine.backends.About`: whose program it is, and why it is one of this kind
 
@@ -48,7 +49,7 @@ class Program:
         plan = Plan(recording, inputs, native)
         writer = _Writer(plan)
         self.source, (self.begin, self._step) = writer.write()
-        self.lines = writer.lines
+        self.lines, self.first_lines = writer.lines, writer.first_lines
         self.whole = writer.whole()
         self._fixed = writer.views
         self._kept = writer.kept
@@ -112,6 +113,7 @@ class _Writer:
         self.holders = {}  # storage number -> the variable (and Ref) that holds it
         self.kept = [plan.buffers]  # what machine code has the addresses of
         self._begun = 0  # the first line of the part that is being written
+        self.first_lines = None
         self._tables = []  # (function, table) of each piece of machine code
         segments = {
             number: unit.segment or emit.Segment(unit.nests, llvm.has_threads())
@@ -133,6 +135,8 @@ class _Writer:
             self._release(self.plan.deaths.get(number, ()))
         if first is None and recording.cut is not None:
             first = self._part(recording.first_outputs)
+        if first is not None:
+            self.first_lines = self._begun
         results = [*recording.outputs, *(ref for _, ref in recording.grads)]
         return self._assemble(first, self._part(results))
 
