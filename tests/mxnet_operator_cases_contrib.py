@@ -71,3 +71,37 @@ for _log in (False, True):
     case("_random_pdf_generalized_negative_binomial", whole(2, 3, high=5), uniform(2, low=1, high=4), _PARAMETER,
          is_log=_log)  # fmt: skip
     case("_random_pdf_dirichlet", uniform(2, 4, 3, low=0.1), uniform(2, 3, low=0.5, high=3), is_log=_log, _rtol=1e-3)
+
+# --- contrib ---------------------------------------------------------------------------------------------------------
+
+case("_contrib_interleaved_matmul_selfatt_qk", (4, 2, 18), heads=3, _dtypes=("float32",))
+case("_contrib_interleaved_matmul_selfatt_valatt", (4, 2, 18), (6, 4, 4), heads=3, _dtypes=("float32",))
+case("_contrib_interleaved_matmul_encdec_qk", (4, 2, 6), (5, 2, 12), heads=3, _dtypes=("float32",))
+case("_contrib_interleaved_matmul_encdec_valatt", (5, 2, 12), (6, 4, 5), heads=3, _dtypes=("float32",))
+case(
+    "_contrib_hawkesll",
+    uniform(2, 3, low=0.2, high=1),
+    uniform(3, low=0.1, high=0.9),
+    uniform(3, low=0.5, high=2),
+    uniform(2, 3),
+    uniform(2, 4, grad=False),
+    whole(2, 4, dtype="int32"),
+    fixed([4, 2]),
+    fixed([8.0, 9.0]),
+    _rtol=1e-3,
+    _dtypes=("float32",),
+)
+case("_contrib_fft", (2, 4), _oracle=False)  # the oracle has these three on a GPU only
+case("_contrib_ifft", (2, 8), _oracle=False)
+case("_contrib_count_sketch", (2, 4), fixed([[0, 2, 0, 1]]), fixed([[1, -1, -1, 1]]), out_dim=3, _oracle=False)
+case(
+    "_contrib_SparseEmbedding", whole(2, 3, high=4), (4, 5), input_dim=4, output_dim=5, _grad=False
+)  # sparse gradients only
+_BATCH = (uniform(3, low=0.5), (3,), fixed([0.1, 0.2, 0.3]), fixed([1.0, 0.5, 2.0]))
+case("_contrib_BatchNormWithReLU", (4, 3, 2, 2), *_BATCH, fix_gamma=False, _oracle=False)
+case("IdentityAttachKLSparseReg", uniform(4, 3, low=0.1, high=0.9), fixed([0.5, 0.25, 0.1]), sparseness_target=0.2,
+     penalty=0.1, momentum=0.7, _dtypes=("float32",))  # fmt: skip
+case("_linspace", start=0.5, stop=2.0, num=4)
+case("_linspace", start=0, stop=2, num=4, endpoint=False)
+case("_zeros_without_dtype", shape=(2, 3), _oracle=False)
+case("_scatter_set_nd", (2, 3), (2,), fixed([[0, 1], [1, 2]]), shape=(2, 3), _grad=False, _oracle=False)

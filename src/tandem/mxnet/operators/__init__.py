@@ -1,6 +1,7 @@
 """The operator table: every operator of MXNet that is there, one family to a file."""
 
 from tandem.mxnet.operators import (
+    contrib,
     creation,
     custom,
     detection,
@@ -33,6 +34,7 @@ from tandem.mxnet.operators.table import OPERATORS, Operator, lookup, register
 __all__ = [
     "OPERATORS",
     "Operator",
+    "contrib",
     "creation",
     "detection",
     "custom",
