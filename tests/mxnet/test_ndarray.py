@@ -147,10 +147,3 @@ def test_a_file_with_huge_counts_allocates_nothing(tmp_path):
 def test_a_missing_file_is_named():
     with pytest.raises(mx.MXNetError, match=r"no\.params"):
         nd.load("/nowhere/no.params")
-
-
-def test_sparse_storage_says_that_it_is_not_there():
-    for make in (lambda: nd.zeros((2, 2), stype="csr"), lambda: nd.ones((2, 2)).tostype("row_sparse"),
-                 lambda: nd.sparse.csr_matrix((2, 2)), lambda: nd.ones(2).attach_grad(stype="row_sparse")):  # fmt: skip
-        with pytest.raises(NotImplementedError, match="Sparse"):
-            make()

@@ -10,7 +10,9 @@ from tandem.core import scope
 from tandem.core.errors import Unsupported, explain
 from tandem.mxnet import gradients as passes
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
+from tandem.mxnet.ndarray.sparse_base import array_of
+from tandem.ops import sparse
 
 __all__ = [
     "Function",
@@ -132,7 +134,10 @@ def _heads(heads, head_grads):
         )
     tensors, incoming = [], []
     for position, (head, given) in enumerate(zip(heads, head_grads)):
-        tensor = head._tensor
+        try:
+            tensor = head._tensor
+        except SparseStorage:
+            tensor = head._carrier()
         if not tensor.requires_grad:
             raise MXNetError(
                 explain(
@@ -145,6 +150,8 @@ def _heads(heads, head_grads):
         tensors.append(tensor)
         if given is None:
             incoming.append(torch.ones_like(tensor, memory_format=torch.contiguous_format))
+        elif given.stype != "default":
+            incoming.append(_sparse_head_gradient(given, head))
         elif given._tensor.shape != tensor.shape:
             raise MXNetError(
                 explain("A head gradient has another shape than its head", expected=head.shape, given=given.shape)
@@ -177,9 +184,26 @@ def backward(heads, head_grads=None, retain_graph=False, train_mode=True):
         except RuntimeError as error:
             raise _backward_error(error) from error
     if not retain_graph:
-        for head, tensor in zip(heads, tensors):
-            if not tensor.is_leaf:
+        _forget(heads, tensors)
+
+
+def _forget(heads, tensors):
+    """Cut the heads off from the graph that is used up."""
+    for head, tensor in zip(heads, tensors):
+        if not tensor.is_leaf:
+            if head.stype == "default":
                 head._tensor = tensor.detach()
+            else:
+                head._graph = None
+
+
+def _sparse_head_gradient(given, head):
+    """A sparse array as what comes in at a head: torch's sparse tensor where that head is row_sparse too."""
+    if given.shape != head.shape:
+        raise MXNetError(
+            explain("A head gradient has another shape than its head", expected=head.shape, given=given.shape)
+        )
+    return sparse.to_gradient(given._held) if given.stype == head.stype == "row_sparse" else given._dense()
 
 
 def _backward_error(error):
@@ -197,7 +221,8 @@ def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=Fals
     heads, tensors, incoming = _heads(heads, head_grads)
     wanted = _as_list(variables)
     for position, variable in enumerate(wanted):
-        if not (variable._tensor.requires_grad and variable._tensor.is_leaf):
+        tensor = _in_graph(variable)
+        if not (tensor.requires_grad and tensor.is_leaf):
             raise MXNetError(
                 explain(
                     f"Cannot differentiate with respect to variable {position} because it is not a variable",
@@ -210,7 +235,7 @@ def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=Fals
         try:
             found = torch.autograd.grad(
                 tensors,
-                [variable._tensor for variable in wanted],
+                [_in_graph(variable) for variable in wanted],
                 incoming,
                 retain_graph=retain or create_graph,
                 create_graph=create_graph,
@@ -226,10 +251,22 @@ def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=Fals
                 )
             )
     if not retain:
-        for head, tensor in zip(heads, tensors):
-            if not tensor.is_leaf:
-                head._tensor = tensor.detach()
-    return [type(variable)._wrap(result, variable._ctx) for variable, result in zip(wanted, found)]
+        _forget(heads, tensors)
+    return [_gradient_array(variable, result) for variable, result in zip(wanted, found)]
+
+
+def _in_graph(variable):
+    """The tensor that stands for an array in torch's graph."""
+    return variable._tensor if variable.stype == "default" else variable._carrier()
+
+
+def _gradient_array(variable, result):
+    """A gradient as an array of the storage that the variable's own gradient has."""
+    hook = passes.hook_of(_in_graph(variable))
+    if hook is None or hook.stype == "default":
+        return type(variable)._wrap(result, variable._ctx)
+    kind = sparse.Csr if hook.stype == "csr" else sparse.Rows
+    return array_of(sparse.from_gradient(result, kind), variable._ctx)
 
 
 def get_symbol(x):

@@ -14,7 +14,7 @@ class MXNetError(RuntimeError):
 
 
 class NotSupportedForSparseNDArray(Unsupported, MXNetError):
-    """Sparse storage ('row_sparse', 'csr'), which is not there yet."""
+    """What was called is not there for sparse storage ('row_sparse', 'csr')."""
 
 
 string_types = (str,)

@@ -56,7 +56,7 @@ class _Follows:
 @functools.cache
 def gradient_type(kind):
     """The type of gradients of arrays of type `kind`, a subclass of it."""
-    return type("Gradient", (_Follows, kind), {"__slots__": ("_owner",), "_plain": kind})
+    return type(kind.__name__, (_Follows, kind), {"__slots__": ("_owner",), "_plain": kind})
 
 
 Gradient = gradient_type(NDArray)
@@ -65,12 +65,13 @@ Gradient = gradient_type(NDArray)
 class Hook:
     """Called with a leaf's gradient before that is accumulated into `.grad`."""
 
-    __slots__ = ("delivered", "fresh", "kept", "leaf", "request")
+    __slots__ = ("delivered", "fresh", "kept", "leaf", "request", "stype")
     __torch_unserialize__ = True  # torch.save leaves it out without a warning
 
-    def __init__(self, leaf, request, kept):
+    def __init__(self, leaf, request, kept, stype="default"):
         # Weak: the tensor owns the hook, and a cycle would keep every array with a gradient until a collection.
         self.leaf, self.request, self.kept, self.fresh = TensorWeakRef(leaf), request, kept, False
+        self.stype = stype  # the storage of the gradient
         self.delivered = None  # the pass in which `deliver` has put the gradient, or a part of it, into its place
 
     def __call__(self, grad):
@@ -117,7 +118,8 @@ def deliver(leaves, grads):
     for leaf, grad in zip(leaves, grads):
         hooks = leaf._backward_hooks
         hook = next(iter(hooks.values())) if hooks and len(hooks) == 1 else None
-        if grad is None or type(hook) is not Hook or hook.request != "write" or hook.delivered is running:
+        plain = type(hook) is Hook and hook.request == "write" and hook.stype == "default"
+        if grad is None or not plain or hook.delivered is running:
             left.append(None if grad is None else grad.clone())
             continue
         hook.fresh, hook.delivered = True, running
@@ -162,10 +164,17 @@ def hook_of(tensor):
     return None
 
 
-def attach(array, request="write", buffer=None):
+def wants_rows(tensor):
+    """Whether a tensor is a variable whose gradient is row_sparse, so that torch's sparse tensor can be it."""
+    hook = hook_of(tensor) if tensor.is_leaf else None
+    return hook is not None and hook.stype == "row_sparse"
+
+
+def attach(array, request="write", buffer=None, stype=None):
     """Make an array a variable that gradients are computed for.
 
-    request: 'write', 'add' or 'null'; buffer: an array that the gradient is put in.
+    request: 'write', 'add' or 'null'; buffer: an array that the gradient is put in; stype: the storage of the gradient
+    (None: the buffer's, the array's).
     Raises KeyError for another request, MXNetError for an array of integers.
     """
     if request not in _REQUESTS:
@@ -173,16 +182,12 @@ def attach(array, request="write", buffer=None):
     if request == "null":
         release(array)
         return
+    if stype not in (None, "default") or array.stype != "default" or (buffer is not None and buffer.stype != "default"):
+        _attach_sparse(array, request, buffer, stype)
+        return
     tensor = array._tensor
     if not tensor.is_floating_point():
-        raise MXNetError(
-            explain(
-                "Gradients need a floating point array",
-                expected="float16, float32 or float64",
-                given=f"dtype {tensor.dtype}",
-                hint="Use .astype('float32') first.",
-            )
-        )
+        raise _not_floating(tensor)
     if tensor.grad_fn is not None or tensor._is_view():
         # A variable begins a new graph: what came before is cut off. The memory stays shared.
         tensor = array._tensor = tensor.detach()
@@ -194,6 +199,45 @@ def attach(array, request="write", buffer=None):
     array._grad = gradient_type(kind)(tensor, array._ctx) if buffer is None else buffer
 
 
+def _not_floating(tensor):
+    return MXNetError(
+        explain(
+            "Gradients need a floating point array",
+            expected="float16, float32 or float64",
+            given=f"dtype {tensor.dtype}",
+            hint="Use .astype('float32') first.",
+        )
+    )
+
+
+def _attach_sparse(array, request, buffer, stype):
+    """`attach` where the array or its gradient is sparse."""
+    from tandem.mxnet.ndarray import sparse_base
+
+    stype = stype or (array if buffer is None else buffer).stype
+    is_sparse = isinstance(array, sparse_base.BaseSparseNDArray)
+    tensor = array._carrier() if is_sparse else array._tensor
+    if not tensor.is_floating_point():
+        raise _not_floating(tensor)
+    if tensor.grad_fn is not None or tensor._is_view():
+        tensor = tensor.detach()
+        if is_sparse:
+            array._graph = tensor
+        else:
+            array._tensor = tensor
+    tensor.requires_grad_(True)
+    unhook(tensor)
+    tensor.register_hook(Hook(tensor, request, buffer is not None and stype == "default", stype))
+    if stype == "default":
+        tensor.grad = None if buffer is None else buffer._tensor
+        array._grad = gradient_type(NDArray)(tensor, array._ctx) if buffer is None else buffer
+        return
+    if buffer is None:
+        buffer = sparse_base.empty_of(stype, tensor, array._ctx)
+    buffer._follow(tensor)
+    array._grad = buffer
+
+
 def unhook(tensor):
     """Take away the hook that an earlier `attach` put on a tensor."""
     hooks = tensor._backward_hooks or {}
@@ -203,6 +247,10 @@ def unhook(tensor):
 
 def release(array):
     """Make an array a constant again."""
+    if array.stype != "default":
+        array._graph = None
+        array._grad = None
+        return
     tensor = array._tensor
     unhook(tensor)
     if tensor.requires_grad:

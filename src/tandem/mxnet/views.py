@@ -18,7 +18,7 @@ from tandem.mxnet import context as contexts
 from tandem.mxnet import util
 from tandem.mxnet.base import MXNetError, _Null, missing
 from tandem.mxnet.operators.attributes import REQUIRED
-from tandem.mxnet.operators.table import OPERATORS
+from tandem.mxnet.operators.table import OPERATORS, STORAGE_MATTERS
 
 # Ways of writing attributes that one function remembers; scalars that change on every call must not pile up.
 _REMEMBERED = 256
@@ -67,8 +67,15 @@ def parse_context(ctx):
     return contexts.Context(kind, int(number.rstrip(")") or 0))
 
 
-def function_of(row, kind, name=None):
-    """The function that applies the operator `row` to arrays of type `kind` and answers such arrays."""
+def function_of(row, kind, name=None, *, scalars=False):
+    """The function that applies the operator `row` to arrays of type `kind` and answers such arrays.
+
+    scalars: whether these may be without axes even where np_shape is off.
+    """
+    if row.name in STORAGE_MATTERS:
+        from tandem.mxnet.ndarray import sparse_calls
+
+        return sparse_calls.operator_of(row, name)
     count = len(row.inputs)
     bindings = {}
     variadic = row.variadic is not None
@@ -95,7 +102,7 @@ def function_of(row, kind, name=None):
         # 2. The attributes, parsed, from memory where they were written like this before.
         try:
             binding = bindings[(extra, *given.items()) if given or extra else ()]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, NotImplementedError):  # arrays of mx.np have no hash
             key = (extra, *given.items()) if given or extra else ()
             if extra:
                 out, given, key = _name_extra(row, extra, out, given, key)
@@ -107,6 +114,10 @@ def function_of(row, kind, name=None):
         try:
             tensors = [array._tensor for array in arrays]
         except AttributeError:
+            if any(getattr(array, "stype", "default") != "default" for array in arrays):
+                from tandem.mxnet.ndarray import sparse_calls
+
+                return sparse_calls.call(row, kind, binding, arrays, out)
             arrays, tensors = _given_arrays(row, arrays)
         if not variadic and len(tensors) != binding.count:
             arrays, tensors = _given_arrays(row, arrays)
@@ -146,13 +157,13 @@ def function_of(row, kind, name=None):
                 result = [own(item, tensors) for item in result]
             if out is not None:
                 return write_all(out, result, row.name)
-            arrays = [wrap(kind, item, ctx) for item in result]
+            arrays = [wrap(kind, item, ctx, scalars) for item in result]
             return arrays[0] if len(arrays) == 1 and not list_output else arrays
         if aliases_input:
             result = own(result, tensors)
         if out is not None:
             return write_all(out, (result,), row.name)
-        if result.dim() == 0 and not _switches.shape:
+        if result.dim() == 0 and not _switches.shape and not scalars:
             result = result.reshape(1)
         array = new(kind)
         array._tensor = result
@@ -177,9 +188,9 @@ def _writable(row, arrays, tensors, out):
         tensors[position] = tensors[position].data if here else tensors[position].detach().clone()
 
 
-def wrap(kind, tensor, ctx):
-    """An array of `kind` around a tensor; without np_shape there are no 0-d arrays."""
-    if tensor.dim() == 0 and not _switches.shape:
+def wrap(kind, tensor, ctx, scalars=False):
+    """An array of `kind` around a tensor; without np_shape there are no 0-d arrays, unless these may be `scalars`."""
+    if tensor.dim() == 0 and not _switches.shape and not scalars:
         tensor = tensor.reshape(1)
     array = kind.__new__(kind)
     array._tensor = tensor
@@ -204,6 +215,11 @@ def write_all(out, results, name):
     for target, result in zip(targets, results):
         if not isinstance(target, Array):
             raise TypeError(explain("out= takes an NDArray", given=type(target).__name__))
+        try:
+            target._tensor  # noqa: B018 (asked for it, a sparse array raises)
+        except AttributeError:
+            target._assign(result)
+            continue
         shape = tuple(result.shape) or (1,)
         if tuple(target._tensor.shape) not in (shape, tuple(result.shape)) or target._tensor.dtype is not result.dtype:
             raise MXNetError(
@@ -283,7 +299,7 @@ def _remember(row, bindings, key, given):
     binding = _Binding(row, given)
     try:
         hash(key)
-    except TypeError:
+    except (TypeError, NotImplementedError):
         return binding  # a list among the attributes: read anew each time
     if key is not None:
         if len(bindings) >= _REMEMBERED:

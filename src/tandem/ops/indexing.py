@@ -8,16 +8,17 @@ import torch
 import torch.nn.functional as F
 
 
-def embedding(indices, weight, *, mode="raise"):
+def embedding(indices, weight, *, mode="raise", sparse_gradient=False):
     """The rows of weight (entries, size) that the indices number: (*indices.shape, size).
 
-    mode: "raise", or "clip" to the first and last row (MXNet).
+    mode: "raise", or "clip" to the first and last row (MXNet); sparse_gradient: whether weight's gradient is torch's
+    sparse tensor, of the picked rows only.
     """
     index = _whole(indices)
     if mode == "clip":
         index = index.clamp(0, weight.shape[0] - 1)
     try:
-        return F.embedding(index, weight)
+        return F.embedding(index, weight, sparse=sparse_gradient)
     except IndexError:
         raise _outside(index, weight.shape[0], "embedding", lowest=0) from None
 

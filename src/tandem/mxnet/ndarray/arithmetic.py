@@ -8,7 +8,7 @@ import torch
 from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import util
-from tandem.mxnet.ndarray.ndarray import NDArray, in_place_error
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage, in_place_error
 from tandem.mxnet.views import dtype_error, operator_error
 from tandem.ops import typed
 
@@ -70,7 +70,10 @@ def _in_place(name, function):
     def method(self, other):
         a = self._tensor
         if isinstance(other, NDArray):
-            b = other._tensor
+            try:
+                b = other._tensor
+            except SparseStorage:
+                b = other._dense()
             if a.dtype is not b.dtype:
                 raise dtype_error(name, (a, b))
         elif isinstance(other, _NUMBERS):
@@ -126,12 +129,17 @@ def _function(name, function, plain):
     """`nd.add` and its like: either side may be an array or a number; two numbers give Python's result."""
 
     def function_of_two(lhs, rhs):
-        if isinstance(lhs, NDArray):
-            return method(lhs, rhs)
-        if isinstance(rhs, NDArray):
-            if not isinstance(lhs, _NUMBERS):
-                raise _type_error(lhs)
-            return reflected(rhs, lhs)
+        try:
+            if isinstance(lhs, NDArray):
+                return method(lhs, rhs)
+            if isinstance(rhs, NDArray):
+                if not isinstance(lhs, _NUMBERS):
+                    raise _type_error(lhs)
+                return reflected(rhs, lhs)
+        except SparseStorage:
+            from tandem.mxnet.ndarray.sparse_operators import apply
+
+            return apply(name, lhs, rhs)
         if isinstance(lhs, _NUMBERS) and isinstance(rhs, _NUMBERS):
             return plain(lhs, rhs)
         raise _type_error(rhs if isinstance(lhs, _NUMBERS) else lhs)

@@ -6,8 +6,10 @@ import torch
 from tandem.core.arrays import Array
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
-from tandem.mxnet.base import MXNetError, sparse_unsupported
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, mxnet_dtype
+from tandem.mxnet.ndarray.sparse_creation import array as sparse_array
+from tandem.mxnet.ndarray.sparse_creation import is_scipy
 from tandem.mxnet.views import parse_context
 from tandem.ops import sequences
 
@@ -44,7 +46,7 @@ def _sizes(shape):
 def _made(tensor, ctx, out=None):
     if out is None:
         return NDArray._wrap(tensor, ctx)
-    if out._tensor.shape != tensor.shape:
+    if out.shape != tensor.shape:
         raise MXNetError(explain("out= has another shape", expected=tuple(tensor.shape), given=out.shape))
     out._assign(tensor)
     return out
@@ -57,13 +59,18 @@ def array(source_array, ctx=None, dtype=None):
     """
     ctx, device = _place(ctx)
     if isinstance(source_array, Array):
-        source = source_array._tensor.detach()
+        try:
+            source = source_array._tensor.detach()
+        except AttributeError:
+            return sparse_array(source_array, ctx, dtype)
         wanted = source.dtype if dtype is None else mxnet_dtype(dtype)
         return NDArray._wrap(source.to(device=device, dtype=wanted, copy=True), ctx)
     if isinstance(source_array, torch.Tensor):
         source_array = source_array.detach().cpu().numpy()
     wanted = mxnet_dtype(dtype)
     if not isinstance(source_array, np.ndarray):
+        if is_scipy(source_array):
+            return sparse_array(source_array, ctx, dtype)
         if _holds_arrays(source_array):
             raise TypeError(
                 explain(
@@ -111,7 +118,11 @@ def ones(shape, ctx=None, dtype=None, **kwargs):
 
 def _filled(maker, shape, ctx, dtype, stype, out=None, name=None):
     if stype not in (None, "default"):
-        raise sparse_unsupported(stype)
+        from tandem.mxnet.ndarray import sparse_creation
+
+        if maker is torch.ones:
+            raise MXNetError(explain("ones() makes dense arrays", given=f"stype={stype!r}"))
+        return sparse_creation.zeros(stype, shape, ctx, dtype, **({} if out is None else {"out": out}))
     ctx, device = _place(ctx)
     tensor = maker(_sizes(shape), dtype=mxnet_dtype(dtype), device=device)
     return _made(tensor, ctx, out)

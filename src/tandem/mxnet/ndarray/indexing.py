@@ -128,6 +128,15 @@ def _plain(entry):
 
 def _value(value, array):
     """What is assigned, as a tensor or a number."""
+    if isinstance(value, NDArray) and value.stype != "default":
+        raise TypeError(
+            explain(
+                f"{type(array)} does not support assignment with a {value.stype} array",
+                expected="a dense array",
+                given=repr(value),
+                hint="x[:] = value.tostype('default'), or value.copyto(x).",
+            )
+        )
     if isinstance(value, NDArray):
         return value._tensor if value._tensor.device == array._tensor.device else value._tensor.to(array._tensor.device)
     if isinstance(value, (int, float, np.generic)):

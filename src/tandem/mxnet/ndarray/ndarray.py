@@ -9,7 +9,7 @@ from tandem.core.dtypes import dtype_name, torch_dtype
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import util
-from tandem.mxnet.base import MXNetError, sparse_unsupported
+from tandem.mxnet.base import MXNetError, NotSupportedForSparseNDArray
 
 NUMPY_TYPES = {
     torch.float32: np.float32,
@@ -52,6 +52,10 @@ def mxnet_dtype(dtype):
             )
         )
     return found
+
+
+class SparseStorage(AttributeError, NotSupportedForSparseNDArray):
+    """A sparse array was asked for the dense tensor that it does not have."""
 
 
 class NDArray(Array):
@@ -116,7 +120,7 @@ class NDArray(Array):
 
     @property
     def stype(self):
-        """The storage type: always 'default'."""
+        """The storage type: 'default'; 'row_sparse' and 'csr' of sparse arrays."""
         return "default"
 
     @property
@@ -247,6 +251,13 @@ class NDArray(Array):
         Raises ValueError for what is neither.
         """
         if isinstance(other, NDArray):
+            if other.stype != "default":
+                if other.shape != self.shape:
+                    raise MXNetError(
+                        explain("copyto() needs an array of the same shape", expected=self.shape, given=other.shape)
+                    )
+                other._assign(self._tensor)
+                return other
             if other is self or other._tensor.data_ptr() == self._tensor.data_ptr() != 0:
                 import warnings
 
@@ -277,27 +288,42 @@ class NDArray(Array):
         return self.cast(dtype=wanted)
 
     def tostype(self, stype):
-        """A copy of the array in a storage type: 'default'.
+        """A copy of the array in a storage: 'default', 'row_sparse' or 'csr'.
 
-        Raises Unsupported for 'row_sparse' and 'csr'.
+        Raises ValueError where csr is wanted of what is no matrix.
         """
-        if stype != "default":
-            raise sparse_unsupported(stype)
-        return self.copy()
+        from tandem.mxnet.ndarray.sparse_calls import cast_storage
+
+        if stype == "csr" and self.ndim != 2:
+            raise ValueError(
+                explain("To convert to a CSR, the NDArray should be 2 Dimensional. Current shape is " + str(self.shape))
+            )
+        return cast_storage(self, stype=stype)
 
     def detach(self):
-        """The same memory outside the recorded graph."""
-        return type(self)._wrap(self._tensor.detach(), self._ctx)
+        """The same memory outside the recorded graph.
+
+        Where a backward pass has used that graph up, the array itself leaves it too: it is a constant to MXNet.
+        """
+        tensor = self._tensor
+        plain = tensor.detach()
+        if tensor.grad_fn is not None:
+            from tandem.mxnet.spent import is_spent
+
+            if is_spent(tensor):
+                self._tensor = plain
+        return type(self)._wrap(plain, self._ctx)
 
     # --- gradients -------------------------------------------------------------------------------------------------
 
     def attach_grad(self, grad_req="write", stype=None):
-        """Give the array a gradient: 'write' overwrites it in each backward pass, 'add' adds to it, 'null': none."""
+        """Give the array a gradient: 'write' overwrites it in each backward pass, 'add' adds to it, 'null': none.
+
+        stype: the gradient's storage: 'default', 'row_sparse' or 'csr' (None: the array's own).
+        """
         from tandem.mxnet import gradients
 
-        if stype not in (None, "default"):
-            raise sparse_unsupported(stype)
-        gradients.attach(self, grad_req)
+        gradients.attach(self, grad_req, stype=stype)
 
     @property
     def grad(self):

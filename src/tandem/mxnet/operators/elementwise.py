@@ -2,7 +2,6 @@
 
 import torch
 
-from tandem.mxnet.base import sparse_unsupported
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
 from tandem.ops import elementwise, heads, typed
@@ -103,9 +102,7 @@ register("make_loss", _make_loss)
 
 
 def _cast_storage(data, *, stype):
-    """A copy of data in a storage type, of which there is "default" only."""
-    if stype != "default":
-        raise sparse_unsupported(stype)
+    """A copy of data. In `nd` it has the storage `stype`; where there are dense tensors only, it is dense."""
     return typed.copied(data)
 
 

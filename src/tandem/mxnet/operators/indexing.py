@@ -3,7 +3,7 @@
 import torch
 
 from tandem.core.errors import explain
-from tandem.mxnet.base import MXNetError, sparse_unsupported
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators import shapes
 from tandem.mxnet.operators.table import register
@@ -80,15 +80,17 @@ register("scatter_nd", _scatter_nd, ("data", "indices"), {"shape": a.sizes()}, *
 
 def _embedding(data, weight, *, input_dim, output_dim, dtype, sparse_grad):
     """The rows of weight that data numbers; numbers out of range are clipped."""
-    if sparse_grad:
-        raise sparse_unsupported("row_sparse")
     if tuple(weight.shape) != (input_dim, output_dim):
         raise MXNetError(
             explain(
                 "Shape inconsistent in Embedding: weight", expected=(input_dim, output_dim), given=tuple(weight.shape)
             )
         )
-    return indexing.embedding(data.detach(), weight, mode="clip")
+    if sparse_grad and weight.requires_grad:
+        from tandem.mxnet import gradients
+
+        sparse_grad = gradients.wants_rows(weight)
+    return indexing.embedding(data.detach(), weight, mode="clip", sparse_gradient=sparse_grad)
 
 
 register(

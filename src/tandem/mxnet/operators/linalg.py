@@ -1,6 +1,5 @@
 """Products of arrays and the linear algebra of `nd.linalg`."""
 
-from tandem.mxnet.base import sparse_unsupported
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
 from tandem.ops import linalg, matrices
@@ -12,20 +11,16 @@ _PRODUCT = {
 }
 
 
-def _dense_only(forward_stype):
-    if forward_stype not in (None, "default"):
-        raise sparse_unsupported(forward_stype)
-
-
 def _dot(lhs, rhs, *, transpose_a, transpose_b, forward_stype):
-    """Sum of products over lhs's last (transposed: first) axis and rhs's first (transposed: last)."""
-    _dense_only(forward_stype)
+    """Sum of products over lhs's last (transposed: first) axis and rhs's first (transposed: last).
+
+    forward_stype: the storage of a product with a sparse array; that of dense ones is dense.
+    """
     return linalg.dot(lhs, rhs, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
 def _batch_dot(lhs, rhs, *, transpose_a, transpose_b, forward_stype):
-    """The matrix product of each pair in two batches."""
-    _dense_only(forward_stype)
+    """The matrix product of each pair in two batches; they are dense, and so is it whatever forward_stype says."""
     return linalg.batch_dot(lhs, rhs, transpose_a=transpose_a, transpose_b=transpose_b)
 
 

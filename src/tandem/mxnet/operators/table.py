@@ -8,6 +8,15 @@ from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators.attributes import REQUIRED
 
 OPERATORS = {}  # every name and alias -> its row
+# Operators that make sparse arrays of dense ones, or take no dense ones.
+STORAGE_MATTERS = {
+    "_contrib_getnnz",
+    "_identity_with_attr_like_rhs",
+    "_sparse_adagrad_update",
+    "_sparse_retain",
+    "_square_sum",
+    "cast_storage",
+}
 
 
 @dataclass(slots=True, eq=False)
