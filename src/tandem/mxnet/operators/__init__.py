@@ -26,8 +26,8 @@ from tandem.mxnet.operators import (
     shape,
     sparse,
     updates,
-    vision,
     updates_more,
+    vision,
 )
 from tandem.mxnet.operators.table import OPERATORS, Operator, lookup, register
 
@@ -36,8 +36,8 @@ __all__ = [
     "Operator",
     "contrib",
     "creation",
-    "detection",
     "custom",
+    "detection",
     "elementwise",
     "heads",
     "image",
@@ -62,8 +62,8 @@ __all__ = [
     "shape",
     "sparse",
     "updates",
-    "vision",
     "updates_more",
+    "vision",
 ]
 
 

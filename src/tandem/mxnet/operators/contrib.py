@@ -47,8 +47,12 @@ for _name, _function, _inputs in (
 
 
 def _hawkesll(lda, alpha, beta, state, lags, marks, valid_length, max_time):
-    """Log-likelihood of marked self-exciting Hawkes processes, and the state at the end, which has no gradient."""
-    total, end = hawkes.log_likelihood(lda, alpha, beta, state, lags, marks, valid_length.detach(), max_time)
+    """Log-likelihood of marked self-exciting Hawkes processes, and the state at the end.
+
+    Gradients are those of the likelihood with respect to lda, alpha and beta.
+    """
+    given = [array.detach() for array in (state, lags, marks, valid_length, max_time)]
+    total, end = hawkes.log_likelihood(lda, alpha, beta, *given)
     return total, heads.stop_gradient(end)
 
 
