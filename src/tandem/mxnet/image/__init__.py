@@ -1,7 +1,7 @@
-"""`mx.image`: reading images, cutting and resizing them, and augmenters, which do so at random."""
+"""`mx.image`: reading images, cutting and resizing them, augmenters, which do so at random, and batches of images."""
 
 from tandem.mxnet.base import missing
-from tandem.mxnet.image import augment, image
+from tandem.mxnet.image import augment, detection, image
 from tandem.mxnet.image.augment import (
     Augmenter,
     BrightnessJitterAug,
@@ -23,6 +23,17 @@ from tandem.mxnet.image.augment import (
     SaturationJitterAug,
     SequentialAug,
 )
+from tandem.mxnet.image.detection import (
+    CreateDetAugmenter,
+    CreateMultiRandCropAugmenter,
+    DetAugmenter,
+    DetBorrowAug,
+    DetHorizontalFlipAug,
+    DetRandomCropAug,
+    DetRandomPadAug,
+    DetRandomSelectAug,
+    ImageDetIter,
+)
 from tandem.mxnet.image.image import (
     center_crop,
     color_normalize,
@@ -38,6 +49,7 @@ from tandem.mxnet.image.image import (
     resize_short,
     scale_down,
 )
+from tandem.mxnet.image.iterator import ImageIter
 from tandem.mxnet.util import is_np_array
 
 __all__ = [
@@ -49,9 +61,19 @@ __all__ = [
     "ColorNormalizeAug",
     "ContrastJitterAug",
     "CreateAugmenter",
+    "CreateDetAugmenter",
+    "CreateMultiRandCropAugmenter",
+    "DetAugmenter",
+    "DetBorrowAug",
+    "DetHorizontalFlipAug",
+    "DetRandomCropAug",
+    "DetRandomPadAug",
+    "DetRandomSelectAug",
     "ForceResizeAug",
     "HorizontalFlipAug",
     "HueJitterAug",
+    "ImageDetIter",
+    "ImageIter",
     "LightingAug",
     "RandomCropAug",
     "RandomGrayAug",
@@ -64,6 +86,7 @@ __all__ = [
     "center_crop",
     "color_normalize",
     "copyMakeBorder",
+    "detection",
     "fixed_crop",
     "image",
     "imdecode",

@@ -8,7 +8,7 @@ import torch
 
 from tandem.core.errors import explain
 from tandem.formats import images
-from tandem.mxnet.base import MXNetError, numeric_types
+from tandem.mxnet.base import MXNetError, missing, numeric_types
 from tandem.mxnet.gluon.weights import array_class
 from tandem.mxnet.ndarray import _internal
 from tandem.mxnet.ndarray.ndarray import NDArray
@@ -239,3 +239,13 @@ def random_rotate(src, angle_limits, zoom_in=False, zoom_out=False):
     """`imrotate` by an angle drawn from (least, most), each image of a batch by its own."""
     count = None if src.ndim == 3 else src.shape[0]
     return imrotate(src, np.random.uniform(*angle_limits, size=count), zoom_in, zoom_out)
+
+
+def __getattr__(name):
+    # MXNet has augmenters and iterators in this module too.
+    from tandem.mxnet.image import augment, iterator
+
+    for module in (augment, iterator):
+        if not name.startswith("_") and hasattr(module, name):
+            return getattr(module, name)
+    raise missing(__name__, name, [*globals(), *vars(augment)])

@@ -7,7 +7,7 @@ import numpy as np
 
 from tandem.core.errors import explain
 from tandem.mxnet.base import mx_real_t
-from tandem.mxnet.io.utils import _getdata_by_idx, _has_instance, _init_data, _rows
+from tandem.mxnet.io.utils import _getdata_by_idx, _has_instance, _init_data, _joined, _rows
 
 __all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter", "PrefetchingIter", "ResizeIter"]
 
@@ -366,8 +366,6 @@ class NDArrayIter(DataIter):
 
     def _batch(self, sources, kept):
         """The arrays of this batch; kept: what rolled over from the last epoch."""
-        from tandem.mxnet import ndarray
-
         if self.cursor >= self.num_data:
             raise AssertionError(explain("DataIter needs reset.", hint="Its last batch is over."))
         start, stop = self.cursor, self.cursor + self.batch_size
@@ -377,12 +375,12 @@ class NDArrayIter(DataIter):
                     explain("Nothing rolled over from the last epoch", hint="hard_reset() begins without it.")
                 )
             new = [_rows(value, 0, stop) for _, value in sources]
-            return [ndarray.concat(old, value, dim=0) for old, value in zip(kept, new)]
+            return [_joined(pair) for pair in zip(kept, new)]
         if self.last_batch_handle != "pad" or stop <= self.num_data:
             return [_rows(value, start, min(stop, self.num_data)) for _, value in sources]
         again, rest = divmod(stop - self.num_data, self.num_data)
         pieces = [(start, self.num_data), *[(0, self.num_data)] * again, *[(0, rest)] * bool(rest)]
-        return [ndarray.concat(*(_rows(value, *piece) for piece in pieces), dim=0) for _, value in sources]
+        return [_joined([_rows(value, *piece) for piece in pieces]) for _, value in sources]
 
     def getdata(self):
         """The data of this batch.

@@ -84,7 +84,16 @@ class _OnDisk:
 def _rows(value, start, stop):
     """Some rows, as an array of their own."""
     if isinstance(value, NDArray):
-        from tandem.mxnet import ndarray
-
-        return ndarray.slice_axis(value, axis=0, begin=start, end=stop)
+        return value[start:stop].copy()
     return array(value[start:stop])
+
+
+def _joined(pieces):
+    """Arrays with the rows of several."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+    from tandem.mxnet import ndarray
+
+    joined = ndarray.concat(*pieces, dim=0)
+    return type(first)._wrap(joined._tensor, first._ctx)
