@@ -35,3 +35,21 @@ def diagonal_ones(rows, columns, offset=0, *, dtype=torch.float32, device=None):
 def line(x, start=0.0, step=1.0):
     """``start + step * x``."""
     return x * step + start
+
+
+def powers(start, stop, count, base=10.0, *, endpoint=True, dtype=torch.float32, device=None):
+    """``base ^ x`` for `count` numbers x at equal distances from start to stop."""
+    return torch.pow(base, spaced(start, stop, count, endpoint=endpoint, dtype=torch.float64, device=device)).to(dtype)
+
+
+def cosine_window(count, coefficients, *, dtype=torch.float32, device=None):
+    """``sum_k c_k cos(2 pi k i / (count - 1))`` for i from 0 to count - 1; one point has the value 1, none is empty."""
+    if count <= 1:
+        return torch.ones(max(count, 0), dtype=dtype, device=device)
+    angle = torch.arange(count, dtype=torch.float64, device=device) * (2 * math.pi / (count - 1))
+    return sum(c * torch.cos(k * angle) for k, c in enumerate(coefficients)).to(dtype)
+
+
+def repeated_line(count, times, device=None):
+    """0, 1, ... count - 1 in each of so many rows."""
+    return torch.arange(count, device=device).expand(times, -1).contiguous()

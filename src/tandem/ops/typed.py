@@ -177,6 +177,14 @@ def kept(function):
     return computed
 
 
+def clip(x, low, high):
+    """``min(max(x, low), high)`` in the dtype of x; the gradient is 1 on the bounds too."""
+    if not x.is_floating_point():
+        limits = torch.iinfo(x.dtype)
+        low, high = (int(min(max(bound, limits.min), limits.max)) for bound in (low, high))
+    return torch.clamp(x, low, high)
+
+
 def logical_not(x):
     """1 where ``x == 0``, else 0."""
     return torch.logical_not(x).to(x.dtype)
@@ -213,3 +221,8 @@ def polynomial(x, coefficients):
     for c in coefficients[-2:0:-1]:
         y = (y + c) * x
     return y + coefficients[0]
+
+
+def constant(value, like):
+    """A number as a tensor without axes, in the dtype of an array."""
+    return torch.full((), _number(value, like), dtype=like.dtype, device=like.device)

@@ -1,0 +1,136 @@
+"""Functions of `mx.np` that NumPy computes on copies: on the CPU, without gradients.
+
+Without an array of MXNet among the arguments the results are NumPy's own.
+"""
+
+import functools
+
+import numpy as onp
+
+from tandem.core import scope
+from tandem.core.errors import explain
+from tandem.mxnet.ndarray.ndarray import NDArray
+
+# MXNet 1.9.1's name -> NumPy's, where NumPy 2 calls it otherwise.
+_RENAMED = {
+    "alltrue": "all",
+    "in1d": "isin",
+    "msort": "sort",
+    "trapz": "trapezoid",
+}
+_FALLEN = """
+    allclose alltrue apply_along_axis apply_over_axes argpartition argwhere array_equal array_equiv choose compress
+    corrcoef correlate count_nonzero cov digitize divmod extract flatnonzero float_power frexp heaviside histogram2d
+    histogram_bin_edges histogramdd i0 in1d interp intersect1d isclose isin ix_ lexsort min_scalar_type modf msort
+    nanargmax nanargmin nancumprod nancumsum nanmax nanmedian nanmin nanpercentile nanprod nanquantile ndim packbits
+    partition piecewise poly polyadd polydiv polyfit polyint polymul polysub positive promote_types ptp real result_type
+    rollaxis roots searchsorted select setdiff1d setxor1d signbit size spacing take_along_axis trapz tril_indices_from
+    trim_zeros triu_indices_from union1d unpackbits unwrap vander
+""".split()  # noqa: SIM905 (one name to a line would be a page)
+
+# NumPy took these out (its enhancement proposal 32); MXNet's names for them raise, as they do beside NumPy 1.23.
+_FINANCIAL = ("mirr", "npv", "ppmt", "pv", "rate")
+
+
+def _converted(tree, convert):
+    """A tree of lists, tuples and dicts with its leaves converted; named tuples become plain ones."""
+    if isinstance(tree, list):
+        return [_converted(item, convert) for item in tree]
+    if isinstance(tree, tuple):
+        return tuple(_converted(item, convert) for item in tree)
+    if isinstance(tree, dict):
+        return {key: _converted(item, convert) for key, item in tree.items()}
+    return convert(tree)
+
+
+def computed_by_numpy(name, function, args, kwargs):
+    """What a function of NumPy answers for copies of the arrays, its arrays as `mx.np.ndarray`.
+
+    Raises ValueError where gradients were to flow through it.
+    """
+    arrays = []
+
+    def copied(leaf):
+        if isinstance(leaf, NDArray):
+            arrays.append(leaf)
+            return leaf.asnumpy()
+        return leaf
+
+    args, kwargs = _converted(args, copied), _converted(kwargs, copied)
+    result = function(*args, **kwargs)
+    if not arrays:
+        return result
+    tracked = scope._current.recording and any(one._tensor.requires_grad for one in arrays)
+
+    def wrapped(leaf):
+        if not isinstance(leaf, onp.ndarray):
+            return leaf
+        if tracked and leaf.dtype.kind == "f":
+            raise ValueError(
+                explain(
+                    f"mx.np.{name} is computed by NumPy, without gradients",
+                    expected="a function with gradients inside autograd.record()",
+                    hint="Call it outside of record(), or on array.detach().",
+                )
+            )
+        return _array(leaf, arrays[0].context)
+
+    return _converted(result, wrapped)
+
+
+def _array(values, ctx):
+    from tandem.mxnet.numpy import array
+
+    return array(values, dtype=values.dtype, ctx=ctx)
+
+
+def _fallen(name):
+    original = getattr(onp, _RENAMED.get(name, name))
+    if name == "msort":
+        original = functools.partial(original, axis=0)
+    if name == "in1d":
+
+        def original(ar1, ar2, assume_unique=False, invert=False):
+            return onp.isin(onp.ravel(ar1), ar2, assume_unique=assume_unique, invert=invert)
+
+    def function(*args, **kwargs):
+        return computed_by_numpy(name, original, args, kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`numpy.{_RENAMED.get(name, name)}`, computed on copies on the CPU."
+    if name == "count_nonzero":
+
+        def function(*args, **kwargs):
+            found = computed_by_numpy(name, original, args, kwargs)
+            return int(found) if isinstance(found, onp.integer) else found
+
+    if callable(original) and not isinstance(original, (functools.partial, onp.ufunc)):
+        function.__wrapped__ = original  # its signature
+    return function
+
+
+def _financial(name):
+    def function(*args, **kwds):
+        raise RuntimeError(
+            explain(
+                f"In accordance with NEP 32, the function {name} was removed from NumPy version 1.20",
+                hint="numpy_financial has it.",
+            )
+        )
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = "Raises RuntimeError: NumPy does not have it any more."
+    return function
+
+
+globals().update({name: _fallen(name) for name in _FALLEN})
+globals().update({name: _financial(name) for name in _FINANCIAL})
+
+__all__ = [*_FALLEN, *_FINANCIAL]
+
+
+def genfromtxt(*args, **kwargs):
+    """`numpy.genfromtxt`, its table as an array."""
+    from tandem.mxnet.context import current_context
+
+    return _array(onp.genfromtxt(*args, **kwargs), current_context())
