@@ -6,6 +6,7 @@ from tandem.mxnet import optimizer as optimizers
 from tandem.mxnet.gluon import extensions
 from tandem.mxnet.gluon.parameter import Parameter, ParameterDict
 from tandem.mxnet.gradients import hook_of
+from tandem.mxnet.ndarray.ndarray import NDArray
 
 __all__ = ["Trainer"]
 
@@ -196,6 +197,8 @@ class Trainer:
             self._grow()
         if not self._kv_initialized:
             self._init_kvstore()
+        if type(batch_size) is not int and isinstance(batch_size, NDArray):
+            batch_size = batch_size._tensor.item()  # the number of tokens, say
         self._optimizer.rescale_grad = self._scale / batch_size
 
     def _refuse_on_store(self, what):

@@ -161,7 +161,7 @@ class ndarray(NDArray):
         return call("astype", lambda x: x.to(wanted, copy=True), self, self._tensor)
 
     def reshape(self, *args, **kwargs):
-        """The same memory in another shape; one size may be -1.
+        """A copy in another shape; one size may be -1. `reshape_view` shares the memory.
 
         Raises MXNetError where the sizes do not fit, TypeError for other arguments than sizes and `order`.
         """
@@ -172,9 +172,7 @@ class ndarray(NDArray):
         if isinstance(sizes, tuple) and len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
             sizes = sizes[0]
         sizes = (sizes,) if hasattr(sizes, "__index__") else tuple(size.__index__() for size in sizes)
-        if not self._tensor.is_contiguous():
-            self._tensor = self._tensor.contiguous()
-        return call("reshape", lambda x: x.view(sizes), self, self._tensor)
+        return call("reshape", lambda x: typed.copied(x.reshape(sizes)), self, self._tensor)
 
     def reshape_view(self, *shape, **kwargs):
         """The same memory in another shape, with the codes of `mx.nd.NDArray.reshape`."""

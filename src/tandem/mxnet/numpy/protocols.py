@@ -89,11 +89,19 @@ def _by_numpy(name, function, args, kwargs):
     context = next(leaf.context for leaf in _leaves((args, kwargs)) if isinstance(leaf, NDArray))
     args = _converted(args, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
     kwargs = _converted(kwargs, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
-    array = _counterpart("array")
-    return _converted(
-        function(*args, **kwargs),
-        lambda leaf: array(leaf, dtype=leaf.dtype, ctx=context) if isinstance(leaf, onp.ndarray) else leaf,
-    )
+    return _converted(function(*args, **kwargs), lambda leaf: _array_of(leaf, context))
+
+
+def _array_of(leaf, context):
+    """A result of NumPy's as an array on a context; what is no array stays as it is.
+
+    Raises ValueError for complex numbers.
+    """
+    if not isinstance(leaf, onp.ndarray):
+        return leaf
+    if leaf.dtype.kind == "c":
+        raise ValueError(explain("Complex numbers are not supported", given=str(leaf.dtype)))
+    return _counterpart("array")(leaf, dtype=leaf.dtype, ctx=context)
 
 
 def _leaves(tree):

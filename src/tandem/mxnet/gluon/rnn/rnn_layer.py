@@ -82,6 +82,16 @@ class _RNNLayer(HybridBlock):
                     )
                 self._names[-1].append(names)
 
+    def _collect_params_with_prefix(self, prefix=""):
+        """Structural name -> parameter: MXNet's files name the weights as those of a stack of cells."""
+        prefix = prefix + "." if prefix else ""
+        found = {}
+        for key, parameter in self._reg_params.items():
+            place, _, name = key.partition("_")
+            cell = f"{place[0]}_cell." if self._dir == 2 else ""
+            found[f"{prefix}_unfused.{place[1:]}.{cell}{name}"] = parameter
+        return found
+
     def __repr__(self):
         content = f"{self.l0_i2h_weight.shape[1] or None} -> {self._hidden_size}, {self._layout}"
         if self._num_layers != 1:
