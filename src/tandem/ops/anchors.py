@@ -70,6 +70,8 @@ def training_targets(
     them; scores: (B, classes, N), before the softmax. A sample without objects is ignored.
     """
     batch, count = labels.shape[0], anchors.shape[0]
+    if not labels.shape[1]:
+        labels = labels.new_full((batch, 1, labels.shape[2]), -1)
     there = (labels[:, :, 0] != -1).to(torch.int8).cummin(1)[0].bool()  # (B, L)
     objects = labels[:, :, 1:5]
     overlap = bx.jaccard(objects.unsqueeze(2), anchors)  # (B, L, N)

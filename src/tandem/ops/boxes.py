@@ -5,6 +5,8 @@ unit. Nothing here reads values back to the host but `suppress` and `match`, whi
 operators of their own they are one step of whoever records them.
 """
 
+import math
+
 import numpy as np
 import torch
 
@@ -254,7 +256,7 @@ def suppressed(
     remove each other within their group, or `across` groups.
     Gradients go to where each row came from, as if boxes had kept their form. Returns data's shape.
     """
-    rows = data.reshape(-1, *data.shape[-2:])
+    rows = data.reshape(math.prod(data.shape[:-2]), *data.shape[-2:])
     scores = rows[..., score].detach()
     alive = scores > valid
     if group is not None:
@@ -331,7 +333,7 @@ def bipartite(scores, threshold, *, ascending=False, most=None):
     scores: (..., N, M). Pairs must exceed the threshold, or (ascending: the smallest first) stay below it. most: no
     more pairs than that, the best ones.
     """
-    flat = scores.reshape(-1, *scores.shape[-2:]).transpose(1, 2)
+    flat = scores.reshape(math.prod(scores.shape[:-2]), *scores.shape[-2:]).transpose(1, 2)
     allowed = flat < threshold if ascending else flat > threshold
     flat = torch.where(allowed, -flat if ascending else flat, float("-inf"))
     rows = match(flat)

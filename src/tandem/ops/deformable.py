@@ -5,29 +5,42 @@ import torch
 from tandem.ops.conv import per_axis
 
 
-def _sample(data, rows, columns):
-    """Images at points between pixels, 0 outside: (G, C, H, W) at (G, P) gives (G, C, P).
+def _sharp(position, size):
+    """What is read along one axis: pairs (index, weight). Outside of the first pixel's centre and of the last pixel
+    there is nothing; behind the last pixel's centre that pixel counts alone."""
+    inside = (position >= 0) & (position < size)
+    position = torch.where(inside, position, 0)  # what is no number, too
+    position = torch.where(position.detach() >= size - 1, position - (position - (size - 1)).detach(), position)
+    below = position.detach().floor()
+    part = position - below
+    below = below.long()
+    return (below, (1 - part) * inside), ((below + 1).clamp_max(size - 1), part * inside)
 
-    The derivative by a position is that to the right (downwards) of it where the position is a whole number. Points
-    that lie outside give 0 even where a pixel is less than one away, as MXNet (1.9.1) has it.
+
+def _soft(position, size):
+    """As `_sharp`, with zeros around the image, which it blends with."""
+    position = torch.where((position > -1) & (position < size), position, -1)  # what is no number, too
+    below = position.detach().floor()
+    part = position - below
+    found = []
+    for index, weight in ((below, 1 - part), (below + 1, part)):
+        found.append((index.clamp(0, size - 1).long(), weight * ((index >= 0) & (index < size))))
+    return found
+
+
+def _sample(data, rows, columns, edge):
+    """Images at points between pixels: (G, C, H, W) at (G, P) gives (G, C, P).
+
+    Where a position is a whole number its derivative is that to the right (downwards).
     """
     groups, channels, height, width = data.shape
-    inside = (rows >= 0) & (columns >= 0) & (rows < height) & (columns < width)
-    axes = []
-    for position, size in ((rows, height), (columns, width)):
-        # In the last row (column) there is nothing below: the last pixel counts alone.
-        position = torch.where(position.detach() >= size - 1, position - (position - (size - 1)).detach(), position)
-        below = position.detach().floor().clamp(0, size - 1)
-        part = position - below
-        below = below.long()
-        axes.append(((below, 1 - part), ((below + 1).clamp_max(size - 1), part)))
+    axes = edge(rows, height), edge(columns, width)
     flat = data.reshape(groups, channels, height * width)
     found = None
     for row, row_weight in axes[0]:
         for column, column_weight in axes[1]:
             index = (row * width + column).unsqueeze(1).expand(-1, channels, -1)
-            weight = row_weight * column_weight * inside
-            value = flat.gather(2, index) * weight.unsqueeze(1)
+            value = flat.gather(2, index) * (row_weight * column_weight).unsqueeze(1)
             found = value if found is None else found + value
     return found
 
@@ -37,10 +50,10 @@ def deformable_conv(
 ):
     """``y[o, p] = b[o] + sum_{i, k} w[o, i, k] m[k, p] x[i, p * stride + k * dilation - padding + offset[k, p]]``.
 
-    data: (N, C, H, W), read between its pixels, 0 outside; offset: (N, offset_groups * kernel * 2, h, w), (row, column)
-    for each point of the window; mask: (N, offset_groups * kernel, h, w) or None; weight: (out, C / groups, *kernel);
-    bias: (out,). The channels divide into offset_groups, each with offsets of its own. Returns (N, out, h, w).
-    Dai et al., 2017; with a mask Zhu et al., 2018.
+    data: (N, C, H, W), read between its pixels, 0 outside (with a mask the border blends with it); offset: (N,
+    offset_groups * kernel * 2, h, w), (row, column) for each point of the window; mask: (N, offset_groups * kernel, h,
+    w) or None; weight: (out, C / groups, *kernel); bias: (out,). The channels divide into offset_groups, each with
+    offsets of its own. Returns (N, out, h, w). Dai et al., 2017; with a mask Zhu et al., 2018.
     """
     n, channels, height, width = data.shape
     outputs, _, *kernel = weight.shape
@@ -53,7 +66,9 @@ def deformable_conv(
     rows = moved[:, :, :, 0] + window[0][:, None, None, None] + start[0][:, None]
     columns = moved[:, :, :, 1] + window[1][:, None, None] + start[1]
     images = data.reshape(n * offset_groups, channels // offset_groups, height, width)
-    found = _sample(images, rows.reshape(len(images), -1), columns.reshape(len(images), -1))
+    # MXNet (1.9.1) reads differently at the border, with a mask and without.
+    edge = _sharp if mask is None else _soft
+    found = _sample(images, rows.reshape(len(images), -1), columns.reshape(len(images), -1), edge)
     found = found.reshape(n, offset_groups, channels // offset_groups, points, high * wide)
     if mask is not None:
         found = found * mask.reshape(n, offset_groups, 1, points, high * wide)

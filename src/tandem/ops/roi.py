@@ -7,6 +7,7 @@ all its channels: one embedding bag, whose memory does not grow with the number 
 Where a region names an image that is not there, its features are 0.
 """
 
+import functools
 import math
 
 import torch
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 
 def _scaled(rois, scale):
     """(image, there, left, top, right, bottom): the coordinates in pixels of the features."""
-    rois = rois.detach()
+    rois = torch.nan_to_num(rois.detach())
     return (rois[:, 0].long(), *(part * scale for part in rois[:, 1:5].unbind(1)))
 
 
@@ -29,11 +30,16 @@ def _most(counts):
     return 1 if counts.is_meta or not counts.numel() else max(int(counts.max()), 1)
 
 
-def _bag(rows, index, weight):
-    """``sum_k weight[b, k] rows[index[b, k]]``; half precision is summed up in float32."""
-    if rows.dtype in (torch.float16, torch.bfloat16):
-        return F.embedding_bag(index, rows.float(), per_sample_weights=weight.float(), mode="sum").to(rows.dtype)
-    return F.embedding_bag(index, rows, per_sample_weights=weight.to(rows.dtype), mode="sum")
+def _bag(rows, index, weight, axes):
+    """``sum_k weight[b, k] rows[index[b, k]]``, b in the first axes and k in the others: (*b, channels).
+
+    Half precision is summed up in float32.
+    """
+    dtype = torch.float32 if rows.dtype in (torch.float16, torch.bfloat16) else rows.dtype
+    bags = index.flatten(0, axes - 1).flatten(1)
+    weights = weight.flatten(0, axes - 1).flatten(1).to(dtype)
+    found = F.embedding_bag(bags, rows.to(dtype), per_sample_weights=weights, mode="sum").to(rows.dtype)
+    return found.reshape(*index.shape[:axes], rows.shape[1])
 
 
 def _pixels(data, groups=1):
@@ -47,7 +53,7 @@ def _unit(length, pixels):
     """Where samples of `roi_align` read along one axis: ((index, weight), (index, weight)). Up to a pixel outside the
     image the border counts, beyond there is nothing."""
     inside = (length >= -1) & (length <= pixels)
-    length = length.clamp(0, pixels - 1)
+    length = torch.where(inside, length, 0).clamp(0, pixels - 1)
     below = length.floor()
     part = length - below
     below = below.long()
@@ -56,19 +62,33 @@ def _unit(length, pixels):
 
 
 def _corners(rows, columns, width):
-    """Pixels and weights of points from what is read along each axis: both with a new last axis of four."""
+    """Pixels and weights of points from what is read along each axis: both with a new last axis."""
     index = [r * width + c for r, _ in rows for c, _ in columns]
     weight = [a * b for _, a in rows for _, b in columns]
     return torch.stack(index, -1), torch.stack(weight, -1)
 
 
+def _dense(taps, pixels):
+    """What is read along one axis, pixel by pixel where that is less than sample by sample."""
+    index, weight = taps[0]
+    if 2 * index.shape[-1] <= pixels:
+        return taps
+    whole = weight.new_zeros(*weight.shape[:-1], pixels)
+    for index, weight in taps:
+        whole = whole.scatter_add(-1, index, weight)
+    return [(torch.arange(pixels, device=whole.device).expand_as(whole), whole)]
+
+
 # --- aligned means ---------------------------------------------------------------------------------------------------
 
 
-def _axis(begin, length, bins, ratio):
-    """Sample positions along one axis, (R, bins, samples), and how much each counts, (R, 1, samples)."""
+def _axis(begin, length, bins, ratio, limit):
+    """Sample positions along one axis, (R, bins, samples), and how much each counts, (R, 1, samples).
+
+    A region far larger than the image has no more than `limit` samples, most of which lie outside.
+    """
     size = length / bins
-    counts = torch.full_like(size, ratio) if ratio > 0 else size.ceil().clamp_min(0)
+    counts = torch.full_like(size, ratio) if ratio > 0 else size.ceil().clamp(0, limit)
     most = ratio if ratio > 0 else _most(counts)
     step = torch.arange(most, dtype=size.dtype, device=size.device)
     at = torch.arange(bins, dtype=size.dtype, device=size.device)
@@ -94,12 +114,12 @@ def roi_align(data, rois, size, scale, *, ratio=-1, by_position=False, aligned=F
     across, down = right - left, bottom - top
     if not aligned:
         across, down = across.clamp_min(1), down.clamp_min(1)
-    y, y_weight = _axis(top, down, high, ratio)
-    x, x_weight = _axis(left, across, wide, ratio)
+    y, y_weight = _axis(top, down, high, ratio, 4 * height + 16)
+    x, x_weight = _axis(left, across, wide, ratio, 4 * width + 16)
     y_weight = y_weight * there[:, None, None]
-    rows = [(index, weight * y_weight) for index, weight in _unit(y, height)]
-    columns = [(index, weight * x_weight) for index, weight in _unit(x, width)]
-    # (R, h, w, samples down, samples across, 4)
+    rows = _dense([(index, weight * y_weight) for index, weight in _unit(y, height)], height)
+    columns = _dense([(index, weight * x_weight) for index, weight in _unit(x, width)], width)
+    # (R, h, w, samples or pixels down, and across, and what is read at each)
     rows = [(i[:, :, None, :, None], w[:, :, None, :, None]) for i, w in rows]
     columns = [(i[:, None, :, None, :], w[:, None, :, None, :]) for i, w in columns]
     index, weight = _corners(rows, columns, width)
@@ -108,9 +128,7 @@ def roi_align(data, rois, size, scale, *, ratio=-1, by_position=False, aligned=F
     if by_position:
         first = first + torch.arange(groups, device=data.device).reshape(high, wide)
     index = index + (first * (height * width))[:, :, :, None, None, None]
-    count = len(rois) * high * wide
-    found = _bag(_pixels(data, groups), index.reshape(count, -1), weight.reshape(count, -1))
-    return found.reshape(len(rois), high, wide, -1).permute(0, 3, 1, 2)
+    return _bag(_pixels(data, groups), index, weight, 3).permute(0, 3, 1, 2)
 
 
 def rotated_roi_align(data, rois, size, scale, *, ratio=-1):
@@ -124,8 +142,8 @@ def rotated_roi_align(data, rois, size, scale, *, ratio=-1):
     image, there = _images(image, n)
     angle = rois[:, 5].detach() * (math.pi / 180)
     across, down = across.clamp_min(1), down.clamp_min(1)
-    v, v_weight = _axis(-down / 2, down, high, ratio)
-    u, u_weight = _axis(-across / 2, across, wide, ratio)
+    v, v_weight = _axis(-down / 2, down, high, ratio, height + width + 64)
+    u, u_weight = _axis(-across / 2, across, wide, ratio, height + width + 64)
     v, v_weight = v[:, :, None, :, None], (v_weight * there[:, None, None])[:, :, None, :, None]
     u, u_weight = u[:, None, :, None, :], u_weight[:, None, :, None, :]
     cos, sin = (part[:, None, None, None, None] for part in (torch.cos(angle), torch.sin(angle)))
@@ -134,9 +152,7 @@ def rotated_roi_align(data, rois, size, scale, *, ratio=-1):
     index, weight = _corners(_unit(at_y, height), _unit(at_x, width), width)
     weight = weight * (u_weight * v_weight).unsqueeze(-1)
     index = index + (image * (height * width))[:, None, None, None, None, None]
-    count = len(rois) * high * wide
-    found = _bag(_pixels(data), index.reshape(count, -1), weight.reshape(count, -1))
-    return found.reshape(len(rois), high, wide, -1).permute(0, 3, 1, 2)
+    return _bag(_pixels(data), index, weight, 3).permute(0, 3, 1, 2)
 
 
 # --- means of whole pixels -------------------------------------------------------------------------------------------
@@ -149,7 +165,7 @@ def position_sensitive_pool(data, rois, size, scale, *, groups, channels):
     column``, row and column the bin's place in a grid of groups. Dai et al., 2016 (R-FCN).
     """
     n, _, height, width = data.shape
-    rois = rois.detach()
+    rois = torch.nan_to_num(rois.detach())
     image, there = _images(rois[:, 0].long(), n)
     begin_x, begin_y = (_half_up(part) * scale for part in rois[:, 1:3].unbind(1))
     end_x, end_y = ((_half_up(part) + 1) * scale for part in rois[:, 3:5].unbind(1))
@@ -180,9 +196,7 @@ def position_sensitive_pool(data, rois, size, scale, *, groups, channels):
     area = ((bottom - top)[:, :, None] * (right - left)[:, None, :]).double()
     share = torch.where(empty, 0, 1 / area.clamp_min(1))
     weight = share.unsqueeze(-1) * torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=share.dtype, device=share.device)
-    count = len(rois) * size * size
-    found = _bag(_pixels(table, groups * groups), index.reshape(count, 4), weight.reshape(count, 4))
-    return found.reshape(len(rois), size, size, channels).permute(0, 3, 1, 2).to(data.dtype)
+    return _bag(_pixels(table, groups * groups), index, weight, 3).permute(0, 3, 1, 2).to(data.dtype)
 
 
 def _half_up(x):
@@ -200,7 +214,7 @@ def deformable_position_sensitive_pool(
     channels / K channels each; or None. Gradients flow to data and shifts. Dai et al., 2017.
     """
     n, _, height, width = data.shape
-    rois = rois.detach()
+    rois = torch.nan_to_num(rois.detach())
     image, there = _images(rois[:, 0].long(), n)
     left, top = (_half_up(part) * scale - 0.5 for part in rois[:, 1:3].unbind(1))
     right, bottom = ((_half_up(part) + 1) * scale - 0.5 for part in rois[:, 3:5].unbind(1))
@@ -223,7 +237,7 @@ def deformable_position_sensitive_pool(
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
     def unit(position, pixels):
-        position = position.clamp(0, pixels - 1)
+        position = torch.where(inside, position, 0).clamp(0, pixels - 1)
         below, above = position.detach().floor(), position.detach().ceil()
         part = position - below
         return (below.long(), 1 - part), (above.long(), part)
@@ -237,11 +251,9 @@ def deformable_position_sensitive_pool(
     number = inside.sum((-1, -2))
     share = (inside & there[:, None, None, None, None, None]) / number.clamp_min(1)[..., None, None]
     weight = weight * share.unsqueeze(-1).to(weight.dtype)
-    count = len(rois) * classes * size * size
     each = channels // classes
     rows = data.reshape(n, classes, each, groups * groups, height, width).permute(0, 1, 3, 4, 5, 2).reshape(-1, each)
-    found = _bag(rows, index.reshape(count, -1), weight.reshape(count, -1))
-    found = found.reshape(len(rois), classes, size, size, each).permute(0, 1, 4, 2, 3)
+    found = _bag(rows, index, weight, 4).permute(0, 1, 4, 2, 3)
     number = number.unsqueeze(2).expand(-1, -1, each, -1, -1).to(data.dtype)
     return found.reshape(len(rois), channels, size, size), number.reshape(len(rois), channels, size, size)
 
@@ -267,9 +279,9 @@ def _keys(data):
     return ((high << 32) | last).reshape(n, height, width, channels)
 
 
-def _window_best(keys, image, first_row, last_row, first_column, last_column):
+def _window_best(keys, image, first_row, last_row, first_column, last_column, *, look):
     # A window of any size is covered by four, maybe overlapping, whose sides are powers of two; the largest keys of all
-    # of those that fit into the image are made from those of half the side.
+    # of those that fit into the image are made from those of half the side. look: read back which sides there are.
     def levels(first, last, most):
         length = (last - first).clamp(1, most)
         return sum(((length >= 2**power).long() for power in range(1, most.bit_length())), torch.zeros_like(length))
@@ -282,19 +294,19 @@ def _window_best(keys, image, first_row, last_row, first_column, last_column):
     columns = [edge.unsqueeze(1).expand(shape).reshape(-1) for edge in (first_column, last_column)]
     image = image[:, None, None].expand(shape).reshape(-1)
     best = keys.new_zeros(len(image), channels)
-    values = keys.device.type == "cpu" and len(image) > 0  # whether one may look which levels there are
-    for level in range(int(row_level.max()) + 1 if values else height.bit_length()):
+    look = look and len(image) > 0
+    for level in range(int(row_level.max()) + 1 if look else height.bit_length()):
         if level:
             half = 2 ** (level - 1)
             keys = torch.maximum(keys[:, :-half], keys[:, half:])
         table = keys
-        for other in range(int(column_level.max()) + 1 if values else width.bit_length()):
+        for other in range(int(column_level.max()) + 1 if look else width.bit_length()):
             if other:
                 half = 2 ** (other - 1)
                 table = torch.maximum(table[:, :, :-half], table[:, :, half:])
             high, wide = table.shape[1:3]
             here = (row_level == level) & (column_level == other)
-            bins = here.nonzero().squeeze(1) if values else slice(None)
+            bins = here.nonzero().squeeze(1) if look else slice(None)
             top, bottom = rows[0][bins].clamp_max(high - 1), (rows[1][bins] - 2**level).clamp(0, high - 1)
             left, right = columns[0][bins].clamp_max(wide - 1), (columns[1][bins] - 2**other).clamp(0, wide - 1)
             flat, found = table.reshape(-1, channels), None
@@ -302,7 +314,7 @@ def _window_best(keys, image, first_row, last_row, first_column, last_column):
                 for column in (left, right):
                     part = flat.index_select(0, (image[bins] * high + row) * wide + column)
                     found = part if found is None else torch.maximum(found, part)
-            if values:
+            if look:
                 best[bins] = found
             else:
                 best = torch.where(here.unsqueeze(1), found, best)
@@ -314,7 +326,8 @@ _LIBRARY.define(
     "window_best(Tensor keys, Tensor image, Tensor first_row, Tensor last_row, Tensor first_column, "
     "Tensor last_column) -> Tensor"
 )
-_LIBRARY.impl("window_best", _window_best, "CompositeExplicitAutograd")
+_LIBRARY.impl("window_best", functools.partial(_window_best, look=False), "CompositeExplicitAutograd")
+_LIBRARY.impl("window_best", functools.partial(_window_best, look=True), "CPU")
 _LIBRARY.impl(
     "window_best",
     lambda keys, image, rows, _, columns, __: keys.new_empty(

@@ -69,6 +69,8 @@ SHAPES = {
     "FullyConnected": _dense,
     "Convolution": _conv,
     "Deconvolution": _conv_transpose,
+    "_contrib_DeformableConvolution": _conv,
+    "_contrib_ModulatedDeformableConvolution": _conv,
     "BatchNorm": _batch_norm,
     "LayerNorm": _channel_norm(lambda a: a["axis"]),
     "InstanceNorm": _channel_norm(lambda a: 1),

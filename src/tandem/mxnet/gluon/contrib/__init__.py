@@ -4,9 +4,9 @@ import importlib
 
 from tandem.mxnet.base import missing
 
-_MODULES = ("data", "estimator", "nn", "rnn")
+_MODULES = ("cnn", "data", "estimator", "nn", "rnn")
 
-__all__ = ["data", "estimator", "nn", "rnn"]
+__all__ = ["cnn", "data", "estimator", "nn", "rnn"]
 
 
 def __getattr__(name):
