@@ -287,6 +287,48 @@ found = [
     same_code(code, ["found"], d=folder)
 
 
+@pytest.mark.oracle
+def test_sparse_rows(folder, tmp_path):
+    (tmp_path / "l.svm").write_text("0:1 1:2\n1:3\n0:4\n1:1 0:6\n0:7\n")
+    code = (
+        _EPOCHS
+        + """
+kept = []  # MXNet's arrays do not outlive their iterator
+def L(**given):
+    kept.append(mx.io.LibSVMIter(**given))
+    return kept[-1]
+found = [
+    epochs(L(data_libsvm=d + 'a.svm', data_shape=(4,), batch_size=2)),
+    epochs(L(data_libsvm=d + 'a.svm', data_shape='(4,)', batch_size=3, label_libsvm=d + 'l.svm', label_shape=(2,))),
+    epochs(L(data_libsvm=d + 'a.svm', data_shape=(4,), batch_size=5, data_name='x')),
+]
+it = L(data_libsvm=d + 'a.svm', data_shape=(4,), label_libsvm=d + 'l.svm', label_shape=(2,), batch_size=2)
+b = it.next()
+found.append([[one.stype, *(part.asnumpy() for part in (one.data, one.indices, one.indptr))]
+              for one in (b.data[0], b.label[0])])
+dense = nd.arange(20).reshape((5, 4)) * nd.array([[0, 1, 0, 2]])
+it = mx.io.NDArrayIter(dense.tostype('csr'), {'label': dense.tostype('csr')}, 2, last_batch_handle='discard')
+found.append([[b.data[0].stype, b.data, b.label, b.pad] for b in it])
+try:
+    mx.io.NDArrayIter(dense.tostype('csr'), batch_size=2)
+except NotImplementedError:
+    found.append('NotImplementedError')
+"""
+    )
+    same_code(code, ["found"], d=folder)
+
+
+def test_sparse_rows_in_another_order():
+    dense = mx.nd.arange(20).reshape((5, 4)) * mx.nd.array([[0, 1, 0, 2]])
+    orders = []
+    for source in (dense, dense.tostype("csr")):
+        np.random.seed(2)
+        it = mx.io.NDArrayIter(source, batch_size=2, shuffle=True, last_batch_handle="discard")
+        it.reset()
+        orders.append([batch.data[0].asnumpy() for batch in it])
+    assert_same(*orders)
+
+
 def test_shuffled_digits(folder, tmp_path):
     _idx(tmp_path / "images.gz", np.arange(7 * 12).reshape(7, 3, 4), packed=True)
 

@@ -8,6 +8,7 @@ import numpy as np
 from tandem.core.errors import explain
 from tandem.mxnet.base import mx_real_t
 from tandem.mxnet.io.utils import _getdata_by_idx, _has_instance, _init_data, _joined, _rows
+from tandem.mxnet.ndarray import sparse
 
 __all__ = ["DataBatch", "DataDesc", "DataIter", "NDArrayIter", "PrefetchingIter", "ResizeIter"]
 
@@ -275,6 +276,7 @@ class NDArrayIter(DataIter):
     rows to a batch; shuffle: whether the rows come in another order in each epoch, drawn by `numpy.random`;
     last_batch_handle: what happens to rows that do not fill a batch: 'pad' with the first ones, 'discard', or
     'roll_over' into the next epoch; data_name, label_name: of arrays that have no name; layout: for `provide_data`.
+    Raises NotImplementedError for a CSRNDArray, unless what does not fill a batch is discarded.
     """
 
     def __init__(
@@ -291,6 +293,14 @@ class NDArrayIter(DataIter):
         super().__init__(batch_size)
         self.data = _init_data(data, allow_empty=False, default_name=data_name)
         self.label = _init_data(label, allow_empty=True, default_name=label_name)
+        if last_batch_handle != "discard" and _has_instance(self.data + self.label, sparse.CSRNDArray):
+            raise NotImplementedError(
+                explain(
+                    "NDArrayIter fills no batches of sparse rows up",
+                    expected="last_batch_handle='discard' for a CSRNDArray",
+                    given=repr(last_batch_handle),
+                )
+            )
         self.idx = np.arange(self.data[0][1].shape[0])
         self.shuffle = shuffle
         self.last_batch_handle = last_batch_handle

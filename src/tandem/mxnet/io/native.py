@@ -9,6 +9,7 @@ from tandem.core.errors import explain
 from tandem.formats import mnist
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.io.io import DataBatch, DataDesc, DataIter
+from tandem.mxnet.io.utils import SparseRows
 from tandem.mxnet.ndarray.creation import array
 
 __all__ = ["CSVIter", "LibSVMIter", "MNISTIter", "MXDataIter"]
@@ -129,7 +130,7 @@ class _Batches:
 
     @staticmethod
     def _array(values):
-        return array(values, dtype=values.dtype)
+        return values.as_array() if isinstance(values, SparseRows) else array(values, dtype=values.dtype)
 
     def _index(self, rows):
         return rows.astype(np.uint64)
@@ -334,36 +335,6 @@ class _Pixels:
 # --- sparse rows -----------------------------------------------------------------------------------------------------
 
 
-class _SparseRows:
-    """Rows of numbers of which few are not zero: their values and columns one after the other, and where rows begin."""
-
-    def __init__(self, values, columns, starts, shape):
-        self.values, self.columns, self.starts, self.shape = values, columns, starts, shape
-
-    def __len__(self):
-        return len(self.starts) - 1
-
-    def __getitem__(self, rows):
-        pieces = [slice(*self.starts[row : row + 2]) for row in rows]
-        lengths = [piece.stop - piece.start for piece in pieces]
-        return _SparseRows(
-            np.concatenate([self.values[piece] for piece in pieces]),
-            np.concatenate([self.columns[piece] for piece in pieces]),
-            np.concatenate([[0], np.cumsum(lengths)]),
-            (len(rows), *self.shape[1:]),
-        )
-
-
-class _SparseBatches(_Batches):
-    @staticmethod
-    def _array(values):
-        if not isinstance(values, _SparseRows):
-            return array(values, dtype=values.dtype)
-        from tandem.mxnet.ndarray import sparse
-
-        return sparse.csr_matrix((values.values, values.columns, values.starts), shape=values.shape)
-
-
 def _libsvm(path, width):
     """(labels, sparse rows) of a file in LibSVM's format: a label and `column:value` pairs to a line, columns from 0.
 
@@ -392,7 +363,7 @@ def _libsvm(path, width):
                 given=f"{min(columns)} to {max(columns)}",
             )
         )
-    rows = _SparseRows(
+    rows = SparseRows(
         np.array(values, np.float32), np.array(columns, np.int64), np.array(starts, np.int64), (len(labels), width)
     )
     return np.array(labels, np.float32), rows
@@ -437,4 +408,4 @@ def LibSVMIter(*args, **kwargs):
     if given["num_parts"] > 1:
         part = np.array_split(np.arange(len(rows)), given["num_parts"])[given["part_index"]]
         labels, rows = labels[part], rows[part]
-    return MXDataIter(_SparseBatches(rows, labels, given["batch_size"]), **_names(kwargs))
+    return MXDataIter(_Batches(rows, labels, given["batch_size"]), **_names(kwargs))

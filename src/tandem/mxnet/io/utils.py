@@ -3,6 +3,7 @@
 import numpy as np
 
 from tandem.core.errors import explain
+from tandem.mxnet.ndarray import sparse
 from tandem.mxnet.ndarray.creation import array
 from tandem.mxnet.ndarray.ndarray import NDArray
 
@@ -38,6 +39,8 @@ def _init_data(data, allow_empty, default_name):
 
 
 def _as_array(name, value):
+    if isinstance(value, sparse.RowSparseNDArray):
+        return value.tostype("default")
     if isinstance(value, NDArray) or _is_on_disk(value):
         return value
     try:
@@ -62,10 +65,38 @@ def _getdata_by_idx(data, idx):
 
 
 def _reordered(value, idx):
+    if isinstance(value, sparse.CSRNDArray):
+        return SparseRows.of(value)[idx].as_array(value.context)
     if isinstance(value, NDArray):
         return value[idx].astype("float32", copy=False)
     order = value.order if isinstance(value, _OnDisk) else np.arange(value.shape[0])
     return _OnDisk(getattr(value, "dataset", value), order[idx])
+
+
+class SparseRows:
+    """Rows of numbers of which few are not zero: their values and columns one after the other, and where rows begin."""
+
+    def __init__(self, values, columns, starts, shape):
+        self.values, self.columns, self.starts, self.shape = values, columns, starts, shape
+
+    @classmethod
+    def of(cls, array):
+        """The rows of a `CSRNDArray`."""
+        parts = (part.asnumpy() for part in (array.data, array.indices, array.indptr))
+        return cls(*parts, array.shape)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        lengths = np.diff(self.starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(self.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
+        return SparseRows(self.values[places], self.columns[places], starts, (len(rows), *self.shape[1:]))
+
+    def as_array(self, ctx=None):
+        """A `CSRNDArray` of these rows."""
+        return sparse.csr_matrix((self.values, self.columns, self.starts), shape=self.shape, ctx=ctx)
 
 
 class _OnDisk:
@@ -82,7 +113,9 @@ class _OnDisk:
 
 
 def _rows(value, start, stop):
-    """Some rows, as an array of their own."""
+    """Some rows, as an array of their own, dense also where the source is not (as MXNet 1.9.1 has them)."""
+    if isinstance(value, sparse.CSRNDArray):
+        return value[start:stop].tostype("default")
     if isinstance(value, NDArray):
         return value[start:stop].copy()
     return array(value[start:stop])
