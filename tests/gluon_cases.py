@@ -90,6 +90,18 @@ CONTRIB = {
     "Concurrent": [("row(contrib.nn.Concurrent(axis=1), nn.Dense(2), nn.Dense(3))", [(3, 4)])],
     "HybridConcurrent": [("row(contrib.nn.HybridConcurrent(axis=1), nn.Dense(2), nn.Dense(3))", [(3, 4)])],
     "Identity": [("contrib.nn.Identity()", [(3, 4)])],
+    "DeformableConvolution": [
+        # Its slopes jump where offsets are whole numbers: they begin at 0.
+        (
+            "contrib.cnn.DeformableConvolution(4, 3, offset_weight_initializer=mx.init.Normal(0.3), prefix='d_')",
+            [(2, 3, 5, 6)],
+        ),
+        (
+            "contrib.cnn.DeformableConvolution(4, (3, 2), strides=2, padding=1, groups=2, num_deformable_group=2,"
+            " activation='tanh', use_bias=False, offset_bias_initializer=mx.init.Constant(0.3), prefix='d_')",
+            [(2, 4, 5, 6)],
+        ),
+    ],
     "PixelShuffle1D": [("contrib.nn.PixelShuffle1D(3)", [(2, 6, 2)])],
     "PixelShuffle2D": [("contrib.nn.PixelShuffle2D((2, 3))", [(2, 12, 2, 2)])],
     "PixelShuffle3D": [("contrib.nn.PixelShuffle3D(2)", [(1, 8, 1, 2, 2)])],

@@ -34,6 +34,13 @@ OWN = {
     "Concatenate": [("row(nn.Concatenate(axis=1), nn.Dense(2), nn.Dense(3))", [(3, 4)])],
     "HybridConcatenate": [("row(nn.HybridConcatenate(axis=1), nn.Dense(2), nn.Dense(3))", [(3, 4)])],
     "Identity": [("nn.Identity()", [(3, 4)])],
+    "ModulatedDeformableConvolution": [  # the oracle has it on a GPU alone
+        (
+            "contrib.cnn.ModulatedDeformableConvolution(4, 3, padding=1, num_deformable_group=2,"
+            " offset_bias_initializer=mx.init.Constant(0.3))",
+            [(2, 4, 5, 6)],
+        )
+    ],
     "SiLU": [("nn.SiLU()", [(3, 4)])],
     "LSTM": [
         ("rnn.LSTM(5, 2, projection_size=3, bidirectional=True, state_clip_min=-1, state_clip_max=1)", [(3, 2, 4)])
