@@ -26,7 +26,8 @@ def embedding(indices, weight, *, mode="raise", sparse_gradient=False):
 def take(x, indices, axis=0, *, mode="raise"):
     """Entries of x along axis (of the flattened x if None): (*x.shape[:axis], *indices.shape, *x.shape[axis + 1:]).
 
-    mode: "raise" counts negative indices from the end (Keras); "clip" to the range and "wrap" around it (MXNet).
+    mode: "raise" counts negative indices from the end (Keras), "strict" does not; "clip" to the range and "wrap" around
+    it (MXNet).
     """
     if axis is None:
         x, axis = x.reshape(-1), 0
@@ -35,7 +36,7 @@ def take(x, indices, axis=0, *, mode="raise"):
     try:
         y = x.index_select(axis, index.reshape(-1))
     except IndexError:
-        raise _outside(_whole(indices), x.shape[axis], "take") from None
+        raise _outside(_whole(indices), x.shape[axis], "take", lowest=0 if mode == "strict" else None) from None
     return y.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
@@ -217,6 +218,8 @@ def _in_range(index, size, mode):
         return index.clamp(0, size - 1).long()
     if mode == "wrap":
         return torch.remainder(index, size).long()
+    if mode == "strict":
+        return index.long()
     return torch.where(index < 0, index + size, index).long()
 
 

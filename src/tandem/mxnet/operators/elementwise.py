@@ -73,8 +73,8 @@ register("hard_sigmoid", _hard_sigmoid, attributes={"alpha": a.real(0.2), "beta"
 
 
 def _clip(data, a_min, a_max):
-    """``min(max(data, a_min), a_max)``; the gradient is 1 on the bounds."""
-    return elementwise.clip(data, a_min, a_max)
+    """``min(max(data, a_min), a_max)``; the gradient is 1 on the bounds. For integers the bounds are cut to them."""
+    return typed.clip(data, a_min, a_max)
 
 
 register("clip", _clip, attributes={"a_min": a.real(), "a_max": a.real()})

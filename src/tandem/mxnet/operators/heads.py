@@ -1,10 +1,32 @@
 """Output heads, which bring a gradient of their own, and losses among the operators."""
 
+import math
+
+from tandem.core.errors import explain
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
 from tandem.ops import heads, losses
 
 _LABELLED = ("data", "label")
+
+
+def _check_label(name, data, label, *shapes):
+    """Raise MXNetError unless the label has one of the shapes."""
+    if tuple(label.shape) not in shapes:
+        raise MXNetError(
+            explain(
+                f"Shape inconsistent in {name}: the label does not fit data of shape {tuple(data.shape)}",
+                expected=" or ".join(map(str, dict.fromkeys(shapes))),
+                given=tuple(label.shape),
+            )
+        )
+
+
+def _without_last_ones(shape):
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return tuple(shape)
 
 
 def _softmax_output(
@@ -21,6 +43,14 @@ def _softmax_output(
     smooth_alpha,
 ):
     """Softmax, with the gradient of the cross entropy with label whatever comes in."""
+    sizes = tuple(data.shape)
+    if multi_output:
+        rest = sizes[2:]
+        accepted = ((sizes[0], *rest), (sizes[0], math.prod(rest)), (sizes[0], 1, *rest))
+    else:
+        accepted = (sizes[:-1],)
+    if data.dim() > 1:
+        _check_label("SoftmaxOutput", data, label, *accepted, sizes)
     return heads.softmax_output(
         data,
         label,
@@ -54,6 +84,8 @@ register(
 
 def _regression(kind, doc):
     def output(data, label, *, grad_scale):
+        if _without_last_ones(data.shape) != _without_last_ones(label.shape):
+            _check_label(f"{kind} regression", data, label, tuple(data.shape))
         return heads.regression_output(data, label, grad_scale, kind=kind)
 
     output.__doc__ = doc
@@ -70,6 +102,7 @@ for _name, _kind, _doc in (
 
 def _svm_output(data, label, *, margin, regularization_coefficient, use_linear):
     """data, with the gradient of the hinge loss of one class against the others (squared unless use_linear)."""
+    _check_label("SVMOutput", data, label, tuple(data.shape[:-1]))
     return heads.svm_output(data, label, margin=margin, regularization=regularization_coefficient, linear=use_linear)
 
 
@@ -99,6 +132,9 @@ register(
 
 def _softmax_cross_entropy(data, label):
     """Sum over the batch of the cross entropy of softmax(data) with class numbers."""
+    if data.dim() != 2:
+        raise MXNetError(explain("softmax_cross_entropy takes data of two axes", given=f"shape {tuple(data.shape)}"))
+    _check_label("softmax_cross_entropy", data, label, tuple(data.shape[:1]))
     return losses.sparse_categorical_crossentropy(label, data, from_logits=True, reduction="sum").reshape(1)
 
 

@@ -3,6 +3,7 @@
 import torch
 
 from tandem.core.errors import explain
+from tandem.engine import record
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators import shapes
@@ -16,6 +17,7 @@ _INDICES = {"same_dtype": False}
 
 def _take(data, indices, *, axis, mode):
     """Entries of data along an axis; indices out of range are clipped, wrapped, or raise."""
+    mode = "strict" if mode == "raise" else mode
     return indexing.take(data, indices, shapes.checked_axis(axis, data.dim()), mode=mode)
 
 
@@ -62,9 +64,16 @@ register(
 )
 
 
+class _OutOfRange(MXNetError, IndexError):
+    """What MXNet raises as IndexError, though most errors of operators are MXNetErrors."""
+
+
 def _gather_nd(data, indices):
     """``data[indices[0], indices[1], ...]``."""
-    return indexing.gather_nd(data, indices)
+    try:
+        return indexing.gather_nd(data, indices)
+    except IndexError as error:
+        raise _OutOfRange(explain(f"gather_nd: {error}", given=f"data of shape {tuple(data.shape)}")) from None
 
 
 register("gather_nd", _gather_nd, ("data", "indices"), **_INDICES)
@@ -90,6 +99,8 @@ def _embedding(data, weight, *, input_dim, output_dim, dtype, sparse_grad):
         from tandem.mxnet import gradients
 
         sparse_grad = gradients.wants_rows(weight)
+        if sparse_grad:
+            record.refuse("a row_sparse gradient has as many rows as were picked")
     return indexing.embedding(data.detach(), weight, mode="clip", sparse_gradient=sparse_grad)
 
 
@@ -220,9 +231,9 @@ def _topk(data, *, axis, k, ret_typ, is_ascend, dtype):
     """The k largest (or smallest) elements along axis: their indices, values, both, or a mask."""
     flat, place = _along(data, axis)
     size = flat.shape[place]
-    if not 0 <= k <= size:
-        raise MXNetError(explain("topk has too few elements", expected=f"0 to {size}", given=f"k={k}"))
-    k = k or size
+    if k > size:
+        raise MXNetError(explain("topk has too few elements", expected=f"at most {size}", given=f"k={k}"))
+    k = k if k > 0 else size
     if ret_typ == "mask":
         return (indexing.topk_mask(data.detach(), k, axis, largest=not is_ascend),)
     values, places = indexing.topk(flat, k, place, largest=not is_ascend)

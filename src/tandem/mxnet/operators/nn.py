@@ -162,6 +162,8 @@ def _deconvolution(
     stride, dilate, pad, adj = _window(
         "Deconvolution", data, kernel, stride=(stride, 1), dilate=(dilate, 1), pad=(pad, 0), adj=(adj, 0)
     )
+    if any(extra >= step for extra, step in zip(adj, stride)) and not any(target_shape):
+        raise MXNetError(explain("Deconvolution needs adj smaller than the stride", expected=f"< {stride}", given=adj))
     place = _layout(layout, len(kernel), "Deconvolution")
     first = place == "channels_first"
     channels = data.shape[1] if first else data.shape[-1]
@@ -240,6 +242,8 @@ def _pooling(
                 given=f"data {tuple(data.shape)}, pool_type={pool_type!r}, pad={pad}",
             )
         )
+    if any(margin >= size for margin, size in zip(pad, kernel)):
+        raise MXNetError(explain("Pooling needs a pad smaller than the kernel", expected=f"< {kernel}", given=pad))
     return pool.pool(
         data,
         kernel,

@@ -1,5 +1,7 @@
 """Normalisation operators."""
 
+from tandem.core.errors import explain
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.shapes import checked_axis
 from tandem.mxnet.operators.table import register
@@ -127,6 +129,10 @@ register(
 
 def _instance_norm(data, gamma, beta, *, eps):
     """Normalisation over the spatial axes of each channel (axis 1) of each sample."""
+    if data.dim() < 3:
+        raise MXNetError(
+            explain("InstanceNorm needs spatial axes", expected="(batch, channel, ...)", given=tuple(data.shape))
+        )
     return norm.instance_norm(data, gamma, beta, axis=1, epsilon=eps)
 
 

@@ -208,6 +208,7 @@ register("_shuffle", _shuffle, aliases=("shuffle",), random=True)
 def _dropout(data, *, p, mode, axes, cudnn_off, training):
     """Elements set to 0 with probability p, the others divided by ``1 - p``, in training (or always); one draw along
     axes."""
+    _check(0 <= p <= 1, "Dropout", "0 <= p <= 1", p=p)
     if p == 0 or not (training or mode == "always"):
         return data
     return random.dropout(data, p, axes=axes or None)
