@@ -73,12 +73,12 @@ def percentile(x, q, axis=None, keepdims=False, method="linear"):
     """The value below which q percent (a number or a tensor) of the values lie, in float32 (float64 of float64).
 
     A tensor q adds its axes in front. method: "linear", "lower", "higher", "midpoint" or "nearest".
-    Raises ValueError where q is not between 0 and 100.
+    Raises ValueError where the number q is not between 0 and 100; a tensor is not looked at.
     """
     if not isinstance(q, torch.Tensor):
+        if not 0 <= q <= 100:
+            raise ValueError("percentiles lie between 0 and 100")
         q = torch.full((), float(q), dtype=torch.float64, device=x.device)
-    if bool(((q < 0) | (q > 100)).any()):
-        raise ValueError("percentiles lie between 0 and 100")
     wide = x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
     if axis is None:
         axis = tuple(range(x.dim()))
