@@ -22,10 +22,9 @@ def test_an_updater_of_ones_own():
     store = kvstore.create()
     seen = []
 
-    def update(keys, pushed, stored):
-        for key, one, other in zip(keys, pushed, stored):
-            seen.append(key)
-            other += one * 2
+    def update(key, pushed, stored):
+        seen.append(key)
+        stored += pushed * 2
 
     store._set_updater(update)
     store.init(["3", "w"], [nd.ones(2), nd.ones(2)])

@@ -67,7 +67,6 @@ def test_methods_are_the_operators():
          r"Shape inconsistent in FullyConnected: weight.*Expected: \(4, 3\).*Given: \(4, 5\)"),
         (lambda: nd.Convolution(nd.ones((1, 1, 5, 5)), nd.ones((2, 1, 3, 3)), kernel=(3,), num_filter=2, no_bias=True),
          mx.MXNetError, "kernel of Convolution does not fit"),
-        (lambda: nd.Embedding(X, W, input_dim=4, output_dim=3, sparse_grad=True), NotImplementedError, "Sparse"),
         (lambda: nd.Concat(X, X, num_args=3, dim=0), mx.MXNetError, "num_args"),
         (lambda: lookup("Convolutio"), mx.MXNetError, "Did you mean 'Convolution'"),
     ],

@@ -164,6 +164,11 @@ def hook_of(tensor):
     return None
 
 
+def variable(array):
+    """The tensor that stands for an array in torch's graph, and has its gradient and hook."""
+    return array._tensor if array.stype == "default" else array._carrier()
+
+
 def wants_rows(tensor):
     """Whether a tensor is a variable whose gradient is row_sparse, so that torch's sparse tensor can be it."""
     hook = hook_of(tensor) if tensor.is_leaf else None

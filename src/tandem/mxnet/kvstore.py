@@ -1,8 +1,9 @@
 """`mx.kvstore` on one machine: arrays by key, summed over devices, updated by an optimizer if one is set."""
 
 from tandem.core.errors import Unsupported, explain, suggest
-from tandem.mxnet.base import MXNetError, sparse_unsupported
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.optimizer.updater import Updater
 
 __all__ = ["KVStore", "KVStoreBase", "create"]
 
@@ -135,22 +136,36 @@ class KVStore(KVStoreBase):
             sums.append(moved[0] if len(moved) == 1 else sum(moved[1:], moved[0]))
         if self._updater is None:
             for one, total in zip(keys, sums):
-                self._stored[one][:] = total
-        else:
-            self._updater([self._number(one) for one in keys], sums, [self._stored[one] for one in keys])
+                if total.stype == self._stored[one].stype == "default":
+                    self._stored[one][:] = total
+                else:
+                    total.copyto(self._stored[one])
+            return
+        numbers, stored = [self._number(one) for one in keys], [self._stored[one] for one in keys]
+        if isinstance(self._updater, Updater):
+            self._updater(numbers, sums, stored)
+        else:  # somebody's own function, which knows of one key at a time
+            for one in zip(numbers, sums, stored):
+                self._updater(*one)
 
     @staticmethod
     def _number(key):
         return int(key) if isinstance(key, str) and key.isdigit() else key
 
     def pull(self, key, out=None, priority=0, ignore_sparse=True):
-        """Copy what is stored to `out`: an array or a list of them for each key."""
+        """Copy what is stored to `out`: an array or a list of them for each key.
+
+        ignore_sparse: leave sparse arrays in `out` as they are; `row_sparse_pull` is for them.
+        """
         if out is None:
             raise AssertionError(explain("pull() copies to the arrays given as out="))
         for one, arrays in self._pairs(key, out):
             stored = self._find(one)
             for array in arrays:
-                array[:] = stored.as_in_context(array.context)
+                if array.stype == "default" and stored.stype == "default":
+                    array[:] = stored.as_in_context(array.context)
+                elif array.stype == "default" or not ignore_sparse:
+                    stored.as_in_context(array.context).copyto(array)
 
     def pushpull(self, key, value, out=None, priority=0):
         """`push`, then `pull` to `out` (to the values themselves where None)."""
@@ -163,8 +178,35 @@ class KVStore(KVStoreBase):
         self.pull(key, out, priority)
 
     def row_sparse_pull(self, key, out=None, priority=0, row_ids=None):
-        """Rows of a row_sparse array, which is not there."""
-        raise sparse_unsupported("row_sparse")
+        """Put rows of what is stored, a row_sparse array, into row_sparse arrays.
+
+        out: an array or a list of them for each key; row_ids: an array of row numbers, in any order, to all of them or
+        to each. Raises AssertionError where one of the two is missing, MXNetError for other storages.
+        """
+        if out is None or row_ids is None:
+            raise AssertionError(explain("row_sparse_pull() needs out= and row_ids="))
+        pairs = self._pairs(key, out)
+        several = isinstance(key, (list, tuple))
+        numbers = list(row_ids) if several and not isinstance(row_ids, NDArray) else [row_ids] * len(pairs)
+        if len(numbers) != len(pairs):
+            raise ValueError(explain("One row_ids to each key", given=f"{len(pairs)} keys, {len(numbers)} row_ids"))
+        for (one, arrays), rows in zip(pairs, numbers):
+            stored = self._find(one)
+            if stored.stype != "row_sparse":
+                raise MXNetError(
+                    explain("row_sparse_pull() is for row_sparse arrays", given=f"key {one}: {stored.stype}")
+                )
+            rows = [rows] * len(arrays) if isinstance(rows, NDArray) else list(rows)
+            if len(rows) != len(arrays):
+                raise ValueError(
+                    explain("One row_ids to each array", given=f"{len(arrays)} arrays, {len(rows)} row_ids")
+                )
+            for array, wanted in zip(arrays, rows):
+                if array.stype != "row_sparse":
+                    raise MXNetError(
+                        explain("row_sparse_pull() fills row_sparse arrays", given=f"an array of stype {array.stype}")
+                    )
+                array._take_rows(stored, wanted)
 
     def set_optimizer(self, optimizer):
         """Have what is pushed taken as gradients of what is stored."""

@@ -20,6 +20,7 @@ __all__ = [
     "csr_from_dense",
     "csr_of_all",
     "dense",
+    "distinct",
     "from_gradient",
     "kept_gradient",
     "lazily",
@@ -275,9 +276,14 @@ def retained(x, wanted):
     return torch.where(kept.reshape(-1, *([1] * (x.dim() - 1))), x, torch.zeros_like(x))
 
 
+def distinct(numbers):
+    """The different row numbers of an array of any shape and dtype, in order."""
+    return numbers.reshape(-1).to(torch.int64).unique()
+
+
 def kept_gradient(gradient, wanted):
     """The rows of a gradient, dense or torch's sparse tensor, that are wanted, as `Rows` in order."""
-    wanted = wanted.reshape(-1).to(torch.int64).unique()
+    wanted = distinct(wanted)
     if gradient.is_sparse:
         return take_rows(from_gradient(gradient), wanted)
     return Rows(wanted, gradient.index_select(0, wanted), tuple(gradient.shape))

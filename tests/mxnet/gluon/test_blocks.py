@@ -233,7 +233,6 @@ def test_what_needs_symbols_says_so(tmp_path):
         lambda: net.register_op_hook(print),
         lambda: net.hybridize(backend="MKLDNN"),
         lambda: net.weight.var(),
-        lambda: nn.Embedding(2, 2, sparse_grad=True),
     ):
         with pytest.raises(Unsupported):
             call()

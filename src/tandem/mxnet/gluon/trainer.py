@@ -3,9 +3,9 @@
 from tandem.core.errors import explain
 from tandem.mxnet import kvstore as stores
 from tandem.mxnet import optimizer as optimizers
-from tandem.mxnet.gluon import extensions
+from tandem.mxnet.gluon import extensions, sparse_weights
 from tandem.mxnet.gluon.parameter import Parameter, ParameterDict
-from tandem.mxnet.gradients import hook_of
+from tandem.mxnet.gradients import hook_of, variable
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 __all__ = ["Trainer"]
@@ -59,6 +59,8 @@ class Trainer:
             raise ValueError(
                 explain("First argument must be a list or dict of Parameters", given=f"list of {type(parameter)}")
             )
+        if parameter.stype != "default":
+            sparse_weights.check_trainer(parameter, self)
         self._param2idx[parameter.name] = len(self._params)
         self._params.append(parameter)
 
@@ -106,6 +108,8 @@ class Trainer:
             contexts, first = ctx, first or parameter.name
         contexts = contexts or []
         store, on_store = self._kvstore_params["kvstore"], self._kvstore_params["update_on_kvstore"]
+        if any(parameter.stype != "default" for parameter in self._params):
+            store = sparse_weights.store_for(self._params, store, on_store)
         if store is not None and not isinstance(store, (str, stores.KVStoreBase)):
             raise TypeError(explain("kvstore must be KVStore, str or None", given=repr(store)))
         if isinstance(store, str):
@@ -119,6 +123,10 @@ class Trainer:
                 )
             )
         self._contexts, self._kvstore = contexts, store
+        sparse_grads = any(parameter.grad_stype != "default" for parameter in self._params)
+        sparse_data = any(parameter.stype != "default" for parameter in self._params)
+        if on_store is None and sparse_grads and not sparse_data:
+            on_store = False  # as in MXNet on one machine
         self._update_on_kvstore = store is not None and on_store is not False
         if self._update_on_kvstore:
             store.set_optimizer(self._optimizer)
@@ -131,9 +139,24 @@ class Trainer:
 
     def _store(self, index, parameter):
         """Give a parameter to the kvstore: all replicas are the first one from then on."""
-        if self._kvstore is not None:
+        if self._kvstore is not None and parameter.stype != "default":
+            self._kvstore.init(index, parameter._reduce())
+        elif self._kvstore is not None:
             data = parameter.list_data()
             self._kvstore.broadcast(index, data[0], data)
+
+    def _row_sparse_pull(self, parameter, out, row_id):
+        """Put rows of a row_sparse parameter into arrays."""
+        if not self._kv_initialized:
+            self._init_kvstore()
+        index = self._param2idx[parameter.name]
+        self._kvstore.row_sparse_pull([index], out=[out], row_ids=[row_id])
+
+    def _stored(self, parameter):
+        """The array of all rows of a row_sparse parameter, or None where it is not kept here yet."""
+        if not self._kv_initialized or not isinstance(self._kvstore, stores.KVStore):
+            return None
+        return self._kvstore._stored.get(self._param2idx[parameter.name])
 
     # --- settings --------------------------------------------------------------------------------------------------
 
@@ -217,19 +240,20 @@ class Trainer:
         if ignore_stale_grad:
             return
         for _, parameter in self._trained():
-            for data in parameter.list_data():
+            for data in parameter._data:
                 if not _is_fresh(data):
                     raise _stale(parameter, data)
 
     def _allreduce(self):
         for index, parameter in self._trained():
             grads = parameter.list_grad()
-            self._kvstore.pushpull(index, grads, grads)
+            self._kvstore.push(index, grads)
+            self._kvstore.pull(index, grads, ignore_sparse=False)
 
     def _update_on_store(self, ignore_stale_grad):
         indices, grads, targets = [], [], []
         for index, parameter in self._trained():
-            data = parameter.list_data()
+            data = parameter._data
             if ignore_stale_grad and not all(map(_is_fresh, data)):
                 continue
             indices.append(index)
@@ -237,10 +261,11 @@ class Trainer:
             targets.append(data)
         if indices:
             self._kvstore.push(indices, grads)
-            self._kvstore.pull(indices, targets)
+            dense = [place for place, data in enumerate(targets) if data[0].stype == "default"]
+            self._kvstore.pull([indices[place] for place in dense], [targets[place] for place in dense])
         for data in targets:
             for array in data:
-                hook_of(array._tensor).fresh = False
+                hook_of(variable(array)).fresh = False
 
     def _update(self, ignore_stale_grad):
         """One call to each replica's updater, with all parameters."""
@@ -311,5 +336,5 @@ def _stale(parameter, data):
 
 def _is_fresh(data):
     """Whether a backward pass has reached an array since the last step."""
-    hook = hook_of(data._tensor)
+    hook = hook_of(variable(data))
     return hook is not None and hook.fresh

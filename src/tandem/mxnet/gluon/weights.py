@@ -10,9 +10,10 @@ from tandem.core.errors import Unsupported, explain
 from tandem.core.module import Holder
 from tandem.mxnet import context as contexts
 from tandem.mxnet import gradients, initializer, util
-from tandem.mxnet.base import MXNetError, mx_real_t, sparse_unsupported
+from tandem.mxnet.base import MXNetError, mx_real_t
+from tandem.mxnet.gluon import sparse_weights
 from tandem.mxnet.gluon.utils import _as_contexts
-from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.ndarray.ndarray import NDArray, mxnet_dtype
 
 __all__ = ["Constant", "DeferredInitializationError", "Parameter", "tensor_types"]
 
@@ -44,13 +45,24 @@ def array_class():
     return NDArray
 
 
+def _array(values):
+    """Values as an array of the kind that Gluon makes, on the CPU."""
+    if util.is_np_array():
+        from tandem.mxnet.numpy import array
+    else:
+        from tandem.mxnet.ndarray import array
+    return array(values, ctx=contexts.cpu())
+
+
 class Parameter(Holder):
     """A named array of weights, with one replica per context and a gradient for each.
 
     name: its full name; grad_req: 'write' (each backward overwrites the gradient), 'add' (accumulates until
     `zero_grad`) or 'null' (none); shape: a size of 0 is unknown; dtype; lr_mult, wd_mult: factors on the learning
     rate and the weight decay; init: an initializer of its own; allow_deferred_init: whether unknown sizes may wait
-    for the first forward; differentiable: False for state that is not learned.
+    for the first forward; differentiable: False for state that is not learned; stype, grad_stype: the storage of the
+    values and of the gradient, 'default', 'row_sparse' or 'csr'. Rows of row_sparse values are had with
+    `row_sparse_data`, from the `Trainer` that keeps them.
     The first replica's tensor is a `torch.nn.Parameter` that the owning blocks have registered.
     Raises AssertionError for an unknown grad_req.
     """
@@ -75,13 +87,11 @@ class Parameter(Holder):
             if given not in ("default", "row_sparse", "csr"):
                 raise AssertionError(
                     explain(
-                        f"{kind} for Parameter '{name}' is unknown",
-                        expected="'default', 'row_sparse' or 'csr'",
+                        f"{kind} for Parameter '{name}' must be one of 'default', 'row_sparse', or 'csr'",
                         given=repr(given),
                     )
                 )
-            if given != "default":
-                raise sparse_unsupported(given)
+        self._stype, self._grad_stype = stype, grad_stype
         self.name = name
         self.lr_mult = lr_mult
         self.wd_mult = wd_mult
@@ -121,7 +131,7 @@ class Parameter(Holder):
     @property
     def learns(self):
         """Whether a `Trainer` updates the values; False also where torch's `requires_grad_(False)` said so."""
-        return self.grad_req != "null" and (self._data is None or self._data[0]._tensor.requires_grad)
+        return self.grad_req != "null" and (self._data is None or gradients.variable(self._data[0]).requires_grad)
 
     @learns.setter
     def learns(self, flag):
@@ -130,7 +140,7 @@ class Parameter(Holder):
         elif flag:
             self.grad_req = self.__dict__.pop("_frozen_req", "write")
             for data in self._data or ():
-                data._tensor.requires_grad_(self.grad_req != "null")
+                gradients.variable(data).requires_grad_(self.grad_req != "null")
 
     @property
     def dtype(self):
@@ -165,10 +175,13 @@ class Parameter(Holder):
 
     @property
     def stype(self):
-        """The storage type: always 'default'."""
-        return "default"
+        """The storage of the values."""
+        return self._stype
 
-    grad_stype = stype
+    @property
+    def grad_stype(self):
+        """The storage of the gradient."""
+        return self._grad_stype
 
     # --- initialisation --------------------------------------------------------------------------------------------
 
@@ -230,8 +243,14 @@ class Parameter(Holder):
 
     def _init_impl(self, data, ctx_list):
         """Make the replicas, one per context, from an array."""
-        kind = array_class()
-        self._data = [kind._wrap(self._own(data._tensor, ctx.torch_device()), ctx) for ctx in ctx_list]
+        kind, values = array_class(), sparse_weights.dense(data)
+        if self._stype != "default":
+            dtype = torch_dtype(self._dtype)
+            copies = [values.detach().to(ctx.torch_device(), dtype, copy=True) for ctx in ctx_list]
+            self._data = [sparse_weights.replica(self._stype, *pair) for pair in zip(copies, ctx_list)]
+            self._attach()
+            return  # torch has no parameter to see
+        self._data = [kind._wrap(self._own(values, ctx.torch_device()), ctx) for ctx in ctx_list]
         self._attach()
         super().bind(self._data[0]._tensor)
 
@@ -243,7 +262,7 @@ class Parameter(Holder):
     def _attach(self):
         """Have gradients computed as `grad_req` says."""
         for array in self._data or ():
-            gradients.attach(array, self.grad_req)
+            gradients.attach(array, self.grad_req, stype=self._grad_stype)
 
     def _load_init(self, data, ctx, cast_dtype=False, dtype_source="current"):
         """Take values from a file: an array.
@@ -269,7 +288,7 @@ class Parameter(Holder):
             self._shape = tuple(size if own in (-1, 0) else own for own, size in zip(self._shape, shape))
         else:
             self._shape = shape
-        own, saved = torch_dtype(self._dtype), data._tensor.dtype
+        own, saved = torch_dtype(self._dtype), mxnet_dtype(data.dtype)
         if own is not saved:
             if not cast_dtype:
                 raise AssertionError(
@@ -335,6 +354,9 @@ class Parameter(Holder):
         self._dtype = dtype
         if self._data is None:
             return
+        if self._stype != "default":
+            self._init_impl(self._reduce(), self.list_ctx())
+            return
         self._data = [type(data)._wrap(self._own(data._tensor, data._tensor.device), data._ctx) for data in self._data]
         if self._differentiable and not wanted.is_floating_point:
             self._grad_req = "null"
@@ -388,12 +410,14 @@ class Parameter(Holder):
         no replica on `ctx`.
         """
         data = self._data
-        if data is not None and len(data) == 1 and (ctx is None or ctx is data[0]._ctx):
+        if data is not None and len(data) == 1 and (ctx is None or ctx is data[0]._ctx) and self._stype == "default":
             return data[0]
+        sparse_weights.refuse_data(self, "data()")
         return self._check_and_get(data, ctx)
 
     def list_data(self):
         """The values on all contexts, in the order of `initialize`."""
+        sparse_weights.refuse_data(self, "list_data()")
         return self._check_and_get(self._data, list)
 
     def grad(self, ctx=None):
@@ -439,22 +463,26 @@ class Parameter(Holder):
                     explain(f"Parameter '{self.name}' has not been initialized", hint="Call initialize() first.")
                 )
             if not isinstance(data, NDArray):
-                from tandem.mxnet import ndarray
-
-                data = ndarray.array(data, ctx=contexts.cpu())
+                data = _array(data)
             self._deferred_init = (*self._deferred_init[:3], data)
             return
+        if self._stype != "default":
+            sparse_weights.set_all(self, data)
+            return
         for array in self._data:
-            array[:] = data
+            array[:] = data.tostype("default") if getattr(data, "stype", "default") != "default" else data
 
     def zero_grad(self):
         """Set the gradients on all contexts to 0."""
         if self.grad_req != "null":
             for data in self._data or ():
-                data._tensor.grad = None  # reads as zeros
+                gradients.variable(data).grad = None  # reads as zeros
 
     def _reduce(self):
         """The mean over the replicas, on the CPU."""
+        if self._stype != "default":
+            self._check_and_get(self._data, list)
+            return sparse_weights.all_rows(self)
         data = [array.as_in_context(contexts.cpu()) for array in self.list_data()]
         return data[0].copy() if len(data) == 1 else sum(data[1:], data[0]) / len(data)
 
@@ -463,12 +491,18 @@ class Parameter(Holder):
         raise Unsupported(explain(f"Parameter '{self.name}' has no symbol yet: mx.sym is not there"))
 
     def row_sparse_data(self, row_id):
-        """Rows of a row_sparse parameter, which is not there."""
-        raise sparse_unsupported("row_sparse")
+        """The row_sparse array on row_id's context, with the rows of these numbers.
+
+        row_id: an array of row numbers. Raises RuntimeError for another storage, or without a `Trainer`.
+        """
+        sparse_weights.refuse_rows(self, "row_sparse_data()")
+        replica = self._check_and_get(self._data, getattr(row_id, "context", None))
+        return sparse_weights.row_sparse_data(self, row_id, [replica])[0]
 
     def list_row_sparse_data(self, row_id):
-        """Rows of a row_sparse parameter, which is not there."""
-        raise sparse_unsupported("row_sparse")
+        """`row_sparse_data` on all contexts."""
+        sparse_weights.refuse_rows(self, "list_row_sparse_data()")
+        return sparse_weights.row_sparse_data(self, row_id, self._check_and_get(self._data, list))
 
     # --- as a holder of a torch tensor -------------------------------------------------------------------------------
 
@@ -486,7 +520,7 @@ class Parameter(Holder):
 
     def follow(self):
         """Take note of a change that was made to the tensor in place (`Module.to` does that)."""
-        if self._data is None:
+        if self._data is None or self._stype != "default":
             return
         tensor = self.tensor
         if tensor.dtype is not torch_dtype(self._dtype) or tensor.device != self._data[0].context.torch_device():
@@ -494,14 +528,19 @@ class Parameter(Holder):
 
     def __getstate__(self):
         state = {key: value for key, value in self.__dict__.items() if key not in ("tensor", "_data", "_trainer")}
-        state["replicas"] = None if self._data is None else [(data._tensor, data.context) for data in self._data]
+        plain = self._stype == "default"
+        replicas = [(data._tensor if plain else data.detach(), data.context) for data in self._data or ()]
+        state["replicas"] = None if self._data is None else replicas
         return state
 
     def __setstate__(self, state):
         replicas = state.pop("replicas")
         self.__dict__.update(state)
         self._data = None
-        if replicas is not None:
+        if replicas is not None and self._stype != "default":
+            self._data = [data for data, _ in replicas]
+            self._attach()
+        elif replicas is not None:
             kind = array_class()
             self._data = [kind._wrap(tensor, ctx) for tensor, ctx in replicas]
             self.tensor = replicas[0][0]
@@ -516,9 +555,7 @@ class Constant(Parameter):
 
     def __init__(self, name, value):
         if not isinstance(value, NDArray):
-            from tandem.mxnet import ndarray
-
-            value = ndarray.array(value)
+            value = _array(value)
         self.value = value
         super().__init__(
             name,

@@ -48,6 +48,7 @@ from tandem.mxnet.ndarray.creation import (
 from tandem.mxnet.ndarray.custom import Custom
 from tandem.mxnet.ndarray.files import load, load_frombuffer, save
 from tandem.mxnet.ndarray.ndarray import NDArray, waitall
+from tandem.mxnet.ndarray.sparse_operators import attach as _attach_sparse
 
 _table = views.Namespace("mxnet.ndarray", lambda: NDArray, operators.names())
 _MODULES = ("_internal", "contrib", "image", "linalg", "op", "random", "sparse")
@@ -197,6 +198,7 @@ _METHODS = [
     "zeros_like",
 ]
 
+_attach_sparse()
 for _name in _METHODS:
     if _name in _table.names:
         setattr(NDArray, _name, _table.get(_name, globals()))

@@ -6,8 +6,10 @@ import torch
 from tandem.core.errors import explain
 from tandem.formats import params
 from tandem.mxnet import context as contexts
-from tandem.mxnet.base import MXNetError, sparse_unsupported
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.ndarray.sparse_base import array_of
+from tandem.ops import sparse
 
 __all__ = ["load", "load_frombuffer", "save"]
 
@@ -29,8 +31,19 @@ def save(fname, data):
         raise _wrong(data)
     devices = [(array.context.device_typeid, array.context.device_id) for array in arrays]
     # Arrays without axes, or with sizes of 0, mean what they are only in the form with NumPy's shapes.
-    numpy_shapes = any(array.size == 0 or array.ndim == 0 for array in arrays)
-    params.save(fname, [array._tensor for array in arrays], names, devices, numpy_shapes)
+    numpy_shapes = any(array.ndim == 0 or 0 in array.shape for array in arrays)
+    params.save(fname, [_stored(array) for array in arrays], names, devices, numpy_shapes)
+
+
+def _stored(array):
+    """What of an array is written."""
+    if array.stype == "default":
+        return array._tensor
+    held = array._held
+    indices = held.indices.cpu().numpy()
+    if array.stype == "row_sparse":
+        return params.RowSparse(held.shape, indices, held.values)
+    return params.CSR(held.shape, held.indptr.cpu().numpy(), indices, held.values)
 
 
 def _wrong(data):
@@ -70,9 +83,15 @@ def _arrays(found):
 
 def _array(value):
     """One array of a file on the current context; one that was never filled has no elements."""
-    if isinstance(value, (params.RowSparse, params.CSR)):
-        raise sparse_unsupported("row_sparse" if isinstance(value, params.RowSparse) else "csr")
     ctx = contexts.current_context()
+    if isinstance(value, (params.RowSparse, params.CSR)):
+        device = ctx.torch_device()
+        values = value.values if isinstance(value.values, torch.Tensor) else torch.from_numpy(value.values)
+        indices, shape = torch.from_numpy(value.indices).to(device), tuple(value.shape)
+        if isinstance(value, params.RowSparse):
+            return array_of(sparse.Rows(indices, values.to(device), shape), ctx)
+        starts = torch.from_numpy(value.indptr).to(device)
+        return array_of(sparse.Csr(starts, indices, values.to(device), shape), ctx)
     if value is None:
         value = np.zeros((0,), np.float32)
     tensor = torch.from_numpy(value) if isinstance(value, np.ndarray) else value

@@ -6,6 +6,7 @@ takes no memory, and whose gradient, dense or torch's sparse tensor, is that wit
 
 import numpy as np
 import torch
+from torch.utils.weak import TensorWeakRef
 
 from tandem.core import scope
 from tandem.core.errors import explain
@@ -35,7 +36,7 @@ class BaseSparseNDArray(NDArray):
     _kind = None
     _parts = None
     _leaf = None  # of a gradient: the tensor whose `.grad` it is
-    _made = None  # of a gradient: (id, version, the parts made of it)
+    _made = None  # of a gradient: (a weak reference to it, its version, the parts made of it)
     _graph = None  # the carrier
 
     def __init__(self, handle, writable=True):
@@ -68,10 +69,10 @@ class BaseSparseNDArray(NDArray):
             return self._parts
         if leaf.grad is None:
             return sparse.zeros(self._kind, leaf.shape, dtype=leaf.dtype, device=leaf.device)
-        key = (id(leaf.grad), leaf.grad._version)
-        if self._made is None or self._made[:2] != key:  # what was made of a gradient stays until that changes
-            self._made = (*key, sparse.from_gradient(leaf.grad, self._kind))
-        return self._made[2]
+        grad, made = leaf.grad, self._made
+        if made is None or made[0]() is not grad or made[1] != grad._version:  # what was made stays until that changes
+            made = self._made = (TensorWeakRef(grad), grad._version, sparse.from_gradient(grad, self._kind))
+        return made[2]
 
     def _hold(self, parts):
         """Take other parts in place of those that are there."""
@@ -82,7 +83,7 @@ class BaseSparseNDArray(NDArray):
         else:
             # Kept as torch's sparse tensor: a backward pass that adds to it finds it there.
             grad = sparse.to_gradient(parts) if self._kind is sparse.Rows else sparse.dense(parts)
-            self._leaf.grad, self._made = grad, (id(grad), grad._version, parts)
+            self._leaf.grad, self._made = grad, (TensorWeakRef(grad), grad._version, parts)
 
     def _follow(self, leaf):
         """Be the gradient of a tensor from now on."""
@@ -417,6 +418,16 @@ class RowSparseNDArray(BaseSparseNDArray):
 
     def __setitem__(self, key, value):
         self._set_all(key, value)
+
+    def _take_rows(self, source, wanted):
+        """Hold rows of another row_sparse array and no others. It is no computation, so that it may be done while
+        recording: what was computed from this array keeps the rows that it had.
+
+        wanted: an array of row numbers; each row is taken once, in order.
+        """
+        parts = sparse.take_rows(source._held, sparse.distinct(wanted._tensor.to(source._held.values.device)))
+        held = self._held
+        self._parts = sparse.cast(parts, held.values.dtype, held.values.device)
 
     def retain(self, *args, **kwargs):
         """The rows of the given numbers only; see `mx.nd.sparse.retain`."""

@@ -115,9 +115,6 @@ def attach():
     BaseSparseNDArray.__hash__ = NDArray.__hash__
 
 
-attach()
-
-
 def _function(name, plain):
     def function(lhs, rhs):
         if isinstance(lhs, NDArray) or isinstance(rhs, NDArray):

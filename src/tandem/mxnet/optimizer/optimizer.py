@@ -7,7 +7,8 @@ from operator import is_
 import torch
 
 from tandem.core.errors import explain, suggest
-from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
+from tandem.mxnet.optimizer import sparse
 from tandem.ops import updates
 
 __all__ = ["Optimizer", "create", "register"]
@@ -62,12 +63,16 @@ class Group:
             tensors.append(slot._tensor)
 
     def update(self, optimizer, lr, wd, grads):
-        """Have the optimizer change the weights. lr, wd: without multipliers; grads: of all weights."""
+        """Have the optimizer change the weights. lr, wd: without multipliers; grads: tensors, of all weights."""
+        self.apply(optimizer, lr, wd, [grads[position] for position in self._members])
+
+    def apply(self, optimizer, lr, wd, grads):
+        """`update` with the gradients of this group."""
         self._optimizer = optimizer
         self.lr, self.wd = lr * self._lr_mult, wd * self._wd_mult
         # Always a tensor where there is anything to do: the last, smaller batch changes its value only.
         self.rescale = self.scalar("rescale", optimizer.rescale_grad) if optimizer.rescale_grad != 1.0 else None
-        self.grads = [grads[position]._tensor for position in self._members]
+        self.grads = grads
         if self.halves:
             self.grads = [grad.to(torch.float32) for grad in self.grads]
         optimizer._rule(self)
@@ -313,7 +318,7 @@ class Optimizer:
         if self._keeps_master(weight):
             master = weight.astype("float32")
             return (master, self.create_state(index, master))
-        if str(weight._tensor.dtype) == "torch.float16" and not self.multi_precision:
+        if _dtype_of(weight) is torch.float16 and not self.multi_precision:
             warnings.warn(
                 "Accumulating with float16 in optimizer can lead to poor accuracy or slow convergence. Consider using"
                 " multi_precision=True option of the optimizer",
@@ -323,7 +328,7 @@ class Optimizer:
         return self.create_state(index, weight)
 
     def _keeps_master(self, weight):
-        return self.multi_precision and weight._tensor.dtype in (torch.float16, torch.bfloat16)
+        return self.multi_precision and _dtype_of(weight) in (torch.float16, torch.bfloat16)
 
     def _split_master(self, state):
         """(float32 copy, the rule's own state) of a multi-precision state."""
@@ -372,6 +377,11 @@ class Optimizer:
             raise NotImplementedError(
                 explain(f"{type(self).__name__} does not say how weights change", hint="Override update(...).")
             )
+        try:
+            tensors = [grad._tensor for grad in grads]
+        except SparseStorage:
+            sparse.update_all(self, Group, indices, weights, grads, states, masters)
+            return
         self._update_count(indices)
         multipliers = (
             [self._multiplier(index, "lr_mult", self.lr_mult) for index in indices],
@@ -379,18 +389,28 @@ class Optimizer:
         )
         key = (len(indices), indices[0], id(self._index_update_count))
         plan = self._plans.get(key)
-        if plan is None or not plan.still_holds(self, weights, states, masters, multipliers):
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            plan = self._plans[key] = _Plan(self, indices, weights, states, masters, multipliers)
+        try:
+            if plan is None or not plan.still_holds(self, weights, states, masters, multipliers):
+                if len(self._plans) >= _MOST_PLANS:
+                    self._plans.clear()
+                plan = self._plans[key] = _Plan(self, indices, weights, states, masters, multipliers)
+        except SparseStorage:  # a sparse weight with a dense gradient; it is counted again
+            for index in indices:
+                self._index_update_count[index] -= 1
+            sparse.update_all(self, Group, indices, weights, grads, states, masters)
+            return
         lr, wd = self.learning_rate, self.wd
         before = torch.is_grad_enabled()
         torch._C._set_grad_enabled(False)
         try:
             for group in plan.groups:
-                group.update(self, lr, wd, grads)
+                group.update(self, lr, wd, tensors)
         finally:
             torch._C._set_grad_enabled(before)
+
+    def _is_lazy(self, weight):
+        """Whether a row_sparse gradient changes only the rows of the weight and its state that it stores."""
+        return False
 
     def _tag(self, index):
         """What, besides their rates, only weights have in common that are updated together."""
@@ -424,8 +444,15 @@ class Optimizer:
         self._index_update_count = self._all_index_update_counts[0]
 
 
+def _dtype_of(weight):
+    return weight._tensor.dtype if weight.stype == "default" else weight._held.values.dtype
+
+
 def zeros_like(weight):
-    """A new array of zeros for a state."""
+    """A new array of zeros for a state; dense, also for a sparse weight."""
+    if weight.stype != "default":
+        values = weight._held.values
+        return NDArray._wrap(torch.zeros(weight.shape, dtype=values.dtype, device=values.device), weight._ctx)
     return NDArray._wrap(torch.zeros_like(weight._tensor.detach()), weight._ctx)
 
 

@@ -119,6 +119,9 @@ class LARS(SGD):
         self.last_lr, self.cur_lr = now if self.cur_lr is None else self.cur_lr, now
         super()._update_all(indices, weights, grads, states, masters)
 
+    def _is_lazy(self, weight):
+        return False  # its rates are those of whole weights
+
     def _tag(self, index):
         name = self.idx2name.get(index, str(index))
         return "plain" if name.endswith(("gamma", "beta", "bias")) else "scaled"
@@ -159,16 +162,19 @@ class GroupAdaGrad(Optimizer):
         super().__init__(**kwargs)
         self.float_stable_eps = eps
 
+    def _is_lazy(self, weight):
+        return True
+
     def create_state(self, index, weight):
         """The mean squares of rows: (rows, 1, ...)."""
-        tensor = weight._tensor
-        if tensor.dim() < 2:
+        if weight.ndim < 2:
             raise AssertionError(
                 explain(
                     "GroupAdaGrad updates weights with rows", expected="2 axes or more", given=f"shape {weight.shape}"
                 )
             )
-        shape = (tensor.shape[0], *[1] * (tensor.dim() - 1))
+        tensor = weight._tensor if weight.stype == "default" else weight._held.values
+        shape = (weight.shape[0], *[1] * (weight.ndim - 1))
         return NDArray._wrap(torch.zeros(shape, dtype=tensor.dtype, device=tensor.device), weight._ctx)
 
     def _rule(self, group):

@@ -3,6 +3,7 @@
 import math
 
 from tandem.core.errors import explain
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.optimizer.optimizer import Optimizer, register, zeros_like
 from tandem.ops import updates, updates_lamb, updates_mxnet
 
@@ -47,13 +48,16 @@ class _WithMomentum(Optimizer):
 class SGD(_WithMomentum):
     """Gradient descent: w ← w − lr·(g + wd·w); with momentum v ← momentum·v − lr·(g + wd·w), w ← w + v.
 
-    lazy_update: for sparse gradients, which are not there: it changes nothing for others.
+    lazy_update: whether of a row_sparse gradient only the rows that it stores are updated, with decay and momentum.
     """
 
     def __init__(self, momentum=0.0, lazy_update=True, **kwargs):
         super().__init__(momentum, **kwargs)
         self.lazy_update = lazy_update
         self.aggregate_num = 4
+
+    def _is_lazy(self, weight):
+        return self.lazy_update
 
     def _rule(self, group):
         updates.sgd(
@@ -130,7 +134,7 @@ class _TwoMoments(Optimizer):
 class Adam(_TwoMoments):
     """m ← β1·m + (1 − β1)·g, v ← β2·v + (1 − β2)·g², w ← w − lr·√(1 − β2ᵗ)/(1 − β1ᵗ)·m/(√v + epsilon).
 
-    lazy_update: for sparse gradients, which are not there: it changes nothing for others. Source: Kingma & Ba 2015.
+    lazy_update: whether of a row_sparse gradient only the rows that it stores are updated. Source: Kingma & Ba 2015.
     """
 
     def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, lazy_update=True, **kwargs):
@@ -139,6 +143,9 @@ class Adam(_TwoMoments):
         self.beta2 = beta2
         self.epsilon = epsilon
         self.lazy_update = lazy_update
+
+    def _is_lazy(self, weight):
+        return self.lazy_update
 
     def _rule(self, group):
         rate = group.lr * math.sqrt(1.0 - self.beta2**group.step) / (1.0 - self.beta1**group.step)
@@ -163,6 +170,13 @@ class AdaGrad(Optimizer):
     def __init__(self, eps=1e-7, **kwargs):
         super().__init__(**kwargs)
         self.float_stable_eps = eps
+
+    def _is_lazy(self, weight):
+        if self.wd:
+            raise MXNetError(
+                explain("AdaGrad takes no weight decay with row_sparse gradients", expected="wd=0", given=self.wd)
+            )
+        return True
 
     def create_state(self, index, weight):
         """The sum of squares."""
@@ -258,6 +272,9 @@ class Ftrl(Optimizer):
         self.lamda1 = lamda1
         self.beta = beta
         self.lr = learning_rate
+
+    def _is_lazy(self, weight):
+        return weight.stype == "row_sparse"
 
     def create_state(self, index, weight):
         """(z, n): the linear term and the sum of squares."""

@@ -3,7 +3,7 @@
 import math
 
 from tandem.core.errors import Unsupported, explain
-from tandem.mxnet.base import sparse_unsupported
+from tandem.mxnet import ndarray
 from tandem.mxnet.gluon.block import Block, HybridBlock
 from tandem.mxnet.gluon.nn import basic_layers
 
@@ -35,10 +35,30 @@ class Identity(basic_layers.Identity):
 
 
 class SparseEmbedding(Block):
-    """An embedding with a row_sparse weight, which is not there: making one raises NotImplementedError."""
+    """Rows of a learned table, weight[x], whose weight and gradient are row_sparse.
+
+    A `Trainer` keeps all rows; a call takes those that x numbers. input_dim: rows; output_dim: length of a row; dtype;
+    weight_initializer.
+    """
 
     def __init__(self, input_dim, output_dim, dtype="float32", weight_initializer=None, **kwargs):
-        raise sparse_unsupported("row_sparse")
+        super().__init__(**kwargs)
+        self._kwargs = {"input_dim": input_dim, "output_dim": output_dim, "dtype": dtype, "sparse_grad": True}
+        self.weight = self.params.get(
+            "weight",
+            shape=(input_dim, output_dim),
+            init=weight_initializer,
+            dtype=dtype,
+            grad_stype="row_sparse",
+            stype="row_sparse",
+        )
+
+    def forward(self, x):
+        """weight[x]."""
+        return ndarray.Embedding(x, self.weight.row_sparse_data(x), **self._kwargs)
+
+    def __repr__(self):
+        return "{}({input_dim} -> {output_dim}, {dtype})".format(type(self).__name__, **self._kwargs)
 
 
 class SyncBatchNorm(basic_layers.BatchNorm):

@@ -2,7 +2,6 @@
 
 from tandem.core.errors import explain
 from tandem.mxnet import ndarray
-from tandem.mxnet.base import sparse_unsupported
 from tandem.mxnet.gluon import extensions
 from tandem.mxnet.gluon.block import Block, HybridBlock
 from tandem.mxnet.gluon.nn.activations import Activation
@@ -207,21 +206,24 @@ class BatchNormReLU(_BatchNorm):
 class Embedding(HybridBlock):
     """Rows of a learned table: weight[x].
 
-    input_dim: rows; output_dim: length of a row; dtype; weight_initializer.
-    Raises NotImplementedError for sparse_grad=True.
+    input_dim: rows; output_dim: length of a row; dtype; weight_initializer; sparse_grad: whether the gradient is
+    row_sparse, with the rows that were picked only.
     """
 
     def __init__(self, input_dim, output_dim, dtype="float32", weight_initializer=None, sparse_grad=False, **kwargs):
         kwargs = extensions.take_input_shape(self, kwargs)
         super().__init__(**kwargs)
-        if sparse_grad:
-            raise sparse_unsupported("row_sparse")
         self._input_dim = input_dim
         self._output_dim = output_dim
         self._kwargs = {"input_dim": input_dim, "output_dim": output_dim, "dtype": dtype, "sparse_grad": sparse_grad}
         with self.name_scope():
             self.weight = self.params.get(
-                "weight", shape=(input_dim, output_dim), init=weight_initializer, dtype=dtype, allow_deferred_init=True
+                "weight",
+                shape=(input_dim, output_dim),
+                init=weight_initializer,
+                dtype=dtype,
+                allow_deferred_init=True,
+                grad_stype="row_sparse" if sparse_grad else "default",
             )
 
     def hybrid_forward(self, F, x, weight):
