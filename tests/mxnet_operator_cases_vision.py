@@ -136,6 +136,7 @@ for _more in (
     case("_contrib_BilinearResize2D", (2, 3, 10, 5), **_more)
 # The oracle's gradient of `like` writes over memory that is not its own.
 case("_contrib_BilinearResize2D", (2, 3, 4, 5), uniform(1, 1, 3, 7, grad=False), mode="like", _grad=False)
+case("_contrib_AdaptiveAvgPooling2D", (2, 3, 5, 6), output_size=2)
 case("Crop", (2, 3, 5, 6), h_w=(2, 3), offset=(1, 2), **_SINGLE)
 case("Crop", (2, 3, 5, 6), (1, 1, 2, 3), center_crop=True, **_SINGLE)
 

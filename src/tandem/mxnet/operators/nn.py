@@ -285,8 +285,9 @@ register(
 
 
 def _adaptive_average(data, output_size):
-    """Mean over windows that cut the data into output_size equal parts (empty: 1)."""
-    return pool.adaptive_pool(data, output_size or (1, 1), "avg", layout="channels_first")
+    """Mean over windows that cut the data into output_size equal parts, one number for both axes or two (empty: 1)."""
+    size = output_size * 2 if len(output_size) == 1 else output_size or (1, 1)
+    return pool.adaptive_pool(data, size, "avg", layout="channels_first")
 
 
 register("_contrib_AdaptiveAvgPooling2D", _adaptive_average, attributes={"output_size": a.sizes(())})
