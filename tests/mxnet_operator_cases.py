@@ -316,6 +316,8 @@ case("_linalg_syrk", (2, 3, 4), alpha=0.5)
 case("_linalg_syrk", (2, 3, 4), transpose=True)
 case("_linalg_potrf", definite(2, 3, 3), _rtol=1e-3)
 case("_linalg_potri", lower(2, 3, 3), _rtol=1e-3)
+case("_linalg_potrf", definite(2, 3, 3), lower=False, _rtol=1e-3)
+case("_linalg_potri", Maker((2, 3, 3), lambda rng, shape: np.triu(rng.uniform(0.5, 1, shape))), lower=False, _rtol=1e-3)
 for _more in ({}, {"transpose": True}, {"lower": False, "alpha": 2.0}, {"rightside": True}):
     case("_linalg_trmm", lower(2, 3, 3), (2, 3, 3), **_more)
     _upper = fixed(np.triu(np.ones((2, 3, 3))) + np.eye(3), grad=True)

@@ -31,16 +31,18 @@ def syrk(a, *, transpose=False, alpha=1.0):
     return y if alpha == 1 else y * alpha
 
 
-def cholesky(a):
-    """The lower triangular L with ``L L^T = a``."""
-    return torch.linalg.cholesky(a)
+def cholesky(a, *, lower=True):
+    """The lower triangular L with ``L L^T = a``, or the upper triangular U with ``U^T U = a``."""
+    return torch.linalg.cholesky(a, upper=not lower)
 
 
-def inverse_from_cholesky(factor):
-    """The inverse of the matrix that a lower triangular factor belongs to: ``(L L^T)^-1``."""
+def inverse_from_cholesky(factor, *, lower=True):
+    """The inverse of the matrix that a factor belongs to: ``(L L^T)^-1``, or ``(U^T U)^-1`` of an upper triangular
+    one.
+    """
     identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device).expand_as(factor)
-    inverse = torch.linalg.solve_triangular(factor, identity, upper=False)
-    return torch.matmul(inverse.mT, inverse)
+    inverse = torch.linalg.solve_triangular(factor, identity, upper=not lower)
+    return torch.matmul(inverse.mT, inverse) if lower else torch.matmul(inverse, inverse.mT)
 
 
 def triangular_product(a, b, *, transpose=False, right=False, lower=True, alpha=1.0):

@@ -216,7 +216,9 @@ def add_all(*xs):
 
 
 def polynomial(x, coefficients):
-    """``c_0 + c_1 x + c_2 x^2 + ...``."""
+    """``c_0 + c_1 x + c_2 x^2 + ...``; of integers it is cut towards zero."""
+    if not x.is_floating_point():
+        return elementwise.truncated(lambda floats: polynomial(floats, coefficients), x)
     y = x * coefficients[-1]
     for c in coefficients[-2:0:-1]:
         y = (y + c) * x

@@ -65,7 +65,7 @@ def _arange_like(data, start, step, repeat, axis):
     """``start, start + step, ...`` in data's shape, or of its size along an axis."""
     count = data.numel() if axis is None else data.shape[axis]
     values = sequences.steps(0, -(-count // repeat), repeat=repeat, dtype=data.dtype, device=data.device)[:count]
-    values = sequences.line(values, start, step)
+    values = sequences.line(values, start, step).to(data.dtype)
     return values.reshape(data.shape) if axis is None else values
 
 

@@ -167,7 +167,7 @@ register(
 
 
 def _quadratic(data, *, a, b, c):
-    """``a x^2 + b x + c``."""
+    """``a x^2 + b x + c``; of integers it is cut towards zero."""
     return typed.polynomial(data, (c, b, a))
 
 

@@ -130,6 +130,10 @@ def _boolean_mask(data, index, *, axis):
     """The entries of data along its first axis where index is not 0."""
     if axis != 0:
         raise MXNetError(explain("boolean_mask works on the first axis", expected="axis=0", given=f"axis={axis}"))
+    if tuple(index.shape) != tuple(data.shape[:1]):
+        raise MXNetError(
+            explain("boolean_mask needs a flag to each row", expected=tuple(data.shape[:1]), given=tuple(index.shape))
+        )
     return indexing.boolean_mask(data, index, 0)
 
 

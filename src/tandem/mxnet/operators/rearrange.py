@@ -18,6 +18,8 @@ register("tile", _tile, attributes={"reps": a.sizes()}, aliases_input=True)
 
 def _repeat(data, *, repeats, axis):
     """Each element (or each entry of an axis) repeated in its place."""
+    if repeats < 0:
+        raise MXNetError(explain("repeat needs a number of repeats", expected="repeats >= 0", given=repeats))
     return shape.repeat(data, repeats, axis if axis is None else shapes.checked_axis(axis, data.dim()))
 
 
@@ -151,18 +153,28 @@ _SEQUENCE = {"use_sequence_length": a.flag(False), "axis": a.integer(0)}
 _FIELDS = {"present": _with_lengths, "same_dtype": False, "aliases_input": True}
 
 
+def _check_sequences(name, data, least):
+    if data.dim() < least:
+        raise MXNetError(
+            explain(f"{name} needs time, batch and more", expected=f"{least} axes or more", given=tuple(data.shape))
+        )
+
+
 def _sequence_mask(data, sequence_length=None, *, use_sequence_length, value, axis):
     """data with value behind each sequence's length; time is axis 0 or 1, the batch the other one."""
+    _check_sequences("SequenceMask", data, 2)
     return indexing.sequence_mask(data, sequence_length, value=value, axis=axis)
 
 
 def _sequence_last(data, sequence_length=None, *, use_sequence_length, axis):
     """The last entry of each sequence."""
+    _check_sequences("SequenceLast", data, 2)
     return indexing.sequence_last(data, sequence_length, axis=axis)
 
 
 def _sequence_reverse(data, sequence_length=None, *, use_sequence_length, axis):
     """data with each sequence, up to its length, in reverse; time is axis 0."""
+    _check_sequences("SequenceReverse", data, 2)
     if axis != 0:
         raise MXNetError(explain("SequenceReverse needs time first", expected="axis=0", given=f"axis={axis}"))
     return indexing.sequence_reverse(data, sequence_length, axis=0)
