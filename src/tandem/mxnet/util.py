@@ -101,12 +101,30 @@ def np_array(active=True):
     return _Scope("array", active)
 
 
+def _members(target):
+    """What `_decorate` looks at: a class's own members, and public functions of the classes of MXNet above it."""
+    found = dict(vars(target))
+    for base in target.__mro__[1:]:
+        if base.__module__.startswith(("tandem.core", "torch.", "builtins")):
+            continue
+        for name, member in vars(base).items():
+            public = not name.startswith("_") or name in ("__call__", "__init__")
+            if public and inspect.isfunction(member):
+                found.setdefault(name, member)
+    return list(found.items())
+
+
 def _decorate(target, scope):
-    """Wrap a function, or the functions and properties that a class defines, so that they run inside `scope()`."""
+    """Wrap a function, or the functions and properties of a class, so that they run inside `scope()`.
+
+    A class's own and those that it has from MXNet's classes: `use_np` on a block makes its parameters NumPy's too.
+    """
     if inspect.isclass(target):
-        for name, member in list(vars(target).items()):
+        for name, member in _members(target):
             if inspect.isfunction(member):
                 setattr(target, name, _decorate(member, scope))
+            elif isinstance(member, (staticmethod, classmethod)):
+                setattr(target, name, type(member)(_decorate(member.__func__, scope)))
             elif isinstance(member, property):
                 parts = [part and _decorate(part, scope) for part in (member.fget, member.fset, member.fdel)]
                 setattr(target, name, property(*parts, doc=member.__doc__))

@@ -9,8 +9,8 @@ import torch
 from tandem.core.errors import explain
 from tandem.formats import images
 from tandem.mxnet.base import MXNetError, missing, numeric_types
+from tandem.mxnet.gluon.utils import namespace_of
 from tandem.mxnet.gluon.weights import array_class
-from tandem.mxnet.ndarray import _internal
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import image as geometry
 
@@ -86,12 +86,12 @@ def _interpolation(interp, old=None, new=None):
 
 def imresize(src, w, h, interp=1, out=None):
     """The image at another width and height; interp: 0 nearest, 1 linear, 2 cubic, 3 area, 4 Lanczos."""
-    return _internal._cvimresize(src, w=w, h=h, interp=interp, out=out)
+    return namespace_of(src)._internal._cvimresize(src, w=w, h=h, interp=interp, out=out)
 
 
 def copyMakeBorder(src, top, bot, left, right, type=0, value=0.0, values=(), out=None):
     """The image with a border; type: 0 of one colour, 1 the edge repeated, 2 and 4 mirrored, 3 wrapped around."""
-    return _internal._cvcopyMakeBorder(
+    return namespace_of(src)._internal._cvcopyMakeBorder(
         src, top=top, bot=bot, left=left, right=right, type=type, value=value, values=values, out=out
     )
 
@@ -196,7 +196,7 @@ def imrotate(src, rotation_degrees, zoom_in=False, zoom_out=False):
     """
     if zoom_in and zoom_out:
         raise ValueError(explain("`zoom_in` and `zoom_out` cannot be both True", expected="one of them"))
-    if src.dtype is not np.float32:
+    if src._tensor.dtype is not torch.float32:
         raise TypeError(
             explain(
                 "Only `float32` images are supported by this function",

@@ -121,6 +121,21 @@ def _numbers(function):
     return _with_booleans_as_numbers(lambda a, b: plain(a, b) if isinstance(a, torch.Tensor) else reverse(b, a))
 
 
+def _of_one_dtype(function):
+    """The function of two arrays of one dtype.
+
+    Raises TypeError for different ones.
+    """
+
+    def compute(a, b):
+        if a.dtype is not b.dtype:
+            raise TypeError(f"the operator takes operands of one dtype, got {a.dtype} and {b.dtype}")
+        return function(a, b)
+
+    compute.__doc__ = function.__doc__
+    return compute
+
+
 def _matmul(kind, reflected=False):
     def method(self, other):
         if not isinstance(other, kind):
@@ -170,8 +185,9 @@ def attach(kind):
         ("xor", promoted.bitwise_xor),
     ):
         whole = promoted.integers_only(function)
-        setattr(kind, f"__{name}__", _binary(kind, name, whole, whole))
-        setattr(kind, f"__i{name}__", _in_place(kind, name, whole, whole))
+        pairs = _of_one_dtype(whole)
+        setattr(kind, f"__{name}__", _binary(kind, name, pairs, whole))
+        setattr(kind, f"__i{name}__", _in_place(kind, name, pairs, whole))
     for name, function in (
         ("eq", promoted.equal),
         ("ne", promoted.not_equal),
