@@ -211,7 +211,7 @@ def _cut(function, a, b):
 def _comparison(function):
     def compare(a, b):
         if isinstance(a, torch.Tensor) and a.dtype is torch.bool and not isinstance(b, torch.Tensor):
-            return function(a, b)
+            b = bool(b)  # as MXNet converts it, whatever its value
         return function(*_pair(a, b))
 
     compare.__doc__ = f"Whether ``a {function.__name__} b``."
@@ -229,7 +229,12 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
 
 
 def around(x, decimals=0):
-    """Nearest number with so many decimals, a half to the even one; of integers cut towards zero."""
+    """Nearest number with so many decimals, a half to the even one; of integers cut towards zero.
+
+    Raises TypeError for bools.
+    """
+    if x.dtype is torch.bool:
+        raise TypeError("there is nothing to round in bools")
     # Scaling in the array's own precision, as NumPy does: torch's own `decimals` agrees, and -1 works on integers here.
     if x.is_floating_point():
         return elementwise.round(x, decimals)

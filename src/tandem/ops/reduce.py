@@ -177,7 +177,8 @@ def _one_axis(x, axes, keepdims, function):
 
 
 def _truth(function, x, axes, keepdims):
-    return function(x, axes, keepdim=keepdims) if axes else x.bool()
+    # torch answers uint8 for uint8
+    return function(x if x.dtype is not torch.uint8 else x.bool(), axes, keepdim=keepdims) if axes else x.bool()
 
 
 def _place(function, x, axis, keepdims, dtype):

@@ -10,7 +10,7 @@ from tandem.ops import elementwise, reduce
 
 def over(function, x, axis, keepdims, **options):
     """A function of `tandem.ops.reduce` over all axes, some, or none at all."""
-    if axis == ():
+    if axis == () or x.dim() == 0:
         # An axis of size 1 in front is what gets reduced, so that the dtype is the reduction's.
         return function(x.unsqueeze(0), 0, **options)
     return function(x, axis, keepdims, **options)

@@ -6,7 +6,7 @@ import numpy as onp
 
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
-from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.ndarray.ndarray import NDArray, mxnet_dtype
 from tandem.mxnet.numpy.multiarray import ndarray
 from tandem.mxnet.operators.table import OPERATORS
 from tandem.mxnet.views import function_of, parse_context
@@ -26,6 +26,11 @@ def place(ctx):
     """The context, by default the current one, and torch's device of it."""
     ctx = contexts.current_context() if ctx is None else parse_context(ctx)
     return ctx, ctx.torch_device()
+
+
+def dtype_given(dtype):
+    """torch's dtype, or None where there is none."""
+    return None if dtype is None else mxnet_dtype(dtype)
 
 
 def checked_array(value, name="data"):

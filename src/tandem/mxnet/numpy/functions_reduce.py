@@ -4,7 +4,7 @@ import builtins
 
 from tandem.core.errors import explain
 from tandem.mxnet.ndarray.ndarray import NDArray
-from tandem.mxnet.numpy.functions_base import NUMBERS, checked_array, row
+from tandem.mxnet.numpy.functions_base import NUMBERS, checked_array, dtype_given, row
 
 __all__ = [
     "all",
@@ -37,12 +37,14 @@ __all__ = [
 
 def sum(a, axis=None, dtype=None, keepdims=False, initial=None, out=None, **kwargs):
     """The sum, in the array's dtype (of bools in int64) unless given."""
-    return row("_np_sum", "sum")(a, axis=axis, dtype=dtype, keepdims=keepdims, initial=initial, out=out, **kwargs)
+    return row("_np_sum", "sum")(
+        a, axis=axis, dtype=dtype_given(dtype), keepdims=keepdims, initial=initial, out=out, **kwargs
+    )
 
 
 def prod(a, axis=None, dtype=None, out=None, keepdims=False, **kwargs):
     """The product, in the array's dtype (of bools in int64) unless given."""
-    return row("_np_prod", "prod")(a, axis=axis, dtype=dtype, keepdims=keepdims, out=out, **kwargs)
+    return row("_np_prod", "prod")(a, axis=axis, dtype=dtype_given(dtype), keepdims=keepdims, out=out, **kwargs)
 
 
 product = prod
@@ -50,17 +52,17 @@ product = prod
 
 def mean(a, axis=None, dtype=None, out=None, keepdims=False):
     """The mean; of integers in float32."""
-    return row("_npi_mean", "mean")(a, axis=axis, dtype=dtype, keepdims=keepdims, out=out)
+    return row("_npi_mean", "mean")(a, axis=axis, dtype=dtype_given(dtype), keepdims=keepdims, out=out)
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     """The standard deviation, ``sqrt(sum((a - mean)^2) / (n - ddof))``; of integers cut to integers."""
-    return row("_npi_std", "std")(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, out=out)
+    return row("_npi_std", "std")(a, axis=axis, dtype=dtype_given(dtype), ddof=ddof, keepdims=keepdims, out=out)
 
 
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     """The variance, ``sum((a - mean)^2) / (n - ddof)``; of integers cut to integers."""
-    return row("_npi_var", "var")(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, out=out)
+    return row("_npi_var", "var")(a, axis=axis, dtype=dtype_given(dtype), ddof=ddof, keepdims=keepdims, out=out)
 
 
 def _reduction(name, operator, doc):
@@ -97,7 +99,7 @@ def cumsum(a, axis=None, dtype=None, out=None):
     """Running sums along an axis, or of the flattened array, in the array's dtype (of bools in int64)."""
     if dtype is None and checked_array(a, "a").dtype == builtins.bool:
         dtype = "int64"
-    return row("_np_cumsum", "cumsum")(a, axis=axis, dtype=dtype, out=out)
+    return row("_np_cumsum", "cumsum")(a, axis=axis, dtype=dtype_given(dtype), out=out)
 
 
 def average(a, axis=None, weights=None, returned=False, out=None):

@@ -208,8 +208,8 @@ def split(ary, indices_or_sections, axis=0):
     Raises ValueError where the parts would not be equal.
     """
     checked_array(ary)
-    if isinstance(indices_or_sections, int):
-        parts = indices_or_sections
+    if isinstance(indices_or_sections, (int, onp.integer)):
+        parts = int(indices_or_sections)
         if parts == 0 or ary.shape[axis] % parts:
             raise ValueError(
                 explain(

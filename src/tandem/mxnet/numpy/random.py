@@ -72,6 +72,22 @@ def _tensor_or_number(name, value):
     return as_number(value)
 
 
+def _broadcast(name, shapes, size):
+    """The size, or without one the shape that the parameters broadcast to.
+
+    Raises MXNetError where the parameters do not broadcast to the size.
+    """
+    try:
+        spread = tuple(torch.broadcast_shapes(*shapes))
+        shape = spread if size is None else _sizes(size)
+        fits = tuple(torch.broadcast_shapes(spread, shape)) == shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise MXNetError(explain(f"The parameters of {name}() do not broadcast to the size", given=f"size={size}"))
+    return shape
+
+
 def _draw(name, sampler, parameters, size, dtype=None, ctx=None, out=None, check=None):
     """Numbers of `sampler(shape, *parameters)`; parameters: name -> number or array.
 
@@ -85,19 +101,15 @@ def _draw(name, sampler, parameters, size, dtype=None, ctx=None, out=None, check
     dtype = _float(dtype)
     values = [_tensor_or_number(key, value) for key, value in parameters.items()]
     first = next((one for one in parameters.values() if isinstance(one, NDArray)), None)
-    ctx, device = (first._ctx, first._tensor.device) if first is not None else place(ctx)
+    if first is None:
+        ctx, device = place(ctx)
+        made = sampler(_sizes(size) or (), *values, dtype=dtype, device=device)
+        return written(ndarray._wrap(made, ctx), out)
+    ctx, device = first._ctx, first._tensor.device
     tensors = [one.to(dtype) if isinstance(one, torch.Tensor) else one for one in values]
-    try:
-        spread = torch.broadcast_shapes(*(one.shape for one in tensors if isinstance(one, torch.Tensor)))
-        shape = spread if size is None else _sizes(size)
-        if torch.broadcast_shapes(spread, shape) != torch.Size(shape):
-            raise RuntimeError
-    except RuntimeError:
-        raise MXNetError(
-            explain(f"The parameters of {name}() do not broadcast to the size", given=f"size={size}")
-        ) from None
+    shape = _broadcast(name, [one.shape for one in tensors if isinstance(one, torch.Tensor)], size)
     with torch.set_grad_enabled(bool(scope._current.recording) and torch.is_grad_enabled()):
-        made = sampler(tuple(shape), *tensors, dtype=dtype, device=device)
+        made = sampler(shape, *tensors, dtype=dtype, device=device)
     return written(ndarray._wrap(made, ctx), out)
 
 

@@ -143,7 +143,7 @@ for _name, _function, _has_dim in (
 def _split(data, *, indices, axis, squeeze_axis, sections):
     """Parts along an axis: `sections` equal ones, or those that begin at the indices."""
     axis = _axis(axis, data)
-    if not sections and any(index > data.shape[axis] for index in indices):
+    if not sections and data.shape[axis] and any(index > data.shape[axis] for index in indices):
         raise MXNetError(explain("split() cuts inside the axis", expected=data.shape[axis], given=f"{indices}"))
     parts = shape.split(data, sections or indices[1:], axis)
     return tuple(part.squeeze(axis) for part in parts) if squeeze_axis else tuple(parts)
