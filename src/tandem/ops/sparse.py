@@ -18,7 +18,7 @@ __all__ = [
     "concat_csr",
     "csr_from_coordinates",
     "csr_from_dense",
-    "csr_of_all",
+    "csr_of_columns",
     "dense",
     "distinct",
     "from_gradient",
@@ -110,11 +110,12 @@ def csr_from_coordinates(rows, columns, values, shape):
     return Csr(_starts(keys // max(shape[1], 1), shape[0]), keys % max(shape[1], 1), summed, tuple(shape))
 
 
-def csr_of_all(x):
-    """A dense matrix as `Csr` that stores each element, zeros too."""
-    rows, columns = x.shape
-    starts = torch.arange(rows + 1, device=x.device) * columns
-    return Csr(starts, torch.arange(columns, device=x.device).repeat(rows), x.reshape(-1), (rows, columns))
+def csr_of_columns(x, columns):
+    """Some columns of a dense matrix, in any order, as `Csr` that stores each element of them, zeros too."""
+    columns = columns.unique()
+    rows, count = x.shape[0], columns.shape[0]
+    starts = torch.arange(rows + 1, device=x.device) * count
+    return Csr(starts, columns.repeat(rows), x.index_select(1, columns).reshape(-1), tuple(x.shape))
 
 
 def rows_of(array):
@@ -260,10 +261,13 @@ def take_rows(array, wanted):
     count = array.indices.shape[0]
     if not count:
         return Rows(wanted, array.values.new_zeros((wanted.shape[0], *array.shape[1:])), array.shape)
-    order = array.indices.argsort()
-    places = torch.searchsorted(array.indices, wanted, sorter=order).clamp(max=count - 1)
-    places = order[places]
+    # Where all rows are stored, in order, they are found without looking for them.
+    places = wanted.clamp(0, count - 1)
     there = array.indices[places] == wanted
+    if count != array.shape[0] or not bool(there.all()):
+        order = array.indices.argsort()
+        places = order[torch.searchsorted(array.indices, wanted, sorter=order).clamp(max=count - 1)]
+        there = array.indices[places] == wanted
     values = array.values[places]
     mask = there.reshape(-1, *([1] * (values.dim() - 1)))
     return Rows(wanted, torch.where(mask, values, torch.zeros_like(values)), array.shape)

@@ -360,9 +360,10 @@ def _dot(function, attributes, lhs, rhs):
     if isinstance(rhs, Csr) and not isinstance(lhs, (Csr, Rows)) and not flip:
         _fit(lhs, rhs, False, turn)
         product = sparse_products.dot_csr(lhs, rhs, transpose=turn)
-        # On the CPU the result is csr unless told otherwise, with every element in it.
-        on_cpu = product.device.type == "cpu"
-        return sparse.csr_of_all(product) if wanted == "csr" or (wanted is None and on_cpu) else product
+        # On the CPU the result is csr unless told otherwise, with the columns that meet a stored element.
+        if wanted == "csr" or (wanted is None and product.device.type == "cpu"):
+            return sparse.csr_of_columns(product, sparse.rows_of(rhs) if turn else rhs.indices)
+        return product
     return NotImplemented
 
 
