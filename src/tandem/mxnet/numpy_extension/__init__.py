@@ -10,7 +10,16 @@ from tandem.mxnet.base import missing
 from tandem.mxnet.context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
 from tandem.mxnet.ndarray.ndarray import waitall
 from tandem.mxnet.numpy_extension import view
-from tandem.mxnet.numpy_extension.utils import constraint_check, from_dlpack, from_numpy, load, save
+from tandem.mxnet.numpy_extension.utils import (
+    cond,
+    constraint_check,
+    foreach,
+    from_dlpack,
+    from_numpy,
+    load,
+    save,
+    while_loop,
+)
 from tandem.mxnet.random import seed
 from tandem.mxnet.util import (
     get_cuda_compute_capability,
@@ -25,10 +34,12 @@ from tandem.mxnet.util import (
 
 __all__ = [
     "Context",
+    "cond",
     "constraint_check",
     "cpu",
     "cpu_pinned",
     "current_context",
+    "foreach",
     "from_dlpack",
     "from_numpy",
     "get_cuda_compute_capability",
@@ -46,6 +57,7 @@ __all__ = [
     "use_np_array",
     "use_np_shape",
     "waitall",
+    "while_loop",
 ]
 
 _MODULES = ("image", "random")

@@ -10,7 +10,7 @@ from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.numpy.multiarray import ndarray
 from tandem.mxnet.numpy_extension import view
 
-__all__ = ["constraint_check", "from_dlpack", "from_numpy", "load", "save"]
+__all__ = ["cond", "constraint_check", "foreach", "from_dlpack", "from_numpy", "load", "save", "while_loop"]
 
 _check = {"constraint_check": "_npx_constraint_check"}
 
@@ -57,6 +57,27 @@ def constraint_check(x, msg):
     if not holds.item():
         raise ValueError(msg)
     return holds
+
+
+def foreach(body, data, init_states):
+    """`mx.nd.contrib.foreach` on `mx.np` arrays (MXNet 2.0's name)."""
+    return _loops().foreach(body, data, init_states)
+
+
+def while_loop(cond, func, loop_vars, max_iterations=None):
+    """`mx.nd.contrib.while_loop` on `mx.np` arrays (MXNet 2.0's name)."""
+    return _loops().while_loop(cond, func, loop_vars, max_iterations)
+
+
+def cond(pred, then_func, else_func):
+    """`mx.nd.contrib.cond` on `mx.np` arrays (MXNet 2.0's name)."""
+    return _loops().cond(pred, then_func, else_func)
+
+
+def _loops():
+    from tandem.mxnet.numpy_extension.hybrid import F
+
+    return F.contrib
 
 
 def from_numpy(ndarray, zero_copy=True):
