@@ -5,8 +5,10 @@ import json
 import torch
 
 from tandem.core.errors import explain
+from tandem.formats import pickled_states
 from tandem.mxnet import context as contexts
 from tandem.mxnet import lr_scheduler as schedulers
+from tandem.mxnet.ndarray import files
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.optimizer.optimizer import Optimizer
 
@@ -103,7 +105,7 @@ def states_to_bytes(states, optimizer=None):
 
 
 def states_from_bytes(data, optimizer):
-    """(states, optimizer or None) from what `states_to_bytes` made.
+    """(states, optimizer or None) from what `states_to_bytes` made, or from what MXNet's Updater did.
 
     optimizer: the current one, which takes over the settings if it is of the class that they are of.
     Raises ValueError for other bytes.
@@ -111,17 +113,12 @@ def states_from_bytes(data, optimizer):
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    if data[:1] == b"\x80":
-        raise ValueError(
-            explain(
-                "These optimizer states are a Python pickle, as the real MXNet writes them: reading one can run code,"
-                " so it is not read",
-                expected="states that were saved here",
-                given=f"{len(data)} bytes of a pickle",
-            )
-        )
+    data = bytes(data)
+    # A pickle begins with its protocol; those of protocol 0, of Python 2's MXNet, with a tuple or a dict.
+    if data[8:9] != b"{" and data[:1] in (b"\x80", b"(", b"}"):
+        return _states_of_mxnet(data, optimizer)
     try:
-        tensors = load(bytes(data))
+        tensors = load(data)
         header = json.loads(bytes(tensors.pop(_HEADER).numpy()))
         if header["format"] != _FORMAT:
             raise KeyError(header["format"])
@@ -142,6 +139,45 @@ def states_from_bytes(data, optimizer):
         ) from error
     described = header.get("optimizer")
     return states, None if described is None else _restore_optimizer(described, optimizer)
+
+
+def _states_of_mxnet(data, optimizer):
+    """The same from MXNet's own file, a pickle, of which nothing is run."""
+    try:
+        found, record = pickled_states.read(data)
+    except pickled_states.FormatError as error:
+        raise ValueError(
+            explain(
+                "These are no optimizer states",
+                expected="what save_states or get_states wrote, here or in MXNet",
+                given=f"a pickle ({error})",
+            )
+        ) from error
+
+    def build(tree):
+        if isinstance(tree, (list, tuple)):
+            return tuple(build(item) for item in tree)
+        return None if tree is None else files._array(tree)
+
+    states = {index: build(tree) for index, tree in found.items()}
+    if record is None:
+        return states, None
+    attributes = record.attributes
+    scheduler = attributes.get("lr_scheduler")
+    described = {
+        "name": record.name,
+        "settings": {key: value for key, value in attributes.items() if key not in _NOT_SAVED and _plain(value)},
+        "tables": {
+            key: _pairs(value) for key, value in attributes.items() if key not in _NOT_SAVED and isinstance(value, dict)
+        },
+        "counts": [
+            [device, _pairs(counts)] for device, counts in attributes.get("_all_index_update_counts", {}).items()
+        ],
+        "scheduler": {"name": scheduler.name, "settings": scheduler.attributes}
+        if isinstance(scheduler, pickled_states.Record)
+        else None,
+    }
+    return states, _restore_optimizer(described, optimizer)
 
 
 def _plain(value):
