@@ -34,17 +34,17 @@ def _state(node):
     lease = getattr(node, "lease", None)  # a hybridized block's
     if lease is not None:
         return lease.program is not None
-    names = ("saved_tensors",) if isinstance(node, torch.autograd.function.BackwardCFunction) else _saved(type(node))
     kept = None
-    for name in names:
+    for name in _saved(type(node)):
         try:
             value = getattr(node, name)
         except RuntimeError:
             return False
-        kept = True if isinstance(value, torch.Tensor) else kept
+        if isinstance(value, torch.Tensor) or (name == "saved_tensors" and value):
+            kept = True
     return kept
 
 
 @functools.cache
 def _saved(kind):
-    return tuple(name for name in dir(kind) if name.startswith("_saved_"))
+    return tuple(name for name in dir(kind) if name.startswith("_saved_") or name == "saved_tensors")

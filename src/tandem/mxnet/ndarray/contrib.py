@@ -116,7 +116,7 @@ def cond(pred, then_func, else_func):
 
 
 def _holds(value):
-    return bool(value._item() if isinstance(value, NDArray) else value)
+    return bool(value.as_nd_ndarray().asscalar() if isinstance(value, NDArray) else value)
 
 
 def _check_arrays(tree, what):
