@@ -105,3 +105,64 @@ case("_linspace", start=0.5, stop=2.0, num=4)
 case("_linspace", start=0, stop=2, num=4, endpoint=False)
 case("_zeros_without_dtype", shape=(2, 3), _oracle=False)
 case("_scatter_set_nd", (2, 3), (2,), fixed([[0, 1], [1, 2]]), shape=(2, 3), _grad=False, _oracle=False)
+
+# --- quantization ----------------------------------------------------------------------------------------------------
+
+
+def _int8(*shape):
+    return whole(*shape, low=-127, high=128, dtype="int8")
+
+
+def _uint8(*shape):
+    return whole(*shape, high=256, dtype="uint8")
+
+
+def _range(end, low=None):
+    return fixed([-end if low is None else low], "float32"), fixed([end], "float32")
+
+
+_ONCE = {"_dtypes": ("float32",)}
+_CALIBRATED = {"min_calib_range": -1.0, "max_calib_range": 2.0}
+for _type in ("int8", "uint8"):
+    case("_contrib_quantize", uniform(3, 4, low=-3, high=3), *_range(2.0), out_type=_type, **_ONCE)
+    case("_contrib_quantize_v2", uniform(3, 4, low=-3, high=3), out_type=_type, **_CALIBRATED, **_ONCE)
+case("_contrib_quantize_v2", fixed([1.0, 2.0, -0.51, 4.0, -3.3]), **_ONCE)
+case("_contrib_quantize_v2", uniform(3, 4, high=3), out_type="auto", min_calib_range=0.0, max_calib_range=2.0, **_ONCE)
+case("_contrib_dequantize", _int8(3, 4), *_range(2.0), **_ONCE)
+case("_contrib_dequantize", _uint8(3, 4), *_range(2.0, 0.0), **_ONCE)
+_INT32 = whole(3, 4, low=-(2**31), high=2**31 - 1, dtype="int32")
+case("_contrib_requantize", _INT32, *_range(3000.0), min_calib_range=-1000.0, max_calib_range=2000.0, **_ONCE)
+case("_contrib_requantize", _INT32, *_range(3.0), out_type="auto", min_calib_range=0.0, max_calib_range=2.0, **_ONCE)
+case("_contrib_requantize", _INT32, *_range(3.0), _oracle=False)  # it finds no range in the data there
+_WEIGHT, _BIAS = (_range(1.0), _range(0.5))
+for _data in (_int8(3, 5), _uint8(3, 5)):
+    case("_contrib_quantized_fully_connected", _data, _int8(4, 5), _int8(4), *_range(2.0), *_WEIGHT, *_BIAS,
+         num_hidden=4, **_ONCE)  # fmt: skip
+    case("_contrib_quantized_fully_connected", _data, _int8(4, 5), *_range(2.0), *_WEIGHT, num_hidden=4, no_bias=True,
+         **_ONCE)  # fmt: skip
+case("_contrib_quantized_conv", _uint8(2, 4, 5, 5), _int8(3, 4, 3, 3), _int8(3), *_range(1.3), *_WEIGHT, *_BIAS,
+     kernel=(3, 3), num_filter=3, layout="NCHW", **_ONCE)  # fmt: skip
+case("_contrib_quantized_conv", _uint8(2, 4, 5, 5), _int8(3, 4, 3, 3), *_range(1.3), *_WEIGHT, kernel=(3, 3),
+     num_filter=3, no_bias=True, stride=(2, 2), pad=(1, 1), layout="NCHW", **_ONCE)  # fmt: skip
+for _kind in ("max", "avg"):
+    case(
+        "_contrib_quantized_pooling",
+        _int8(2, 3, 5, 5),
+        *_range(2.0),
+        kernel=(2, 2),
+        pool_type=_kind,
+        _train=False,
+        **_ONCE,
+    )
+    case("_contrib_quantized_pooling", _uint8(2, 3, 5, 5), *_range(2.0), kernel=(3, 3), stride=(2, 2), pad=(1, 1),
+         pool_type=_kind, _train=False, **_ONCE)  # fmt: skip
+case("_contrib_quantized_flatten", _int8(2, 3, 4), *_range(2.0), **_ONCE)
+case("_contrib_quantized_act", _int8(3, 4), *_range(2.0), act_type="relu", **_ONCE)
+for _other in (_int8(3, 4), _uint8(3, 4)):
+    case("_contrib_quantized_concat", _int8(3, 4), _other, *_range(2.0), *_range(2.6), num_args=2, dim=1, **_ONCE)
+case("_contrib_quantized_elemwise_add", _int8(3, 4), _int8(3, 4), *_range(2.0), *_range(4.0), **_ONCE)
+case("_contrib_quantized_elemwise_add", _int8(3, 4), _int8(3, 4), *_range(2.0), *_range(4.0), **_CALIBRATED, **_ONCE)
+# Some of the oracle's results are one step away.
+case("_contrib_quantized_batch_norm", _int8(2, 3, 4, 4), (3,), (3,), (3,), uniform(3, low=0.5), *_range(2.0),
+     _atol=1.01, **_CALIBRATED, **_ONCE)  # fmt: skip
+case("_contrib_quantized_embedding", whole(2, 3, high=4), _int8(4, 5), *_range(1.0), input_dim=4, output_dim=5, **_ONCE)

@@ -17,6 +17,7 @@ _FAMILIES = (
     "densities",
     "hawkes",
     "interleaved",
+    "quantize",
     "sparseness",
     "spectra",
     "steps",
