@@ -118,7 +118,8 @@ case("_npi_broadcast_to", (3, 1), shape=(2, 3, 4))
 case("_np_copy", (2, 3))
 for _name in ("1d", "2d", "3d"):
     case(f"_np_atleast_{_name}", (3,), (2, 3), _grad=False)  # 0 in the oracle
-case("_npi_concatenate", (2, 3), (4, 3), dim=0, _oracle=False)  # which calls it axis
+case("_npi_concatenate", (2, 3), (4, 3), axis=0)
+case("_npi_concatenate", (2, 3), (4, 3), axis=None)
 case("_npi_stack", (2, 3), (2, 3), axis=1)
 for _name in ("hstack", "vstack", "dstack", "column_stack"):
     case(f"_npi_{_name}", (2, 3), (2, 3))
@@ -198,3 +199,35 @@ case("_npi_pinv", (2, 3, 4), fixed([1e-3, 1e-3]), _atol=1e-4, _grad=False)
 case("_npi_pinv_scalar_rcond", (3, 4), rcond=1e-3, _atol=1e-4, _grad=False)
 case("_npi_tensorinv", definite(6, 6), ind=1, _atol=1e-4)
 case("_npi_tensorsolve", normal(2, 3, 6), normal(2, 3), _atol=1e-3, _rtol=1e-3)
+
+# --- from nothing, and at random -------------------------------------------------------------------------------------
+
+for _name in ("zeros", "ones"):
+    case(f"_npi_{_name}", shape=(2, 3), dtype="int32", _dtypes=_ONCE)
+case("_npi_full", shape=(2, 3), value=2.5, _dtypes=_ONCE)
+case("_npi_full_like", (2, 3), fill_value=2.5)
+case("_npi_full_like", _INT, fill_value=2.5, _dtypes=_ONCE)
+case("_npi_identity", shape=(3, 3), dtype="float64", _dtypes=_ONCE)
+case("_npi_eye", N=3, M=4, k=-1, _dtypes=_ONCE)
+case("_npi_arange", start=1.0, stop=6.0, step=1.5, dtype="float64", _dtypes=_ONCE)
+case("_npi_arange", start=3.0, _dtypes=_ONCE)
+
+_RANDOM = {"_oracle": False, "_grad": False, "_dtypes": _ONCE}
+for _name in ("uniform", "normal"):
+    _first, _second = ("low", "high") if _name == "uniform" else ("loc", "scale")
+    case(f"_npi_{_name}", **{_first: 0.0, _second: 1.0}, size=(2, 3), **_RANDOM)
+    case(f"_npi_{_name}", uniform(3), **{_first: None, _second: 2.0}, size=(2, 3), **_RANDOM)
+    case(f"_npi_{_name}_n", uniform(3), **{_first: 0.0, _second: None}, size=(2,), **_RANDOM)
+for _name in ("logistic", "gumbel"):
+    case(f"_npi_{_name}", uniform(3), uniform(2, 1), loc=None, scale=None, **_RANDOM)
+case("_npi_gamma", shape=2.0, scale=1.5, size=(2, 3), dtype="float64", **_RANDOM)
+for _name in ("exponential", "rayleigh"):
+    case(f"_npi_{_name}", uniform(3, low=0.5), scale=None, **_RANDOM)
+for _name in ("weibull", "pareto", "powerd"):
+    case(f"_npi_{_name}", a=2.0, size=(2, 3), **_RANDOM)
+case("_npi_random_randint", low=0, high=5, shape=(2, 3), dtype="int32", **_RANDOM)
+case("_npi_choice", a=5, size=(2, 3), **_RANDOM, _meta=False)
+case("_npi_choice", uniform(4), fixed([0.25] * 4), a=None, size=(2,), replace=False, weighted=True, **_RANDOM)
+case("_npi_multinomial", fixed([0.25, 0.75]), n=9, size=(2,), **_RANDOM, _meta=False)
+case("_npi_multinomial", n=9, pvals=(0.25, 0.75), **_RANDOM, _meta=False)
+case("_npi_shuffle", distinct(4, 2), **_RANDOM)

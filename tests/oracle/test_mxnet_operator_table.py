@@ -33,6 +33,7 @@ for name in names:
 EXCEPT = {
     "smooth_l1": "its parameter is said to have no default, and has 1",
     "BatchNorm_v1": "its moving statistics are not listed, and must be given",
+    "_npi_concatenate": "its parameter is said to be called dim, and is axis",
     "_image_normalize": "one number stands for as many as there are channels",
 }
 

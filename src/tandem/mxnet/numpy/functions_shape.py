@@ -3,6 +3,7 @@
 import numpy as onp
 
 from tandem.core.errors import explain
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.numpy.functions_base import NUMBERS, checked_array, row
 from tandem.mxnet.numpy.multiarray import call
@@ -155,9 +156,9 @@ atleast_1d, atleast_2d, atleast_3d = _at_least(1), _at_least(2), _at_least(3)
 def concatenate(seq, axis=0, out=None):
     """Arrays joined along an axis they have, or flattened (None)."""
     arrays = list(seq) if not isinstance(seq, NDArray) else [seq[place] for place in range(len(seq))]
-    if axis is None:
-        arrays, axis = [reshape(one, -1) for one in arrays], 0
-    return row("_npi_concatenate", "concatenate")(*arrays, dim=axis, out=out)
+    if not arrays:
+        raise MXNetError(explain("concatenate() joins one array or more", given="none"))
+    return row("_npi_concatenate", "concatenate")(*arrays, axis=axis, out=out)
 
 
 def append(arr, values, axis=None):

@@ -111,9 +111,11 @@ for _name, _function in (
 # --- joining ---------------------------------------------------------------------------------------------------------
 
 
-def _concatenate(*data, dim):
-    """Arrays joined along an existing axis."""
-    return torch.cat(data, _axis(dim, data[0]))
+def _concatenate(*data, axis):
+    """Arrays joined along an existing axis, or flattened (None)."""
+    if axis is None:
+        return torch.cat([one.reshape(-1) for one in data])
+    return torch.cat(data, _axis(axis, data[0]))
 
 
 def _stack(*data, axis):
@@ -122,7 +124,13 @@ def _stack(*data, axis):
 
 
 _JOIN = {"num_args": a.integer(0), "dim": a.integer(1)}
-register("_npi_concatenate", _concatenate, attributes=_JOIN, variadic="num_args")
+# MXNet says that its parameter is "dim", and takes "axis".
+register(
+    "_npi_concatenate",
+    _concatenate,
+    attributes={"num_args": a.integer(0), "axis": a.optional_integer(0)},
+    variadic="num_args",
+)
 register("_npi_stack", _stack, attributes={"axis": a.integer(0), "num_args": a.integer(0)}, variadic="num_args")
 for _name, _function, _has_dim in (
     ("hstack", arrangement.side_by_side, True),

@@ -50,7 +50,9 @@ def _generalized_negative_binomial(shape, mu, alpha, **place):
     return random.generalized_negative_binomial(shape, mu, alpha, **place)
 
 
-def _dtype_among(*dtypes):
+def dtype_among(*dtypes):
+    """How a dtype, or None, is read that must be one of some."""
+
     def read(value):
         if value is None or value == "None":
             return None
@@ -63,7 +65,7 @@ def _dtype_among(*dtypes):
 
 
 _FLOAT = a.Attribute(
-    _dtype_among(torch.float16, torch.float32, torch.float64), None, "None, float16, float32 or float64"
+    dtype_among(torch.float16, torch.float32, torch.float64), None, "None, float16, float32 or float64"
 )
 _SHAPE = a.optional_sizes(None)
 _PLACE = {"shape": _SHAPE, "ctx": a.text(""), "dtype": _FLOAT}
@@ -131,7 +133,7 @@ register(
         "high": a.integer(),
         "shape": _SHAPE,
         "ctx": a.text(""),
-        "dtype": a.Attribute(_dtype_among(torch.int32, torch.int64), None, "None, int32 or int64"),
+        "dtype": a.Attribute(dtype_among(torch.int32, torch.int64), None, "None, int32 or int64"),
     },
     aliases=("random_randint",),
     creates=True,
