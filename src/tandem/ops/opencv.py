@@ -1,4 +1,4 @@
-"""Resizing and borders as OpenCV computes them, bit for bit on 8-bit images: MXNet's image functions call OpenCV.
+"""Resizing, borders, affine maps as OpenCV computes them, bit for bit on 8-bit images: MXNet's image functions call it.
 
 OpenCV resizes 8-bit images in whole numbers, with weights rounded to 1/2048; `image.resize` computes in floating point
 and differs by one grey level here and there. Images are (H, W, C), batches (N, H, W, C).
@@ -9,13 +9,14 @@ import functools
 import numpy as np
 import torch
 
-from tandem.ops.image import to_dtype
+from tandem.ops.image import sample, to_dtype
 
 BORDERS = ("constant", "replicate", "reflect", "wrap", "reflect_101")
 INTERPOLATIONS = ("nearest", "linear", "cubic", "area", "lanczos4")
 
 _BITS = 11  # of a whole-number weight
 _ONE = 1 << _BITS
+_BYTE = float(np.float32(1 / 255))
 
 
 def _cubic(fraction):
@@ -224,3 +225,54 @@ def pad(x, widths, mode="constant", value=0.0):
         index = torch.as_tensor(_border_index(size, before, after, mode), device=x.device)
         x = x.index_select(axis, index)
     return x
+
+
+def warp_affine(x, matrix, size, *, order=1, fill_value=0.0):
+    """The image drawn through an affine map: input position (column, row) appears at ``matrix @ (column, row, 1)``.
+
+    x: (H, W, C), uint8; matrix: (2, 3) numbers, which can be inverted; size: (height, width) of the output; order: 0
+    nearest, 1 linear; fill_value: what is where nothing is drawn. Positions are rounded to 1/32 pixel, as OpenCV does.
+    """
+    (a, b, c), (d, e, f) = np.asarray(matrix, np.float64)
+    scale = 1 / (a * e - b * d)
+    inverse = np.array([[e, -b, b * f - e * c], [-d, a, d * c - a * f]]) * scale
+    ten, five = 1 << 10, 1 << 5
+    steps = np.rint(inverse[:, 0, None] * np.arange(size[1]) * ten).astype(np.int64)
+    starts = np.rint((inverse[:, 1, None] * np.arange(size[0]) + inverse[:, 2, None]) * ten).astype(np.int64)
+    places = starts[:, :, None] + steps[:, None, :]
+    places = (places + ten // 2) // ten if order == 0 else (places + five // 2) // five / five
+    columns, rows = torch.as_tensor(places, dtype=torch.float64, device=x.device)
+    y = sample(x.float(), rows, columns, order=order, fill_mode="grid-constant", fill_value=fill_value)
+    return (y + 0.5).clamp(0, 255).to(torch.uint8)
+
+
+def shift_hls(x, hue, lightness, saturation):
+    """An image of bytes with numbers added to its hue (0 to 180), lightness and saturation (0 to 255), within these.
+
+    x: (H, W, 3), red first, uint8. Both ways the values are rounded, as OpenCV does.
+    """
+    red, green, blue = (x.float() * _BYTE).unbind(-1)
+    high, low = torch.maximum(torch.maximum(red, green), blue), torch.minimum(torch.minimum(red, green), blue)
+    total, chroma = high + low, high - low
+    grey = chroma <= np.finfo(np.float32).eps
+    divisor = torch.where(grey, 1, chroma)
+    sixths = torch.where(
+        high == red,
+        (green - blue) / divisor,
+        torch.where(high == green, (blue - red) / divisor + 2, (red - green) / divisor + 4),
+    )
+    h = torch.where(grey, 0, torch.remainder(sixths, 6)) * 30
+    s = torch.where(grey, 0, chroma / torch.where(total < 1, total, 2 - high - low).clamp(min=1e-30)) * 255
+    most, added = (180, 255, 255), (hue, total.new_tensor(lightness), saturation)
+    h, l, s = (
+        (value.round().clamp(max=255) + more).clamp(0, top)
+        for value, more, top in zip((h, total * 0.5 * 255, s), added, most)
+    )
+    sixths, l, s = h / 30, l * _BYTE, s * _BYTE
+    upper = torch.where(l <= 0.5, l * (1 + s), l + s - l * s)
+    lower = 2 * l - upper
+    channels = []
+    for shift in (2, 0, 4):  # where each colour rises, is highest for two sixths of the circle, and falls
+        k = torch.remainder(sixths + shift, 6)
+        channels.append(lower + (upper - lower) * torch.minimum(k, 4 - k).clamp(0, 1))
+    return to_dtype(torch.stack(channels, -1) * 255, torch.uint8)

@@ -42,6 +42,13 @@ _DEFAULTS = {
     "pad": 0,
     "fill_value": 255,
     "inter_method": 1,
+    "rotate": -1,
+    "max_rotate_angle": 0,
+    "max_shear_ratio": 0.0,
+    "min_random_scale": 1.0,
+    "max_random_scale": 1.0,
+    "min_img_size": 0.0,
+    "max_img_size": 1e10,
     "rand_crop": False,
     "min_crop_size": -1,
     "max_crop_size": -1,
@@ -54,6 +61,9 @@ _DEFAULTS = {
     "contrast": 0.0,
     "saturation": 0.0,
     "pca_noise": 0.0,
+    "random_h": 0,
+    "random_s": 0,
+    "random_l": 0,
     "mirror": False,
     "rand_mirror": False,
     "mean_img": "",
@@ -62,21 +72,6 @@ _DEFAULTS = {
     "scale": 1.0,
     "max_random_contrast": 0.0,
     "max_random_illumination": 0.0,
-}
-
-# What is not there: each with the value that changes nothing.
-_ABSENT = {
-    "aug_seq": "aug_default",
-    "max_rotate_angle": 0,
-    "rotate": -1,
-    "max_shear_ratio": 0.0,
-    "max_random_scale": 1.0,
-    "min_random_scale": 1.0,
-    "max_img_size": 1e10,
-    "min_img_size": 0.0,
-    "random_h": 0,
-    "random_s": 0,
-    "random_l": 0,
 }
 
 # How MXNet reads and reports, which changes no numbers.
@@ -89,23 +84,25 @@ def _refused(condition, wrong, **parts):
 
 
 def _configured(name, kwargs):
-    given = _arguments(
-        name, kwargs, {**_DEFAULTS, **_ABSENT, **_READING}, required=("path_imgrec", "data_shape", "batch_size")
-    )
-    absent = [key for key, neutral in _ABSENT.items() if given[key] != neutral]
-    if given["max_aspect_ratio"] and not given["random_resized_crop"]:
-        absent.append("max_aspect_ratio without random_resized_crop")
-    if absent:
+    defaults = {**_DEFAULTS, **_READING, "aug_seq": "aug_default"}
+    given = _arguments(name, kwargs, defaults, required=("path_imgrec", "data_shape", "batch_size"))
+    if given["aug_seq"] != "aug_default":
         raise Unsupported(
-            explain(f"{name} cannot do this yet", given=", ".join(absent), hint="mx.image.ImageIter takes augmenters.")
+            explain(
+                f"{name} has one sequence of changes",
+                expected="aug_seq='aug_default'",
+                given=repr(given["aug_seq"]),
+                hint="mx.image.ImageIter takes augmenters.",
+            )
         )
     shape = given["data_shape"]
     _refused(len(shape) != 3, "data_shape has the wrong length", expected="(channels, height, width)", given=shape)
     _refused(shape[0] not in (1, 3, 4), "Images have other channels", expected="1, 3 or 4", given=f"data_shape={shape}")
+    sizes = [given[key] for key in ("min_random_scale", "max_random_scale", "min_crop_size", "max_crop_size")]
     _refused(
-        given["random_resized_crop"] and (given["rand_crop"] or given["min_crop_size"] != given["max_crop_size"]),
+        given["random_resized_crop"] and (given["rand_crop"] or sizes != [1, 1, -1, -1]),
         "random_resized_crop chooses a box's size and place itself",
-        expected="no rand_crop, min_crop_size, max_crop_size",
+        expected="no rand_crop, random scale or crop size",
     )
     _refused(
         given["part_index"] >= given["num_parts"],
@@ -131,7 +128,8 @@ class _Preparation:
 
         Raises MXNetError for what is no image, or has other channels or is smaller than it may be.
         """
-        pixels = self._cut(self._bordered(self._resized(self._decoded(content, number))), rng)
+        pixels = self._turned(self._resized(self._decoded(content, number)), rng)
+        pixels = self._cut(self._bordered(pixels), rng)
         if self.channels == 3:
             pixels = self._coloured(pixels, rng)
         if self.given["mirror"] or (self.given["rand_mirror"] and rng.rand() < 0.5):
@@ -166,6 +164,47 @@ class _Preparation:
         height, width = pixels.shape[:2]
         size = (edge * height // width, edge) if height > width else (edge, edge * width // height)
         return self._to(pixels, size)
+
+    def _turned(self, pixels, rng):
+        """The image turned, sheared, scaled and stretched about its middle, all at once."""
+        given = self.given
+        aspect = 0 if given["random_resized_crop"] else given["max_aspect_ratio"]
+        neutral = {"max_rotate_angle": 0, "max_shear_ratio": 0, "max_random_scale": 1, "min_random_scale": 1}
+        neutral |= {"max_img_size": 1e10, "min_img_size": 0}
+        if given["rotate"] <= 0 and not aspect and all(given[key] == value for key, value in neutral.items()):
+            return pixels
+        height, width = pixels.shape[:2]
+        shear = rng.uniform(-1, 1) * given["max_shear_ratio"]
+        angle = rng.randint(-given["max_rotate_angle"], given["max_rotate_angle"] + 1)
+        angle = math.radians(given["rotate"] if given["rotate"] > 0 else angle)
+        scale = rng.uniform(given["min_random_scale"], given["max_random_scale"])
+        ratio = 1 + rng.uniform(-1, 1) * aspect
+        down = 2 * scale / (1 + ratio)
+        across = ratio * down
+        cos, sin = math.cos(angle), math.sin(angle)
+        turn = np.array(
+            [
+                [down * cos - shear * sin * across, down * sin + shear * cos * across],
+                [-sin * across, cos * across],
+            ],
+            np.float32,
+        )
+        sizes = [min(max(scale * edge, given["min_img_size"]), given["max_img_size"]) for edge in (width, height)]
+        shift = (np.array(sizes, np.float32) - turn.dot(np.array([width, height], np.float32))) / 2
+        method = given["inter_method"]
+        _refused(
+            method in (2, 4),
+            "This interpolation is not there for turned images",
+            expected="inter_method 0, 1, 3, 9 or 10",
+            given=method,
+        )
+        return opencv.warp_affine(
+            pixels,
+            np.hstack([turn, shift[:, None]]),
+            (int(sizes[1]), int(sizes[0])),
+            order=int(method != 0),
+            fill_value=given["fill_value"],
+        )
 
     def _bordered(self, pixels):
         border = self.given["pad"]
@@ -218,7 +257,11 @@ class _Preparation:
         return self._to(self._placed(pixels, (edge, edge), None), self.size)
 
     def _coloured(self, pixels, rng):
-        """Brightness, contrast and saturation by factors around 1, in random order; noise along ImageNet's colours."""
+        """Hue, lightness and saturation moved; brightness, contrast and saturation by factors around 1, in random
+        order; noise along ImageNet's colours."""
+        most = [self.given[f"random_{part}"] for part in "hls"]
+        if any(most):
+            pixels = opencv.shift_hls(pixels, *(int(rng.uniform(-1, 1) * strength) for strength in most))
         steps = {
             "brightness": colour.adjust_brightness,
             "contrast": colour.adjust_contrast,
@@ -410,14 +453,16 @@ def ImageRecordIter(*args, **kwargs):
     what; round_batch: whether the last batch is filled up with the first images, which the next epoch leaves out then;
     num_parts, part_index: to take one of several parts; dtype: float32, int8 or uint8 (which is not normalised);
     preprocess_threads: how many images are read at once; data_name, label_name: of the arrays.
-    Before the cut: resize (the shorter edge), pad and fill_value (a border). The cut, from the middle: rand_crop (from
+    Before the cut: resize (the shorter edge); rotate (an angle in degrees) or max_rotate_angle, max_shear_ratio,
+    min_random_scale, max_random_scale, max_aspect_ratio, min_img_size, max_img_size; pad and fill_value (a border). The
+    cut, from the middle: rand_crop (from
     a random place), min_crop_size, max_crop_size (a square of such an edge, resized), random_resized_crop with
     min_random_area, max_random_area, min_aspect_ratio, max_aspect_ratio; inter_method: OpenCV's number. Colours, as
-    strengths: brightness, contrast, saturation, pca_noise. Then mirror, rand_mirror; then
+    strengths: random_h, random_s, random_l, brightness, contrast, saturation, pca_noise. Then mirror, rand_mirror; then
     ``((x - mean) * contrast + illumination) * scale / std`` with mean_r … mean_a or mean_img (a file, made where it is
     not there), std_r … std_a, max_random_contrast, max_random_illumination. seed_aug: where all this chance comes from.
     All by name; verbose, prefetch_buffer, ctx and what shuffles chunks change no numbers.
-    Raises MXNetError for arguments or files that do not fit, Unsupported for rotation, shear, scales, random_h/s/l.
+    Raises MXNetError for arguments or files that do not fit, Unsupported for another aug_seq.
     """
     return _iterator("ImageRecordIter", args, kwargs)
 
