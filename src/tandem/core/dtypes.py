@@ -42,7 +42,7 @@ def torch_dtype(dtype):
         return dtype
     if isinstance(dtype, str):
         name = _ALIASES.get(dtype, dtype).removeprefix("torch.")
-    elif dtype in (float, int, bool):
+    elif isinstance(dtype, type) and dtype in (float, int, bool):  # numpy.dtype("float64") equals float
         name = {float: "float32", int: "int32", bool: "bool"}[dtype]
     else:
         try:

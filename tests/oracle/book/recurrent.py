@@ -116,7 +116,7 @@ def train(net, upd):
             yh, state = net(X, state)
             l = loss(yh, y).mean()
         l.backward()
-        nrm = grad_clipping(net, 1)
+        grad_clipping(net, 1)
         upd(1)
         ls.append(float(l))
     return ls + [math.exp(ls[-1])]
