@@ -257,8 +257,11 @@ def test_what_is_known_of_operators():
     names = mx.operator.get_all_registered_operators()
     assert {"Convolution", "Custom", "sum"} <= set(names)
     known = mx.operator.get_operator_arguments("Activation")
-    assert known == mx.operator.OperatorArguments(2, ["data", "act_type"], known.types)
-    assert known.types[0] == "NDArray-or-Symbol"
-    assert known.types[1].endswith("required")
+    types = ["NDArray-or-Symbol", "{'relu', 'sigmoid', 'softrelu', 'softsign', 'tanh'}, required"]
+    assert known == mx.operator.OperatorArguments(2, ["data", "act_type"], types)
+    known = mx.operator.get_operator_arguments("Pooling").types
+    assert known[1] == "Shape(tuple), optional, default=[]"
+    assert known[2] == "{'avg', 'lp', 'max', 'sum'},optional, default='max'"
+    assert known[3] == "boolean, optional, default=0"
     with pytest.raises(mx.MXNetError, match="not registered"):
         mx.operator.get_operator_arguments("nothing")

@@ -12,6 +12,8 @@ import warnings
 from collections import namedtuple
 from itertools import count
 
+import numpy as np
+
 from tandem.core.errors import explain
 from tandem.mxnet.operators import OPERATORS, lookup
 from tandem.mxnet.operators import custom as _custom
@@ -144,6 +146,51 @@ def get_all_registered_operators():
     return list(OPERATORS)
 
 
+# How MXNet calls the types of parameters, by what an attribute says that it expects.
+_TYPES = {
+    "a number": "float",
+    "a number or None": "float or None",
+    "True or False": "boolean",
+    "True, False or None": "boolean or None",
+    "an integer": "int",
+    "an integer or None": "int or None",
+    "a tuple of integers": "Shape(tuple)",
+    "a tuple of integers and None": "Shape(tuple)",
+    "a tuple of integers, an integer or None": "Shape or None",
+    "a tuple of numbers": "tuple of <float>",
+    "a tuple of numbers or None": "tuple of <float>",
+    "a string": "string",
+}
+
+
+def _default_text(value, kind):
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return f"{np.float32(value):.9g}"
+    if isinstance(value, tuple):
+        return "[" + ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value) + "]"
+    if value is None and kind not in ("int or None",) and not kind.startswith("{"):
+        return "None"
+    text = str(value).removeprefix("torch.")
+    return text if kind == "int (non-negative)" else f"'{text}'"
+
+
+def _type_text(attribute):
+    """A parameter's type as MXNet's documentation writes it."""
+    kind = _TYPES.get(attribute.expected)
+    separator = ", "
+    if kind is None:
+        words = attribute.expected.removeprefix("None or ").removeprefix("one of ")
+        choices = sorted(word.strip().strip("'") for word in words.replace(" or ", ",").split(","))
+        others = [repr(choice) for choice in choices if choice != "None"]
+        optional = ["None"] if "None" in attribute.expected.split() else []
+        kind, separator = "{" + ", ".join([*optional, *others]) + "}", ","
+    if attribute.default is REQUIRED:
+        return f"{kind}, required"
+    return f"{kind}{separator}optional, default={_default_text(attribute.default, kind)}"
+
+
 def get_operator_arguments(op_name):
     """Names and types of an operator's arguments: inputs first, then parameters.
 
@@ -152,9 +199,7 @@ def get_operator_arguments(op_name):
     row = lookup(op_name)
     names = [*row.inputs, *row.attributes]
     types = [_INPUT if row.variadic is None else _INPUTS] * len(row.inputs)
-    for attribute in row.attributes.values():
-        required = attribute.default is REQUIRED
-        types.append(f"{attribute.expected}, " + ("required" if required else f"optional, default={attribute.default}"))
+    types += [_type_text(attribute) for attribute in row.attributes.values()]
     return OperatorArguments(len(names), names, types)
 
 
