@@ -4,11 +4,12 @@ Without an array of MXNet among the arguments the results are NumPy's own.
 """
 
 import functools
+import inspect
 
 import numpy as onp
 
 from tandem.core import scope
-from tandem.core.errors import explain
+from tandem.core.errors import explain, warn
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 # MXNet 1.9.1's name -> NumPy's, where NumPy 2 calls it otherwise.
@@ -17,6 +18,14 @@ _RENAMED = {
     "in1d": "isin",
     "msort": "sort",
     "trapz": "trapezoid",
+}
+# Keywords that NumPy 2 calls otherwise, or (None) has given up after years of ignoring them.
+_KEYWORDS = {
+    "corrcoef": {"bias": None, "ddof": None},
+    "histogram2d": {"normed": "density"},
+    "histogramdd": {"normed": "density"},
+    "nanpercentile": {"interpolation": "method"},
+    "nanquantile": {"interpolation": "method"},
 }
 _FALLEN = """
     allclose alltrue apply_along_axis apply_over_axes argpartition argwhere array_equal array_equiv choose compress
@@ -84,27 +93,44 @@ def _array(values, ctx):
     return array(values, dtype=values.dtype, ctx=ctx)
 
 
-def _fallen(name):
-    original = getattr(onp, _RENAMED.get(name, name))
+def _original(name):
+    """NumPy's function for one of MXNet's names."""
     if name == "msort":
-        original = functools.partial(original, axis=0)
+        return functools.partial(onp.sort, axis=0)
     if name == "in1d":
+        return lambda ar1, ar2, assume_unique=False, invert=False: onp.isin(
+            onp.ravel(ar1), ar2, assume_unique=assume_unique, invert=invert
+        )
+    if name == "count_nonzero":
+        # NumPy 2 answers a scalar of its own where NumPy 1 gave an int.
+        return lambda *args, **kwargs: _plain_integer(onp.count_nonzero(*args, **kwargs))
+    return getattr(onp, _RENAMED.get(name, name))
 
-        def original(ar1, ar2, assume_unique=False, invert=False):
-            return onp.isin(onp.ravel(ar1), ar2, assume_unique=assume_unique, invert=invert)
+
+def _plain_integer(value):
+    return int(value) if isinstance(value, onp.integer) else value
+
+
+def _renamed(name, kwargs):
+    """Keywords as NumPy 2 has them."""
+    known, found = _KEYWORDS[name], {}
+    for key, value in kwargs.items():
+        if known.get(key, key) is None:
+            warn(f"{key}= of {name}() does nothing, in NumPy too", DeprecationWarning)
+        else:
+            found[known.get(key, key)] = value
+    return found
+
+
+def _fallen(name):
+    original = _original(name)
 
     def function(*args, **kwargs):
-        return computed_by_numpy(name, original, args, kwargs)
+        return computed_by_numpy(name, original, args, _renamed(name, kwargs) if name in _KEYWORDS else kwargs)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"`numpy.{_RENAMED.get(name, name)}`, computed on copies on the CPU."
-    if name == "count_nonzero":
-
-        def function(*args, **kwargs):
-            found = computed_by_numpy(name, original, args, kwargs)
-            return int(found) if isinstance(found, onp.integer) else found
-
-    if callable(original) and not isinstance(original, (functools.partial, onp.ufunc)):
+    if inspect.isroutine(original) and original.__name__ != "<lambda>" and name not in _KEYWORDS:
         function.__wrapped__ = original  # its signature
     return function
 
