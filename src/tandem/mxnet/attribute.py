@@ -36,7 +36,7 @@ class AttrScope:
         _current.scopes.append(merged)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, ptype, value, trace):
         _current.scopes.pop()
 
 

@@ -63,7 +63,7 @@ class Context:
         _current.value = self
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, ptype, value, trace):
         _current.value = _current.stack.pop()
 
     def empty_cache(self):

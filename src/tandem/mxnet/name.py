@@ -25,7 +25,7 @@ class NameManager:
         _threads.manager = self
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, ptype, value, trace):
         _threads.manager = self._before.pop()
 
 

@@ -241,8 +241,8 @@ def dump(finished=True, profile_process="worker"):
 def dumps(reset=False, format="table", sort_by="total", ascending=False):
     """Tables of what was measured, as text; '' without aggregate_stats.
 
-    reset: begin anew afterwards; format: 'table' or 'json'; sort_by: 'total', 'avg', 'min', 'max' or 'count'; ascending:
-    the smallest first.
+    reset: begin anew afterwards; format: 'table' or 'json'; sort_by: 'total', 'avg', 'min', 'max' or 'count';
+    ascending: whether the smallest comes first.
     Raises AssertionError for other words.
     """
     if format not in ("table", "json"):

@@ -377,6 +377,12 @@ def correlation_(count, means, moments, target, output):
     count.copy_(together)
 
 
+def co_moment_(means, moments, target, output):
+    """Adds ``sum((target - means[0])·(output - means[1]))`` to the moments' sum of products."""
+    gaps = [value.reshape(-1).to(means.dtype) - mean for value, mean in zip((target, output), means)]
+    moments[2].add_((gaps[0] * gaps[1]).sum())
+
+
 def correlation(moments):
     """Pearson's correlation from the moments of `correlation_`."""
     return moments[2] / (moments[0] * moments[1]).sqrt()

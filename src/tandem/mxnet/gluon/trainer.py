@@ -48,8 +48,8 @@ class Trainer:
         self._params, self._param2idx = [], {}
         for parameter in params:
             self._take(parameter)
-        self._scale = 1.0
         self._init_optimizer(optimizer, optimizer_params)
+        self._scale = self._optimizer.rescale_grad
         self._kvstore_params = {"kvstore": kvstore, "update_on_kvstore": update_on_kvstore}
         self._kvstore, self._update_on_kvstore, self._contexts = None, None, None
         self._kv_initialized = False
@@ -188,7 +188,7 @@ class Trainer:
         self._before_step(batch_size)
         if self._update_on_kvstore:
             self._check_fresh(ignore_stale_grad)
-            self._update_on_store(ignore_stale_grad)
+            self._update_on_store()
             return
         if self._kvstore is not None:
             self._allreduce()
@@ -250,22 +250,22 @@ class Trainer:
             self._kvstore.push(index, grads)
             self._kvstore.pull(index, grads, ignore_sparse=False)
 
-    def _update_on_store(self, ignore_stale_grad):
+    def _update_on_store(self):
+        # All of them: as in MXNet, what no backward pass has reached goes with the gradient that it has.
         indices, grads, targets = [], [], []
         for index, parameter in self._trained():
-            data = parameter._data
-            if ignore_stale_grad and not all(map(_is_fresh, data)):
-                continue
             indices.append(index)
             grads.append(parameter.list_grad())
-            targets.append(data)
+            targets.append(parameter._data)
         if indices:
             self._kvstore.push(indices, grads)
             dense = [place for place, data in enumerate(targets) if data[0].stype == "default"]
             self._kvstore.pull([indices[place] for place in dense], [targets[place] for place in dense])
         for data in targets:
             for array in data:
-                hook_of(variable(array)).fresh = False
+                hook = hook_of(variable(array))
+                if hook is not None:
+                    hook.fresh = False
 
     def _update(self, ignore_stale_grad):
         """One call to each replica's updater, with all parameters."""

@@ -1,5 +1,6 @@
 """Metrics of numbers, of losses, and of one's own functions."""
 
+import numpy
 import torch
 
 from tandem.core.errors import explain
@@ -92,6 +93,23 @@ class PearsonCorrelation(EvalMetric):
             correlation_(*self._moments, label, pred)
             self._counts[0] += 1
             self._counts[1] += 1
+
+    def update_variance(self, new_values, *aggregate):
+        """(count, mean, sum of squared deviations) with some more values.
+
+        new_values: a numpy array; aggregate: count, mean and sum of what came before. Welford 1962.
+        """
+        count, mean, squares = aggregate
+        count += len(new_values)
+        gaps = new_values - mean
+        mean = mean + numpy.sum(gaps / count)
+        return count, mean, squares + numpy.sum(gaps * (new_values - mean))
+
+    def update_cov(self, label, pred):
+        """Add the products of deviations from the running means of 'micro' to their sum."""
+        if self._moments is None:
+            raise AttributeError(explain("There are no running means yet", hint="Call update() with average='micro'."))
+        scores.co_moment_(*self._moments[1:], tensor_of(label), tensor_of(pred))
 
     def get(self):
         """(name, value)."""

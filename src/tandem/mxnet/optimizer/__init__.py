@@ -20,7 +20,7 @@ _RULES = (
     "ccSGD",
 )
 
-_RARE = ("DCASGD", "FTML", "LARS", "SGLD")
+_RARE = ("DCASGD", "FTML", "LARS", "LBSGD", "SGLD")
 
 # Public name -> module that has it; None: it is that module.
 _INDEX = dict.fromkeys(_RULES, "rules") | dict.fromkeys(_RARE, "rare_rules")

@@ -1,5 +1,7 @@
 """Optimizers that are seldom used. Their formulas are in `ops.updates_mxnet`."""
 
+import logging
+
 import torch
 
 from tandem.core.errors import explain
@@ -8,7 +10,7 @@ from tandem.mxnet.optimizer.optimizer import Optimizer, register, zeros_like
 from tandem.mxnet.optimizer.rules import SGD
 from tandem.ops import updates, updates_mxnet
 
-__all__ = ["DCASGD", "FTML", "LARS", "SGLD", "GroupAdaGrad"]
+__all__ = ["DCASGD", "FTML", "LARS", "LBSGD", "SGLD", "GroupAdaGrad"]
 
 
 @register
@@ -93,6 +95,105 @@ class SGLD(Optimizer):
             group.params,
             group.grads,
             lr=group.scalar("lr", group.lr),
+            weight_decay=group.wd,
+            rescale=group.rescale,
+            clip=self._clip(),
+        )
+
+
+@register
+class LBSGD(Optimizer):
+    """SGD for large batches: gradients of `batch_scale` calls are averaged, and the rate grows during a warm-up.
+
+    momentum; multi_precision; warmup_strategy: how the rate grows from lr to batch_scale·lr over
+    warmup_epochs·updates_per_epoch calls: 'linear', 'power2', 'sqrt'; 'lars': the rate is
+    lr·√(|w|² / (|g|² + wd·|w|²)) within lr/100 and 100·lr, with no warm-up; any other word: lr; begin_epoch: how many
+    epochs have gone by; num_epochs: of the whole training, which no strategy depends on.
+    Source: Goyal et al. 2017, You et al. 2017.
+    """
+
+    def __init__(
+        self,
+        momentum=0.0,
+        multi_precision=False,
+        warmup_strategy="linear",
+        warmup_epochs=5,
+        batch_scale=1,
+        updates_per_epoch=32,
+        begin_epoch=0,
+        num_epochs=60,
+        **kwargs,
+    ):
+        super().__init__(multi_precision=multi_precision, **kwargs)
+        logging.info("Running Large-Batch SGD Algorithm")
+        logging.info(
+            "(Batch_scale=%f, warmup_epochs=%d, warmup_strategy=%s, updates_per_epoch=%d)",
+            batch_scale,
+            warmup_epochs,
+            warmup_strategy,
+            updates_per_epoch,
+        )
+        self.momentum = momentum
+        self.warmup_strategy = warmup_strategy
+        self.warmup_epochs = warmup_epochs
+        self.batch_scale = batch_scale
+        self.updates_per_epoch = updates_per_epoch
+        self.init_updates = begin_epoch * updates_per_epoch
+        self.num_epochs = num_epochs
+        self.lbmult = 1
+        self.cumgrads = {}  # index -> {"cum_grad": the sum since the last update, "num_cums": calls so far}
+
+    def create_state(self, index, weight):
+        """The momentum, or None."""
+        return zeros_like(weight) if self.momentum != 0.0 else None
+
+    @property
+    def learning_rate(self):
+        """The current learning rate, without multipliers; during an update with the large batch's."""
+        return super().learning_rate * self.lbmult
+
+    def _warmup_factor(self, calls):
+        warmup, most = self.warmup_epochs * self.updates_per_epoch, float(self.batch_scale)
+        if calls >= warmup:
+            return most
+        share = calls / warmup
+        shares = {"linear": share, "power2": share**2, "sqrt": share**0.5}
+        return 1.0 + (most - 1.0) * shares.get(self.warmup_strategy, 0.0) if warmup > 1 else 1.0
+
+    def _layer_factor(self, index, weight, grad):
+        weights, grads = ((array * array).sum().asscalar() for array in (weight, grad))
+        factor = (weights / (grads + self._get_wd(index) * weights + 1e-18)) ** 0.5
+        return min(max(factor, 0.01), 100.0)
+
+    def update(self, index, weight, grad, state):
+        """Add a gradient, and change the weight where it is the last one of a large batch."""
+        if isinstance(index, (list, tuple)):
+            for one in zip(index, weight, grad, state):
+                self.update(*one)
+            return
+        sum_so_far = self.cumgrads.get(index)
+        calls = (self.init_updates if sum_so_far is None else sum_so_far["num_cums"]) + 1
+        total = grad.copy() if sum_so_far is None or sum_so_far["cum_grad"] is None else sum_so_far["cum_grad"] + grad
+        self.cumgrads[index] = {"cum_grad": total, "num_cums": calls}
+        if calls % self.batch_scale:
+            self._update_count(index)
+            return
+        self.cumgrads[index]["cum_grad"] = None
+        mean = total / self.batch_scale
+        lars = self.warmup_strategy == "lars"
+        self.lbmult = self._layer_factor(index, weight, mean) if lars else self._warmup_factor(calls)
+        try:
+            super().update(index, weight, mean, state)
+        finally:
+            self.lbmult = 1
+
+    def _rule(self, group):
+        updates.sgd(
+            group.params,
+            group.grads,
+            group.states[0] if group.states else None,
+            lr=group.scalar("lr", group.lr),
+            momentum=self.momentum,
             weight_decay=group.wd,
             rescale=group.rescale,
             clip=self._clip(),
