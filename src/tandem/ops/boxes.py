@@ -34,6 +34,24 @@ def without_gradient(function, *tensors):
     return function(*tensors)
 
 
+class _Beside(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, *others):
+        ctx.save_for_backward(*others)
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, *(torch.zeros_like(other) for other in ctx.saved_tensors)
+
+
+def beside(x, *others):
+    """x, whose differentiation gives the others a gradient of 0: what depends on x depends on them without slope."""
+    if torch.is_grad_enabled() and any(other.requires_grad for other in others):
+        return _Beside.apply(x, *others)
+    return x
+
+
 # --- forms -----------------------------------------------------------------------------------------------------------
 
 

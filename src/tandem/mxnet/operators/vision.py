@@ -1,12 +1,14 @@
 """Operators of vision networks: pooling of regions, sampling at grids, deformable convolution, correlation."""
 
+from functools import partial
+
 import numpy as np
 
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
-from tandem.ops import correlation, deformable, heads, image, roi, sampling
+from tandem.ops import boxes, correlation, deformable, image, roi, sampling
 from tandem.ops.conv import conv_output_sizes
 
 
@@ -21,11 +23,6 @@ def _shapes(*arrays):
 
 def _check_image(name, data):
     _check(data.dim() == 4, f"{name} takes images", "data (N, C, H, W)", _shapes(data))
-
-
-def _still(*arrays):
-    """Arrays to which no gradient flows: theirs is 0."""
-    return [heads.stop_gradient(array) for array in arrays]
 
 
 # --- regions ---------------------------------------------------------------------------------------------------------
@@ -53,7 +50,7 @@ def _roi_pooling(data, rois, *, pooled_size, spatial_scale):
     """
     _check_regions("ROIPooling", data, rois, 5, spatial_scale)
     _check_pooled(pooled_size)
-    return roi.roi_pool(data, *_still(rois), pooled_size, spatial_scale)
+    return roi.roi_pool(boxes.beside(data, rois), rois, pooled_size, spatial_scale)
 
 
 def _roi_align(data, rois, *, pooled_size, spatial_scale, sample_ratio, position_sensitive, aligned):
@@ -72,8 +69,8 @@ def _roi_align(data, rois, *, pooled_size, spatial_scale, sample_ratio, position
         _shapes(data),
     )
     return roi.roi_align(
-        data,
-        *_still(rois),
+        boxes.beside(data, rois),
+        rois,
         pooled_size,
         spatial_scale,
         ratio=sample_ratio,
@@ -86,7 +83,7 @@ def _rroi_align(data, rois, *, pooled_size, spatial_scale, sampling_ratio):
     """`ROIAlign` of rotated regions, rows (image, x, y of the centre, width, height, angle in degrees)."""
     _check_regions("RROIAlign", data, rois, 6, spatial_scale)
     _check_pooled(pooled_size)
-    return roi.rotated_roi_align(data, *_still(rois), pooled_size, spatial_scale, ratio=sampling_ratio)
+    return roi.rotated_roi_align(boxes.beside(data, rois), rois, pooled_size, spatial_scale, ratio=sampling_ratio)
 
 
 def _psroi_pooling(data, rois, *, spatial_scale, output_dim, pooled_size, group_size):
@@ -99,7 +96,7 @@ def _psroi_pooling(data, rois, *, spatial_scale, output_dim, pooled_size, group_
     _check_regions("PSROIPooling", data, rois, 5, spatial_scale)
     _check_groups("PSROIPooling", data, output_dim, group_size)
     return roi.position_sensitive_pool(
-        data, *_still(rois), pooled_size, spatial_scale, groups=group_size, channels=output_dim
+        boxes.beside(data, rois), rois, pooled_size, spatial_scale, groups=group_size, channels=output_dim
     )
 
 
@@ -147,8 +144,8 @@ def _deformable_psroi_pooling(
             _shapes(trans),
         )
     return roi.deformable_position_sensitive_pool(
-        data,
-        *_still(rois),
+        boxes.beside(data, rois),
+        rois,
         trans,
         pooled_size,
         spatial_scale,
@@ -176,9 +173,8 @@ def _mask_target(rois, gt_masks, matches, cls_targets, *, num_rois, num_classes,
         _shapes(rois, gt_masks, matches, cls_targets),
     )
     _check_pooled(mask_size)
-    return roi.mask_targets(
-        *_still(rois, gt_masks, matches, cls_targets), mask_size, count=num_classes, ratio=sample_ratio, aligned=aligned
-    )
+    targets = partial(roi.mask_targets, size=mask_size, count=num_classes, ratio=sample_ratio, aligned=aligned)
+    return boxes.without_gradient(targets, rois, gt_masks, matches, cls_targets)
 
 
 _REGIONS = ("data", "rois")
@@ -344,7 +340,7 @@ def _bilinear_resize(data, like=None, *, height, width, scale_height, scale_widt
     _check(data.is_floating_point(), "BilinearResize2D takes floating point numbers", "a float", str(data.dtype))
     if mode == "like":
         size = tuple(like.shape[2:])
-        like = heads.stop_gradient(like)
+        data = boxes.beside(data, like)
     else:
         given = (("height", height, scale_height), ("width", width, scale_width))
         size = tuple(_RESIZED[mode](name, old, new, by) for old, (name, new, by) in zip(data.shape[2:], given))
@@ -360,8 +356,6 @@ def _crop(*data, offset, h_w, center_crop):
     middle."""
     _check_image("Crop", data[0])
     _check(len(data) in (1, 2), "Crop takes one or two arrays", "data, and what gives the size", f"{len(data)} arrays")
-    for other in data[1:]:
-        heads.stop_gradient(other)
     whole = data[0].shape[2:]
     size = tuple(h_w) if len(data) == 1 else tuple(data[1].shape[2:])
     _check(
@@ -378,7 +372,7 @@ def _crop(*data, offset, h_w, center_crop):
         f"offset up to {tuple(most - part for part, most in zip(size, whole))}",
         f"offset={offset}",
     )
-    return image.crop(data[0], *offset, *size, layout="channels_first")
+    return image.crop(boxes.beside(*data), *offset, *size, layout="channels_first")
 
 
 register(
