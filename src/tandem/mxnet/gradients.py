@@ -53,10 +53,20 @@ class _Follows:
         return self._plain._wrap(self._tensor, self._ctx).__repr__()
 
 
+class _Alike(type):
+    """The type of a gradient's type, which is equal to that of its arrays: `type(x.grad) == mx.np.ndarray`."""
+
+    def __eq__(cls, other):
+        return other is cls or other is cls._plain
+
+    def __hash__(cls):
+        return hash(cls._plain)
+
+
 @functools.cache
 def gradient_type(kind):
     """The type of gradients of arrays of type `kind`, a subclass of it."""
-    return type(kind.__name__, (_Follows, kind), {"__slots__": ("_owner",), "_plain": kind})
+    return _Alike(kind.__name__, (_Follows, kind), {"__slots__": ("_owner",), "_plain": kind})
 
 
 Gradient = gradient_type(NDArray)
@@ -65,13 +75,13 @@ Gradient = gradient_type(NDArray)
 class Hook:
     """Called with a leaf's gradient before that is accumulated into `.grad`."""
 
-    __slots__ = ("delivered", "fresh", "kept", "leaf", "request", "stype")
+    __slots__ = ("delivered", "fresh", "kept", "leaf", "request")
+    stype = "default"  # the storage of the gradient
     __torch_unserialize__ = True  # torch.save leaves it out without a warning
 
-    def __init__(self, leaf, request, kept, stype="default"):
+    def __init__(self, leaf, request, kept):
         # Weak: the tensor owns the hook, and a cycle would keep every array with a gradient until a collection.
         self.leaf, self.request, self.kept, self.fresh = TensorWeakRef(leaf), request, kept, False
-        self.stype = stype  # the storage of the gradient
         self.delivered = None  # the pass in which `deliver` has put the gradient, or a part of it, into its place
 
     def __call__(self, grad):
@@ -89,6 +99,12 @@ class Hook:
                 leaf.grad.zero_()  # the caller's own buffer receives the result
             else:
                 leaf.grad = None
+
+
+class _SparseHook(Hook):
+    """The hook of a variable whose gradient is sparse."""
+
+    __slots__ = ("stype",)
 
 
 def _running_pass():
@@ -118,8 +134,7 @@ def deliver(leaves, grads):
     for leaf, grad in zip(leaves, grads):
         hooks = leaf._backward_hooks
         hook = next(iter(hooks.values())) if hooks and len(hooks) == 1 else None
-        plain = type(hook) is Hook and hook.request == "write" and hook.stype == "default"
-        if grad is None or not plain or hook.delivered is running:
+        if grad is None or type(hook) is not Hook or hook.request != "write" or hook.delivered is running:
             left.append(None if grad is None else grad.clone())
             continue
         hook.fresh, hook.delivered = True, running
@@ -159,7 +174,7 @@ class during:
 def hook_of(tensor):
     """The hook that `attach` put on a tensor, or None."""
     for hook in (tensor._backward_hooks or {}).values():
-        if type(hook) is Hook:
+        if isinstance(hook, Hook):
             return hook
     return None
 
@@ -220,6 +235,8 @@ def _attach_sparse(array, request, buffer, stype):
     from tandem.mxnet.ndarray import sparse_base
 
     stype = stype or (array if buffer is None else buffer).stype
+    if stype not in ("default", "row_sparse", "csr"):
+        raise ValueError(explain(f"unknown storage type {stype}", expected="'default', 'row_sparse' or 'csr'"))
     is_sparse = isinstance(array, sparse_base.BaseSparseNDArray)
     tensor = array._carrier() if is_sparse else array._tensor
     if not tensor.is_floating_point():
@@ -232,13 +249,16 @@ def _attach_sparse(array, request, buffer, stype):
             array._tensor = tensor
     tensor.requires_grad_(True)
     unhook(tensor)
-    tensor.register_hook(Hook(tensor, request, buffer is not None and stype == "default", stype))
     if stype == "default":
+        tensor.register_hook(Hook(tensor, request, buffer is not None))
         tensor.grad = None if buffer is None else buffer._tensor
         array._grad = gradient_type(NDArray)(tensor, array._ctx) if buffer is None else buffer
         return
     if buffer is None:
         buffer = sparse_base.empty_of(stype, tensor, array._ctx)
+    hook = _SparseHook(tensor, request, False)
+    hook.stype = stype
+    tensor.register_hook(hook)
     buffer._follow(tensor)
     array._grad = buffer
 
@@ -246,7 +266,7 @@ def _attach_sparse(array, request, buffer, stype):
 def unhook(tensor):
     """Take away the hook that an earlier `attach` put on a tensor."""
     hooks = tensor._backward_hooks or {}
-    for key in [key for key, hook in hooks.items() if type(hook) is Hook]:
+    for key in [key for key, hook in hooks.items() if isinstance(hook, Hook)]:
         del hooks[key]
 
 

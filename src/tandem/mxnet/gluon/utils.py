@@ -16,7 +16,7 @@ from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import ndarray, util, views
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 from tandem.ops import updates
 
 __all__ = [
@@ -51,6 +51,8 @@ def split_data(data, num_slice, batch_axis=0, even_split=True):
     ends = [0]
     for number in range(num_slice):
         ends.append(ends[-1] + base + (number < longer))
+    if not batch_axis:  # a slice alone is a key for csr arrays too
+        return [data[start:stop] for start, stop in pairwise(ends)]
     before = (slice(None),) * batch_axis
     return [data[(*before, slice(start, stop))] for start, stop in pairwise(ends)]
 
@@ -77,14 +79,27 @@ def clip_global_norm(arrays, max_norm, check_isfinite=True):
     """
     if not arrays:
         raise AssertionError(explain("clip_global_norm() needs at least one array"))
-    tensors = [array._tensor for array in arrays]
-    clipped, norm = updates.clip_by_global_norm(tensors, max_norm, epsilon=1e-8)
-    updates.assign(tensors, clipped)
+    try:
+        tensors = [array._tensor for array in arrays]
+    except SparseStorage:
+        norm = _clip_sparse(arrays, max_norm)
+    else:
+        clipped, norm = updates.clip_by_global_norm(tensors, max_norm, epsilon=1e-8)
+        updates.assign(tensors, clipped)
     if not check_isfinite:
         return type(arrays[0])._wrap(norm, arrays[0]._ctx)
     norm = norm.item()
     if not math.isfinite(norm):
         warnings.warn("nan or inf is detected. Clipping results will be undefined.", UserWarning, stacklevel=2)
+    return norm
+
+
+def _clip_sparse(arrays, max_norm):
+    """`clip_global_norm` where some arrays are sparse: the norm is that of what they store."""
+    tensors = [array._tensor if array.stype == "default" else array._held.values for array in arrays]
+    clipped, norm = updates.clip_by_global_norm(tensors, max_norm, epsilon=1e-8)
+    for array, values in zip(arrays, clipped):
+        array._assign(values if array.stype == "default" else array._held._replace(values=values))
     return norm
 
 

@@ -172,7 +172,7 @@ def _scatter_div_rule(function, attributes, lhs, rhs):
 @_rule("_identity_with_attr_like_rhs")
 def _like_rhs(function, attributes, lhs, rhs):
     if type(lhs) is type(rhs):
-        return sparse.cast(lhs, lhs.values.dtype)
+        return sparse.cast(lhs, lhs.values.dtype) if isinstance(lhs, (Csr, Rows)) else function(lhs, rhs)
     dense = sparse.dense(lhs) if isinstance(lhs, (Csr, Rows)) else lhs
     return sparse.from_gradient(dense, type(rhs)) if isinstance(rhs, (Csr, Rows)) else dense
 

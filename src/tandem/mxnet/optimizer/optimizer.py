@@ -63,11 +63,11 @@ class Group:
             tensors.append(slot._tensor)
 
     def update(self, optimizer, lr, wd, grads):
-        """Have the optimizer change the weights. lr, wd: without multipliers; grads: tensors, of all weights."""
-        self.apply(optimizer, lr, wd, [grads[position] for position in self._members])
+        """Have the optimizer change the weights. lr, wd: without multipliers; grads: arrays, of all weights."""
+        self.apply(optimizer, lr, wd, [grads[position]._tensor for position in self._members])
 
     def apply(self, optimizer, lr, wd, grads):
-        """`update` with the gradients of this group."""
+        """`update` with tensors, the gradients of this group."""
         self._optimizer = optimizer
         self.lr, self.wd = lr * self._lr_mult, wd * self._wd_mult
         # Always a tensor where there is anything to do: the last, smaller batch changes its value only.
@@ -377,11 +377,6 @@ class Optimizer:
             raise NotImplementedError(
                 explain(f"{type(self).__name__} does not say how weights change", hint="Override update(...).")
             )
-        try:
-            tensors = [grad._tensor for grad in grads]
-        except SparseStorage:
-            sparse.update_all(self, Group, indices, weights, grads, states, masters)
-            return
         self._update_count(indices)
         multipliers = (
             [self._multiplier(index, "lr_mult", self.lr_mult) for index in indices],
@@ -394,17 +389,19 @@ class Optimizer:
                 if len(self._plans) >= _MOST_PLANS:
                     self._plans.clear()
                 plan = self._plans[key] = _Plan(self, indices, weights, states, masters, multipliers)
-        except SparseStorage:  # a sparse weight with a dense gradient; it is counted again
-            for index in indices:
-                self._index_update_count[index] -= 1
-            sparse.update_all(self, Group, indices, weights, grads, states, masters)
+        except SparseStorage:  # a weight's
+            sparse.update_all(self, Group, range(len(indices)), indices, weights, grads, states, masters)
             return
         lr, wd = self.learning_rate, self.wd
         before = torch.is_grad_enabled()
         torch._C._set_grad_enabled(False)
         try:
             for group in plan.groups:
-                group.update(self, lr, wd, tensors)
+                group.update(self, lr, wd, grads)
+        except SparseStorage:  # a gradient's
+            groups = plan.groups[plan.groups.index(group) :]
+            left = [position for group in groups for position in group._members]
+            sparse.update_all(self, Group, left, indices, weights, grads, states, masters)
         finally:
             torch._C._set_grad_enabled(before)
 

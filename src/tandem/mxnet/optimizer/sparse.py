@@ -8,12 +8,18 @@ from tandem.ops import sparse
 __all__ = ["update_all"]
 
 
-def update_all(optimizer, group_type, indices, weights, grads, states, masters):
-    """Update weights of which some, or their gradients, are sparse: lazily where the optimizer says so."""
+def update_all(optimizer, group_type, positions, indices, weights, grads, states, masters):
+    """Update the weights at some positions, which are counted already, of which some or their gradients are sparse.
+
+    Only the rows that a gradient stores are updated where the optimizer says so.
+    """
     from tandem.mxnet.ndarray.sparse_base import parts_of
 
     plain = []
-    for position, (index, weight, grad, state, master) in enumerate(zip(indices, weights, grads, states, masters)):
+    for position in positions:
+        optimizer._index_update_count[indices[position]] -= 1  # it is counted again below
+    for position in positions:
+        index, weight, grad, state, master = (values[position] for values in (indices, weights, grads, states, masters))
         if weight.stype == grad.stype == "default":
             plain.append(position)
             continue
