@@ -47,6 +47,7 @@ _INDEX = {
     "npx": ("numpy_extension", None),
     "num_gpus": ("context", "num_gpus"),
     "numpy": ("numpy", None),
+    "numpy_dispatch_protocol": ("numpy_dispatch_protocol", None),
     "numpy_extension": ("numpy_extension", None),
     "operator": ("operator", None),
     "optimizer": ("optimizer", None),

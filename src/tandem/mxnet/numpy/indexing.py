@@ -39,6 +39,8 @@ def set_item(array, key, value):
                 hint="NDArray.as_np_ndarray() shares its memory.",
             )
         )
+    if key is Ellipsis or (type(key) is tuple and not key):
+        key = slice(None)  # all of it, which may be written while recording
     if _is_fill(array, key, value):
         if _scope.recording and array._tensor.requires_grad:
             raise in_place_error()

@@ -13,8 +13,7 @@ from tandem.core.errors import explain
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 # Functions of NumPy that have their counterpart in `mx.np`, under the same name (MXNet 1.9.1's list).
-_FUNCTIONS = frozenset(
-    """
+FUNCTIONS = """
     all any sometrue argmin argmax around round round_ argsort sort append broadcast_arrays broadcast_to clip
     concatenate copy cumsum diag diagonal diagflat dot expand_dims fix flip flipud fliplr inner insert max amax mean
     min amin nonzero ones_like atleast_1d atleast_2d atleast_3d prod product ravel repeat reshape roll split
@@ -24,15 +23,13 @@ _FUNCTIONS = frozenset(
     linalg.eigh shape trace tril meshgrid outer einsum polyval shares_memory may_share_memory quantile percentile diff
     ediff1d resize where full_like bincount empty_like nan_to_num isnan isfinite isposinf isneginf isinf pad
     """.split()  # noqa: SIM905 (one name to a line would be a page)
-)
-_UFUNCS = frozenset(
-    """
+UFUNCS = """
     abs fabs add arctan2 copysign degrees hypot lcm subtract multiply true_divide negative power mod matmul absolute
     rint sign exp log log2 log10 expm1 sqrt square cbrt reciprocal invert bitwise_not remainder sin cos tan sinh cosh
     tanh arcsin arccos arctan arcsinh arccosh arctanh maximum minimum ceil trunc floor bitwise_and bitwise_xor
     bitwise_or logical_not equal not_equal less less_equal greater greater_equal
     """.split()  # noqa: SIM905
-)
+_FUNCTIONS, _UFUNCS = frozenset(FUNCTIONS), frozenset(UFUNCS)
 _RENAMED = {"divide": "true_divide"}  # numpy 2 calls it so
 _MISSING = ("shape",)  # in MXNet's list, and plain enough to read off the array
 
