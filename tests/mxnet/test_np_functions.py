@@ -167,3 +167,44 @@ def test_names_that_mxnet_does_not_have():
     with pytest.raises(RuntimeError, match="NEP 32"):
         np.npv(0.1, [1, 2])
     assert {"exp", "linalg", "random", "pi", "polyfit"} <= set(dir(np))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    """
+    np.logical_and(x, y)
+    np.logical_or(x, 0)
+    np.logical_xor(1, y)
+    np.floor_divide(x, y)
+    np.floor_divide(x, 2)
+    np.fmod(x, y)
+    np.fmax(x, y)
+    np.fmin(1.5, y)
+    np.gcd(i, 6)
+    np.left_shift(i, 2)
+    np.right_shift(i, i)
+    np.logaddexp(x, y)
+    np.kron(x, y)
+    np.cross(x, y)
+    np.triu(x, 1)
+    np.tri(3, 4, 1)
+    np.tril_indices(3, -1, 4)
+    np.triu_indices(3, 1)
+    np.cumprod(x, 0)
+    np.median(x, 1)
+    np.median(x)
+    np.nansum(n, 0)
+    np.nanmean(n, (0, 1), keepdims=True)
+    """.strip().split("\n"),
+)
+def test_names_of_later_versions_as_numpy_has_them(expression):
+    random = onp.random.RandomState(1)
+    x, y = random.uniform(-2, 2, (2, 3)).astype("float32"), random.uniform(1, 2, (2, 3)).astype("float32")
+    n, i = x.copy(), onp.array([[4, 9, 6]])
+    n[0, 0] = onp.nan
+    names = {"x": x, "y": y, "n": n, "i": i}
+    there = eval(expression.strip(), {"np": onp, **names})
+    here = eval(expression.strip(), {"np": np, **{key: np.array(value) for key, value in names.items()}})
+    for mine, theirs in zip(here, there) if isinstance(there, tuple) else [(here, there)]:
+        onp.testing.assert_allclose(mine.asnumpy(), theirs, rtol=1e-5, atol=1e-6)
+        assert mine.dtype.kind == theirs.dtype.kind

@@ -83,6 +83,11 @@ def lower_triangle(x, offset=0):
     return torch.tril(x.expand(x.shape[0], -1) if x.dim() == 1 else x, offset)
 
 
+def upper_triangle(x, offset=0):
+    """x with 0 below the offset-th diagonal of its last two axes; a vector as in `lower_triangle`."""
+    return torch.triu(x.expand(x.shape[0], -1) if x.dim() == 1 else x, offset)
+
+
 def without(x, places, axis):
     """x without the entries of an axis at some places (whole numbers or a tensor of them; negative ones from the end).
 

@@ -135,3 +135,13 @@ def khatri_rao(*matrices):
     for matrix in matrices[1:]:
         y = (y.unsqueeze(1) * matrix.unsqueeze(0)).reshape(-1, y.shape[1])
     return y
+
+
+def kronecker(a, b):
+    """The Kronecker product: every entry of a times the whole of b."""
+    return torch.kron(a, b)
+
+
+def cross(a, b, axis=-1):
+    """The cross products of vectors of three numbers along an axis, the other axes broadcast."""
+    return torch.linalg.cross(a, b, dim=axis)

@@ -261,3 +261,16 @@ def choose(condition, a, b):
         return torch.where(condition, *_pair(a, b))
     kind = {"dtype": torch.float32, "device": condition.device}
     return torch.where(condition, torch.full((), a, **kind), torch.full((), b, **kind))
+
+
+def paired(function):
+    """A function of two tensors for arrays of any two dtypes, or an array and a number, which takes its dtype."""
+
+    def compute(a, b):
+        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+            dtype = common_dtype(a, b)
+            return function(a.to(dtype), b.to(dtype))
+        return function(*_pair(a, b))
+
+    compute.__doc__ = function.__doc__
+    return compute

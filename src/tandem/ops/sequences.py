@@ -53,3 +53,9 @@ def cosine_window(count, coefficients, *, dtype=torch.float32, device=None):
 def repeated_line(count, times, device=None):
     """0, 1, ... count - 1 in each of so many rows."""
     return torch.arange(count, device=device).expand(times, -1).contiguous()
+
+
+def triangle_of_ones(rows, columns, offset=0, *, dtype=torch.float32, device=None):
+    """A (rows, columns) matrix with ones where ``column - row <= offset``."""
+    row = torch.arange(rows, device=device).unsqueeze(1)
+    return (torch.arange(columns, device=device) - row <= offset).to(dtype)
