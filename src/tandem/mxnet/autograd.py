@@ -8,6 +8,7 @@ import torch
 
 from tandem.core import scope
 from tandem.core.errors import Unsupported, explain
+from tandem.mxnet import failed
 from tandem.mxnet import gradients as passes
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
@@ -138,6 +139,7 @@ def _heads(heads, head_grads):
             tensor = head._tensor
         except SparseStorage:
             tensor = head._carrier()
+        failed.check(tensor)
         if not tensor.requires_grad:
             raise MXNetError(
                 explain(

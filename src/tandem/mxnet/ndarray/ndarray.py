@@ -8,7 +8,7 @@ from tandem.core.arrays import Array
 from tandem.core.dtypes import dtype_name, torch_dtype
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
-from tandem.mxnet import util
+from tandem.mxnet import failed, util
 from tandem.mxnet.base import MXNetError, NotSupportedForSparseNDArray
 
 NUMPY_TYPES = {
@@ -233,7 +233,11 @@ class NDArray(Array):
         return ndarray._wrap(self._tensor, self._ctx)
 
     def wait_to_read(self):
-        """Wait until the values are there."""
+        """Wait until the values are there.
+
+        Raises MXNetError where they could not be computed.
+        """
+        failed.check(self._tensor)
         if self._tensor.device.type == "cuda":
             torch.cuda.synchronize(self._tensor.device)
 
@@ -455,6 +459,10 @@ def _unpickle(kind, values, dtype, ctx):
 
 
 def waitall():
-    """Wait until everything computed so far is there."""
+    """Wait until everything computed so far is there.
+
+    Raises MXNetError where something could not be computed, of which nobody was told.
+    """
+    failed.check_all()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()

@@ -3,6 +3,7 @@
 import torch
 
 from tandem.core.errors import explain
+from tandem.mxnet import failed
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
@@ -82,9 +83,17 @@ _DISTRIBUTIONS = {
 }
 
 
+def _drawn(sampler, shape, dtype, device, parameters):
+    """Samples; parameters out of range are told of when somebody looks at the samples, as MXNet does."""
+    try:
+        return sampler(shape, dtype=dtype, device=device, **parameters)
+    except MXNetError as error:
+        return failed.values(shape, error, dtype=dtype, device=device)
+
+
 def _of_numbers(sampler, doc):
     def sample(*, shape, dtype, device, **parameters):
-        return sampler((1,) if shape is None else shape, dtype=dtype or torch.float32, device=device, **parameters)
+        return _drawn(sampler, (1,) if shape is None else shape, dtype or torch.float32, device, parameters)
 
     sample.__doc__ = doc
     return sample
@@ -92,7 +101,7 @@ def _of_numbers(sampler, doc):
 
 def _like(sampler, doc):
     def sample(data, **parameters):
-        return sampler(data.shape, dtype=data.dtype, device=data.device, **parameters)
+        return _drawn(sampler, data.shape, data.dtype, data.device, parameters)
 
     sample.__doc__ = doc
     return sample
