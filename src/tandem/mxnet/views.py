@@ -53,6 +53,8 @@ class _Binding:
         if row.modal:
             self.training = partial(self.function, training=True)
             self.function = partial(self.function, training=False)
+        if attributes.get("forward_stype", "default") not in ("default", None):
+            self.count = -1  # a sparse result: `sparse_calls` sees to it
 
 
 def _by_name(function, names):
@@ -120,6 +122,10 @@ def function_of(row, kind, name=None, *, scalars=False):
                 return sparse_calls.call(row, kind, binding, arrays, out)
             arrays, tensors = _given_arrays(row, arrays)
         if not variadic and len(tensors) != binding.count:
+            if binding.count < 0:
+                from tandem.mxnet.ndarray import sparse_calls
+
+                return sparse_calls.call(row, kind, binding, arrays, out)
             arrays, tensors = _given_arrays(row, arrays)
             _check_count(row, binding, arrays)
         if mutates or updates:

@@ -343,20 +343,29 @@ def _embedding(function, attributes, data, weight):
 
 @_rule("dot")
 def _dot(function, attributes, lhs, rhs):
-    """csr·dense, csr·row_sparse and dense·csr, with what may be transposed as in MXNet; the rest as dense arrays."""
+    """csr·dense, csr·row_sparse and dense·csr, with what may be transposed as in MXNet; the rest as dense arrays.
+
+    forward_stype: the storage of the result, whatever the arrays' is.
+    """
+    found = _product_of(attributes, lhs, rhs)
+    wanted = attributes["forward_stype"]
+    if found is NotImplemented and wanted in ("csr", "row_sparse"):
+        found = function(*(sparse.dense(one) if isinstance(one, (Csr, Rows)) else one for one in (lhs, rhs)))
+    if found is NotImplemented or wanted is None or stype_of(found) == wanted:
+        return found
+    found = sparse.dense(found) if isinstance(found, (Csr, Rows)) else found
+    return sparse.from_gradient(found, _KINDS[wanted]) if wanted in _KINDS else found
+
+
+def _product_of(attributes, lhs, rhs):
     flip, turn, wanted = attributes["transpose_a"], attributes["transpose_b"], attributes["forward_stype"]
     if isinstance(lhs, Csr) and not isinstance(rhs, Csr) and not turn:
         _fit(lhs, rhs, flip, False)
         if flip:
-            found = sparse_products.csr_t_dot(lhs, rhs)
-            if wanted == "csr":
-                return sparse.csr_from_dense(sparse.dense(found))
-            return sparse.dense(found) if wanted == "default" else found
+            return sparse_products.csr_t_dot(lhs, rhs)
         if isinstance(rhs, Rows):
-            product = sparse_products.csr_dot_rows(lhs, rhs)
-        else:
-            product = sparse_products.csr_dot(lhs, rhs)
-        return sparse.rows_from_dense(product) if wanted == "row_sparse" else product
+            return sparse_products.csr_dot_rows(lhs, rhs)
+        return sparse_products.csr_dot(lhs, rhs)
     if isinstance(rhs, Csr) and not isinstance(lhs, (Csr, Rows)) and not flip:
         _fit(lhs, rhs, False, turn)
         product = sparse_products.dot_csr(lhs, rhs, transpose=turn)
