@@ -23,8 +23,9 @@ def bincount(x, weights=None, minlength=0):
     """
     if x.is_floating_point() or x.dtype is torch.bool:
         raise TypeError(f"bincount() counts whole numbers, got {x.dtype}")
-    if x.dim() != 1:
+    if x.dim() > 1:
         raise ValueError(f"bincount() counts in one axis, got {tuple(x.shape)}")
+    x = x.reshape(-1)
     if x.numel() and int(x.min()) < 0:
         raise ValueError("bincount() counts numbers from 0 on, got a negative one")
     size = max(minlength, int(x.max()) + 1 if x.numel() else 0)

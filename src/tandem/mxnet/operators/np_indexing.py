@@ -67,10 +67,9 @@ def _insert_at(arr, values=None, *, val, start, stop, step, int_ind, axis):
     return _insert(arr, values, val, _places(arr, axis, start, stop, step, int_ind), axis)
 
 
-def _insert_before(arr, *others, val, start, stop, step, int_ind, axis):
+def _insert_before(arr, values=None, obj=None, *, val, start, stop, step, int_ind, axis):
     """arr with values put in before the places that an array numbers."""
     arr, axis = _flat(arr, axis)
-    values, obj = (None, *others) if len(others) == 1 else others
     return _insert(arr, values, val, obj, axis)
 
 

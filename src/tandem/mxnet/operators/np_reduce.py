@@ -15,7 +15,7 @@ def _axes(x, axis):
 
     Raises MXNetError where one is named twice or is not there.
     """
-    if axis is None:
+    if axis is None or (x.dim() == 0 and axis in ((0,), (-1,))):
         return None
     axes = [shapes.checked_axis(one, x.dim()) for one in axis]
     if len(set(axes)) != len(axes):

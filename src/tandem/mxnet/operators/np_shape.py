@@ -41,7 +41,7 @@ def _reshape(a, *, newshape, order):
 def _transpose(a, *, axes):
     """The axes in another order, by default reversed."""
     if axes is None or axes == ():
-        return a.permute(*range(a.dim() - 1, -1, -1))
+        return a.permute(tuple(range(a.dim() - 1, -1, -1)))
     if sorted(_axis(axis, a) for axis in axes) != list(range(a.dim())):
         raise MXNetError(explain("transpose needs every axis once", expected=f"{a.dim()} axes", given=f"axes={axes}"))
     return a.permute(axes)
