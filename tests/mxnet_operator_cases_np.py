@@ -157,10 +157,10 @@ case("_npi_delete", (4, 3), int_ind=-2, axis=0, _meta=False, _grad=False)
 case("_npi_delete", (4, 3), start=0, stop=4, step=2, axis=0, _meta=False, _grad=False)
 case("_npi_delete", (4, 3), fixed([0, 2], "int64"), axis=1, _meta=False, _grad=False)
 case("_npi_insert_scalar", (4, 3), (3,), int_ind=1, axis=0, _meta=False, _grad=False)
-case("_npi_insert_scalar", (4,), int_ind=-1, val=2.5, axis=0, _meta=False, _grad=False)
+case("_npi_insert_scalar", (4,), int_ind=-1, val=2.5, axis=0, _meta=False, _oracle=False)
 case("_npi_insert_slice", (4, 3), (2, 3), start=0, stop=4, step=2, axis=0, _meta=False, _grad=False)
 case("_npi_insert_tensor", (4, 3), (2, 3), fixed([3, 0], "int64"), axis=0, _meta=False, _grad=False)
-case("_npi_insert_tensor", (4,), fixed(1, "int64"), val=2.5, axis=0, _meta=False, _grad=False)
+case("_npi_insert_tensor", (4,), fixed(1, "int64"), val=2.5, axis=0, _meta=False, _oracle=False)
 case(
     "_npi_unique", fixed([2.0, 1.0, 2.0, 3.0]), return_index=True, return_inverse=True, return_counts=True, _meta=False
 )
