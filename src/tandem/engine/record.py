@@ -193,6 +193,13 @@ def _same_values(a, b):
 _SHAPELESS = {aten._ctc_loss.Tensor: 1}
 
 
+def _by_numbers(func, flat):
+    """Whether it is a subscript with numbers alone, whose shape follows from theirs; a mask's depends on its values."""
+    return func is aten.index.Tensor and not any(
+        value.dtype in (torch.bool, torch.uint8) for value in flat[1:] if isinstance(value, torch.Tensor)
+    )
+
+
 def _storage_key(tensor):
     return tensor.untyped_storage()._cdata
 
@@ -372,7 +379,7 @@ class Recorder(DispatchMode):
             self.refuse(f"the operator {func} is not one of torch's own", where)
         if torch.Tag.data_dependent_output in func.tags:
             self.refuse("a tensor's value is read into Python", where)
-        elif torch.Tag.dynamic_output_shape in func.tags and func not in _SHAPELESS:
+        elif torch.Tag.dynamic_output_shape in func.tags and func not in _SHAPELESS and not _by_numbers(func, flat):
             self.refuse(f"the shape of {func}'s result depends on values", where)
         if func is aten.lift_fresh.default and args[0].numel() <= _CONSTANT_ELEMENTS:
             self.recording.storages[refs[0].storage].constant = True

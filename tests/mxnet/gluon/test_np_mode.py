@@ -157,6 +157,34 @@ def test_hybrid_blocks_with_both_views():
             onp.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-6)
 
 
+class Picking(gluon.HybridBlock):
+    """Subscripts with arrays of numbers, which change from call to call, and assignment."""
+
+    def hybrid_forward(self, F, x, i):
+        y = F.np.zeros_like(x)
+        y[:, 1] = 3
+        rows = F.np.arange(x.shape[0]).astype("int32")
+        return x[i], x[rows, i], x[::-1, 1:], F.npx.pick(x, i) * y[0, 1]
+
+
+def test_subscripts_with_numbers_replay():
+    net, x = Picking(), uniform(3, 3)
+    outcomes = []
+    for hybrid in (False, True):
+        net.hybridize(hybrid)
+        outcomes.append([])
+        for step in range(4):
+            i = np.array([step % 3, 0, 2 - step % 3], dtype="int32")
+            x.attach_grad()
+            with autograd.record():
+                parts = net(x, i)
+                loss = sum((part * part).sum() for part in parts)
+            loss.backward()
+            outcomes[-1].extend([*parts, x.grad.copy()])
+    for one, other in zip(*outcomes, strict=True):
+        onp.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-6)
+
+
 class Forward(nn.HybridBlock):
     """As MXNet 2 has it."""
 

@@ -12,6 +12,8 @@ from tandem.mxnet.random import seed
 from tandem.mxnet.views import parse_context
 from tandem.ops import random
 
+_modes = torch._C._len_torch_dispatch_stack
+
 __all__ = ["bernoulli", "normal_n", "seed", "uniform_n"]
 
 
@@ -35,6 +37,13 @@ def _parameter(value, name, ctx):
     if isinstance(value, (int, float)) or hasattr(value, "__float__"):
         return torch.tensor(float(value), device=ctx.torch_device())
     raise MXNetError(explain(f"{name} cannot be read", expected="a number or a mx.np.ndarray", given=repr(value)[:200]))
+
+
+def _outside(given, tensor, low, high):
+    """Whether a parameter is out of range. Arrays are not read where a hybridized block is being recorded."""
+    if not isinstance(given, ndarray):
+        return not low <= given <= high
+    return not _modes() and random.outside(tensor, low, high)
 
 
 def _sizes(size):
@@ -68,7 +77,7 @@ def bernoulli(prob=None, logit=None, size=None, dtype=None, ctx=None, out=None):
     chance = _parameter(prob if logit is None else logit, "prob" if logit is None else "logit", ctx)
     if logit is not None:
         chance = arithmetic.compute("bernoulli", random.probability_of, chance)
-    elif random.outside(chance, 0, 1):
+    elif _outside(prob, chance, 0, 1):
         raise ValueError(explain("prob is out of range", expected="0 <= prob <= 1", given=f"{prob}"))
     shape = tuple(chance.shape) if size is None else _sizes(size)
     if size is not None and _broadcast(chance, torch.empty(shape, device="meta")) != shape:
@@ -113,8 +122,9 @@ def normal_n(loc=0.0, scale=1.0, batch_shape=None, dtype=None, ctx=None):
     Raises ValueError for a negative scale.
     """
     ctx, wanted = _place(ctx, loc, scale), _floating(dtype)
+    given = scale
     loc, scale = _parameter(loc, "loc", ctx), _parameter(scale, "scale", ctx)
-    if random.outside(scale, 0, float("inf")):
+    if _outside(given, scale, 0, float("inf")):
         raise ValueError(explain("scale < 0", expected="scale >= 0"))
     shape = (*_sizes(batch_shape), *_broadcast(loc, scale))
     drawn = arithmetic.compute(
