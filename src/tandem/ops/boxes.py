@@ -197,7 +197,7 @@ def _suppress_anywhere(boxes, areas, groups, alive, threshold, inclusive, extra)
     return keep
 
 
-def _suppress_on_cpu(boxes, areas, groups, alive, threshold, inclusive, extra):
+def _suppress_looking(boxes, areas, groups, alive, threshold, inclusive, extra):
     # Only boxes that still stand are compared.
     keep, whole = torch.zeros_like(alive), _parts(boxes, areas, groups)
     for sample in range(boxes.shape[0]):
@@ -205,12 +205,12 @@ def _suppress_on_cpu(boxes, areas, groups, alive, threshold, inclusive, extra):
         parts = [part[sample, index] for part in whole]
         while index.numel():
             head, parts = [part[:_BLOCK] for part in parts], [part[_BLOCK:] for part in parts]
-            over = _over(head, head, threshold, inclusive, extra).numpy()
+            over = _over(head, head, threshold, inclusive, extra).cpu().numpy()
             stands = np.ones(len(over), bool)
             for row in range(len(over)):
                 if stands[row]:
                     stands[row + 1 :] &= ~over[row, row + 1 :]
-            stands = torch.from_numpy(stands)
+            stands = torch.from_numpy(stands).to(keep.device)
             keep[sample, index[:_BLOCK][stands]] = True
             index = index[_BLOCK:]
             if index.numel():
@@ -220,13 +220,23 @@ def _suppress_on_cpu(boxes, areas, groups, alive, threshold, inclusive, extra):
     return keep
 
 
+def may_look(tensor):
+    """Whether values may be read back: on a CPU, and on a GPU unless what it does is being captured."""
+    if tensor.device.type == "cuda":
+        return not torch.cuda.is_current_stream_capturing()
+    return tensor.device.type == "cpu"
+
+
+def _suppress(boxes, *arguments):
+    return (_suppress_looking if may_look(boxes) else _suppress_anywhere)(boxes, *arguments)
+
+
 _LIBRARY = torch.library.Library("tandem", "FRAGMENT")
 _LIBRARY.define(
     "suppress(Tensor boxes, Tensor areas, Tensor? groups, Tensor alive, float threshold, bool inclusive, float extra)"
     " -> Tensor"
 )
-_LIBRARY.impl("suppress", _suppress_anywhere, "CompositeExplicitAutograd")
-_LIBRARY.impl("suppress", _suppress_on_cpu, "CPU")
+_LIBRARY.impl("suppress", _suppress, "CompositeExplicitAutograd")
 _LIBRARY.impl("suppress", lambda boxes, areas, groups, alive, *_: torch.empty_like(alive), "Meta")
 
 
@@ -313,7 +323,7 @@ def _match(scores):
     # The best pair of all is the best of its row and of its column; so is every pair that has to wait for no other.
     # All of these are taken at once, until nothing is left. Ties go to the first row, then to the first column.
     batch, columns, rows = scores.shape
-    scores = scores.clone()
+    scores, look = scores.clone(), may_look(scores)
     lowest = float("-inf")
     found = torch.full((batch, columns), -1, dtype=torch.int64, device=scores.device)
     if not rows:
@@ -323,7 +333,7 @@ def _match(scores):
         value, row = scores.max(2)
         rivals = scores.gather(2, row.unsqueeze(1).expand(-1, columns, -1))  # (B, columns, each column's best row)
         mutual = (rivals.argmax(1) == own) & (value > lowest)
-        if scores.device.type == "cpu" and not mutual.any():
+        if look and not mutual.any():
             break
         found = torch.where(mutual, row, found)
         gone = torch.where(mutual, lowest, -lowest).to(scores.dtype).unsqueeze(1).expand(-1, columns, -1)

@@ -7,11 +7,12 @@ all its channels: one embedding bag, whose memory does not grow with the number 
 Where a region names an image that is not there, its features are 0.
 """
 
-import functools
 import math
 
 import torch
 import torch.nn.functional as F
+
+from tandem.ops.boxes import may_look
 
 
 def _scaled(rois, scale):
@@ -326,8 +327,9 @@ _LIBRARY.define(
     "window_best(Tensor keys, Tensor image, Tensor first_row, Tensor last_row, Tensor first_column, "
     "Tensor last_column) -> Tensor"
 )
-_LIBRARY.impl("window_best", functools.partial(_window_best, look=False), "CompositeExplicitAutograd")
-_LIBRARY.impl("window_best", functools.partial(_window_best, look=True), "CPU")
+_LIBRARY.impl(
+    "window_best", lambda keys, *edges: _window_best(keys, *edges, look=may_look(keys)), "CompositeExplicitAutograd"
+)
 _LIBRARY.impl(
     "window_best",
     lambda keys, image, rows, _, columns, __: keys.new_empty(
