@@ -59,3 +59,8 @@ def triangle_of_ones(rows, columns, offset=0, *, dtype=torch.float32, device=Non
     """A (rows, columns) matrix with ones where ``column - row <= offset``."""
     row = torch.arange(rows, device=device).unsqueeze(1)
     return (torch.arange(columns, device=device) - row <= offset).to(dtype)
+
+
+def triangle_indices(rows, columns, offset=0, *, lower=True, device=None):
+    """The rows and the columns of what lies on and below (else: above) the offset-th diagonal: (2, entries)."""
+    return (torch.tril_indices if lower else torch.triu_indices)(rows, columns, offset, device=device)

@@ -1,7 +1,6 @@
 """Functions that MXNet's `mx.np` has from 2.0 on, as NumPy has them, with gradients."""
 
 import numpy as onp
-import torch
 
 from tandem.core.errors import explain
 from tandem.mxnet.ndarray.ndarray import NDArray, mxnet_dtype
@@ -93,13 +92,13 @@ def _triangle_indices(places, ctx):
 def tril_indices(n, k=0, m=None, ctx=None):
     """The indices of what lies on and below the k-th diagonal of an (n, m) matrix, an array to each axis."""
     ctx, device = place(ctx)
-    return _triangle_indices(torch.tril_indices(n, n if m is None else m, k, device=device), ctx)
+    return _triangle_indices(sequences.triangle_indices(n, n if m is None else m, k, device=device), ctx)
 
 
 def triu_indices(n, k=0, m=None, ctx=None):
     """The indices of what lies on and above the k-th diagonal of an (n, m) matrix, an array to each axis."""
     ctx, device = place(ctx)
-    return _triangle_indices(torch.triu_indices(n, n if m is None else m, k, device=device), ctx)
+    return _triangle_indices(sequences.triangle_indices(n, n if m is None else m, k, lower=False, device=device), ctx)
 
 
 def cumprod(a, axis=None, dtype=None, out=None):
