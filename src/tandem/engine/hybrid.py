@@ -13,7 +13,7 @@ from tandem.core import scope
 from tandem.core.arrays import map_tree
 from tandem.core.errors import explain
 from tandem.core.module import Module
-from tandem.engine import backends
+from tandem.engine import backends, heap
 from tandem.engine.explain import ran_eagerly
 from tandem.engine.program import Program
 from tandem.engine.record import Recorder, Unfaithful, tree_unflatten
@@ -208,7 +208,7 @@ class Hybrid(Step):
         recorder = Recorder()
         for tensor in given:
             recorder.add_input(tensor)
-        with recorder:
+        with heap.tidy(), recorder:
             result = self.function(
                 *map_tree(lambda leaf: next(copies) if isinstance(leaf, torch.Tensor) else leaf, args)
             )
@@ -254,7 +254,7 @@ class Hybrid(Step):
         seeds = [torch.ones_like(value) for value in outputs]
         for seed in seeds:
             recorder.add_input(seed)
-        with _without_hooks(sources), recorder:
+        with _without_hooks(sources), heap.tidy(), recorder:
             grads = torch.autograd.grad(outputs, sources, seeds, retain_graph=True, allow_unused=True)
         inputs = len(sources) - len(parameters)
         # What the block does not reach is no part of it: a parameter's replica on another device, say.

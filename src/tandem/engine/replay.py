@@ -11,7 +11,7 @@ from tandem.core import scope
 from tandem.core.arrays import map_tree
 from tandem.core.errors import warn
 from tandem.core.module import Module, fingerprint, hook_tables, uncounted
-from tandem.engine import backends
+from tandem.engine import backends, heap
 from tandem.engine.explain import explain, ran_eagerly
 from tandem.engine.native.loop import Loop
 from tandem.engine.record import Unfaithful, record
@@ -76,6 +76,7 @@ class _Kind:
         if self.recording is not None and self.runs >= self.patience:
             recording, self.recording = self.recording, None
             self.program = None  # its memory is free now: there are never two lots of buffers
+            heap.give_back()
             self.program = backends.later(step, recording, self.buffers)
 
 
@@ -270,7 +271,8 @@ class Step:
         buffers = iter(kind.buffers)
         given = kind.args = map_tree(lambda leaf: next(buffers) if isinstance(leaf, torch.Tensor) else leaf, args)
         mutations = Module.mutations
-        result, recording = record(self.function, kind.buffers, given)
+        with heap.tidy():
+            result, recording = record(self.function, kind.buffers, given)
         kind.attempts += 1
         try:
             if isinstance(recording, Unfaithful):

@@ -1,0 +1,51 @@
+"""The C library's heap while a step is recorded: what is freed goes back to the system."""
+
+import ctypes
+import functools
+import platform
+from contextlib import contextmanager
+
+# `mallopt`'s names in glibc's malloc.h, and what glibc itself comes to when a program frees large blocks.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_USUAL_MMAP, _USUAL_TRIM = 32 << 20, 64 << 20
+
+# Blocks from this size on are asked of the system one by one during a recording.
+_LARGE = 1 << 18
+
+
+@functools.cache
+def _glibc():
+    """The C library, or None where it is not glibc."""
+    if platform.libc_ver()[0] != "glibc":
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        return library if library.mallopt and library.malloc_trim else None
+    except (OSError, AttributeError):
+        return None
+
+
+@contextmanager
+def tidy():
+    """Run a block that leaves small objects between large ones that it frees.
+
+    A recorder keeps something of every tensor. In the heap the holes between are just too small for the next tensors
+    (each asks for a little more, to begin at a multiple of 64 bytes), and memory would grow by a step's activations
+    with each recording. So large blocks are not in the heap meanwhile, and what it has free is given back.
+    """
+    library = _glibc()
+    if library is None:
+        yield
+        return
+    library.mallopt(_MMAP_THRESHOLD, _LARGE)
+    try:
+        yield
+    finally:
+        library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
+        library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+
+
+def give_back():
+    """Give the heap's free memory back to the system."""
+    if _glibc() is not None:
+        _glibc().malloc_trim(0)
