@@ -145,6 +145,19 @@ def test_replicas_stay_together(kvstore, on_store):
             np.testing.assert_allclose(replica.asnumpy(), b.data().asnumpy(), rtol=1e-4, atol=1e-5)
 
 
+def test_new_values_reach_the_store():
+    net = nn.Dense(1, in_units=2, use_bias=False)
+    net.initialize(mx.init.One(), ctx=[mx.cpu(0), mx.cpu(1)])
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1.0})
+    for value in (1, 5):
+        net.weight.set_data(nd.ones((1, 2)) * value)
+        with autograd.record():
+            outs = [net(nd.ones((1, 2), ctx=ctx)) for ctx in (mx.cpu(0), mx.cpu(1))]
+        autograd.backward(outs)
+        trainer.step(2)
+        assert [data.asnumpy().tolist() for data in net.weight.list_data()] == [[[value - 1] * 2]] * 2
+
+
 def test_all_parameters_are_updated_in_one_call(monkeypatch):
     calls = []
     adam = updates.adam

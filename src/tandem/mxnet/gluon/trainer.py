@@ -1,5 +1,7 @@
 """`Trainer`: an optimizer applied to a set of parameters."""
 
+import weakref
+
 from tandem.core.errors import explain
 from tandem.mxnet import kvstore as stores
 from tandem.mxnet import optimizer as optimizers
@@ -61,6 +63,7 @@ class Trainer:
             )
         if parameter.stype != "default":
             sparse_weights.check_trainer(parameter, self)
+        parameter._keeper = weakref.ref(self)
         self._param2idx[parameter.name] = len(self._params)
         self._params.append(parameter)
 
@@ -152,8 +155,14 @@ class Trainer:
         index = self._param2idx[parameter.name]
         self._kvstore.row_sparse_pull([index], out=[out], row_ids=[row_id])
 
+    def _keep(self, parameter, data):
+        """Take note of new values of a parameter, where the store has some."""
+        stored = self._stored(parameter)
+        if stored is not None and self._update_on_kvstore:
+            stored[:] = data
+
     def _stored(self, parameter):
-        """The array of all rows of a row_sparse parameter, or None where it is not kept here yet."""
+        """The kvstore's array of a parameter, of a row_sparse one with all rows; None where there is none (yet)."""
         if not self._kv_initialized or not isinstance(self._kvstore, stores.KVStore):
             return None
         return self._kvstore._stored.get(self._param2idx[parameter.name])

@@ -469,8 +469,14 @@ class Parameter(Holder):
         if self._stype != "default":
             sparse_weights.set_all(self, data)
             return
+        if getattr(data, "stype", "default") != "default":
+            data = data.tostype("default")
         for array in self._data:
-            array[:] = data.tostype("default") if getattr(data, "stype", "default") != "default" else data
+            array[:] = data
+        keeper = self.__dict__.get("_keeper")
+        trainer = None if keeper is None else keeper()
+        if trainer is not None:
+            trainer._keep(self, data)
 
     def zero_grad(self):
         """Set the gradients on all contexts to 0."""
@@ -527,7 +533,9 @@ class Parameter(Holder):
             self.bind(tensor)
 
     def __getstate__(self):
-        state = {key: value for key, value in self.__dict__.items() if key not in ("tensor", "_data", "_trainer")}
+        state = {
+            key: value for key, value in self.__dict__.items() if key not in ("tensor", "_data", "_trainer", "_keeper")
+        }
         plain = self._stype == "default"
         replicas = [(data._tensor if plain else data.detach(), data.context) for data in self._data or ()]
         state["replicas"] = None if self._data is None else replicas

@@ -1,6 +1,7 @@
 """`mx.nd.sparse`: sparse arrays, the functions that make them, and the operators that take them."""
 
 from tandem.mxnet import operators, views
+from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.ndarray.sparse_base import BaseSparseNDArray, CSRNDArray, RowSparseNDArray
 from tandem.mxnet.ndarray.sparse_creation import array, csr_matrix, empty, row_sparse_array, zeros
 from tandem.mxnet.ndarray.sparse_operators import add, divide, multiply, subtract
@@ -8,6 +9,7 @@ from tandem.mxnet.ndarray.sparse_operators import add, divide, multiply, subtrac
 __all__ = [
     "BaseSparseNDArray",
     "CSRNDArray",
+    "NDArray",
     "RowSparseNDArray",
     "add",
     "array",
@@ -28,15 +30,7 @@ negative norm radians relu rint round rsqrt sgd_mom_update sgd_update sigmoid si
 stop_gradient sum tan tanh trunc where zeros_like""".split()  # noqa: SIM905 (one name to a line would be a page)
 _TABLE = {name: name for name in _NAMES if name in operators.OPERATORS}
 _TABLE.update(retain="_sparse_retain", adagrad_update="_sparse_adagrad_update")
-
-
-def _kind():
-    from tandem.mxnet.ndarray.ndarray import NDArray
-
-    return NDArray
-
-
-_table = views.Namespace("mxnet.ndarray.sparse", _kind, _TABLE)
+_table = views.Namespace("mxnet.ndarray.sparse", lambda: NDArray, _TABLE)
 
 
 def __getattr__(name):

@@ -167,6 +167,9 @@ class BaseSparseNDArray(NDArray):
     def _aux_types(self):
         return [np.int64] * (2 if self._kind is sparse.Csr else 1)
 
+    def _aux_type(self, i):
+        return self._aux_types[i]
+
     def _aux_data(self, i):
         held = self._held
         return NDArray._wrap((held[0] if i == 0 else held.indices).clone(), self._ctx)
