@@ -135,6 +135,10 @@ class ndarray(NDArray):
         _c_order(order, "copy")
         return self.copyto(self.context)
 
+    def as_in_ctx(self, ctx):
+        """The array on a device: itself where it lives there, else a copy."""
+        return self.as_in_context(ctx)
+
     def copyto(self, other):
         """Copy into another array (which is answered), or to a context.
 

@@ -8,13 +8,18 @@ from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import mxnet_dtype
 from tandem.mxnet.numpy import arithmetic
 from tandem.mxnet.numpy.multiarray import ndarray
-from tandem.mxnet.random import seed
+from tandem.mxnet.random import seed as seed_all
 from tandem.mxnet.views import parse_context
 from tandem.ops import random
 
 _modes = torch._C._len_torch_dispatch_stack
 
 __all__ = ["bernoulli", "normal_n", "seed", "uniform_n"]
+
+
+def seed(seed, ctx="all"):
+    """Seed the random numbers of all contexts, or of one; see `mx.random.seed`."""
+    seed_all(seed, ctx)
 
 
 def _place(ctx, *parameters):
