@@ -2,6 +2,7 @@
 
 from tandem.mxnet.base import missing
 from tandem.mxnet.io import io, utils
+from tandem.mxnet.io.det_record import ImageDetRecordIter
 from tandem.mxnet.io.image_record import (
     ImageRecordInt8Iter,
     ImageRecordIter,
@@ -17,6 +18,7 @@ __all__ = [
     "DataBatch",
     "DataDesc",
     "DataIter",
+    "ImageDetRecordIter",
     "ImageRecordInt8Iter",
     "ImageRecordIter",
     "ImageRecordIter_v1",

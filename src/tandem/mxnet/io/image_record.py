@@ -297,15 +297,17 @@ class _Records:
             raise MXNetError(str(error)) from error
         images.opencv()  # before threads ask for it
         self.places = np.array_split(np.array(places), given["num_parts"])[given["part_index"]]
-        self.prepare = _Preparation(given)
+        self.prepare = self._preparation(given)
         self.rng = np.random.RandomState(given["seed"])
         self.rng_of_images = np.random.RandomState(given["seed_aug"])
         self.threads = ThreadPoolExecutor(max(1, min(given["preprocess_threads"], os.cpu_count() or 1)))
         self.before = None  # the records of the last batch
-        self.mean = None
+        self.mean, self.light = None, self._light()
         self.overflow = 0
         self.reset()
         self.mean = self._mean()
+
+    _preparation = _Preparation
 
     def __del__(self):
         if "threads" in self.__dict__:
@@ -335,8 +337,7 @@ class _Records:
         self.before = chosen
         pixels, labels, numbers = zip(*self._samples(chosen))
         data = self._normalised(torch.stack(pixels))
-        labels = np.stack(labels)
-        labels = torch.from_numpy(labels[:, 0] if self.given["label_width"] == 1 else labels)
+        labels = torch.from_numpy(self._stacked(labels))
         index = np.array(numbers if self.numbered else [0] * size, np.uint64)
         return NDArray._wrap(data), NDArray._wrap(labels), pad, index
 
@@ -360,7 +361,13 @@ class _Records:
         seeds = self.rng_of_images.randint(0, 2**31, len(places))
         return list(self.threads.map(self._sample, places.tolist(), seeds.tolist()))
 
-    def _sample(self, place, seed):
+    def _stacked(self, labels):
+        """The labels of a batch as one array."""
+        labels = np.stack(labels)
+        return labels[:, 0] if self.given["label_width"] == 1 else labels
+
+    def _read(self, place):
+        """(number, label, bytes) of a record."""
         try:
             header, content = records.unpack(self.file.read_at(place))
         except ValueError as error:
@@ -369,14 +376,22 @@ class _Records:
         if self.labels is not None:
             _refused(header.id not in self.labels, "An image is not in the list", given=f"image {header.id}")
             label = self.labels[header.id]
-        label, width = np.atleast_1d(np.asarray(label, np.float32)), self.given["label_width"]
+        return header.id, np.atleast_1d(np.asarray(label, np.float32)), content
+
+    def _sample(self, place, seed):
+        number, label, content = self._read(place)
+        width = self.given["label_width"]
         _refused(
             len(label) != width,
             "The labels have another width",
             expected=f"label_width={len(label)} for such a file",
             given=f"label_width={width}",
         )
-        return self.prepare(content, header.id, np.random.RandomState(seed)), label, header.id
+        return self.prepare(content, number, np.random.RandomState(seed)), label, number
+
+    def _light(self):
+        """Strengths of contrast and illumination, which are drawn for each image when it is normalised."""
+        return self.given["max_random_contrast"], self.given["max_random_illumination"]
 
     # --- normalisation -----------------------------------------------------------------------------------------------
 
@@ -413,10 +428,9 @@ class _Records:
         mean = self.mean
         deviation = torch.tensor([given[f"std_{channel}"] or 1.0 for channel in "rgba"][:count]).reshape(-1, 1, 1)
         factors = np.full((len(pixels), 1, 1, 1), given["scale"], np.float32)
-        if given["max_random_contrast"] or given["max_random_illumination"]:
+        if any(self.light):
             contrast, light = (
-                self.rng_of_images.uniform(-most, most, factors.shape).astype(np.float32)
-                for most in (given["max_random_contrast"], given["max_random_illumination"])
+                self.rng_of_images.uniform(-most, most, factors.shape).astype(np.float32) for most in self.light
             )
             shift = torch.from_numpy(light / (1 + contrast))
             mean = torch.zeros(()) if mean is None else mean

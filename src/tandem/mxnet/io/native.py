@@ -148,7 +148,8 @@ def _plain(name, value, default):
         if isinstance(value, str) and not isinstance(default, str):
             value = ast.literal_eval(value.capitalize() if value.lower() in ("true", "false", "none") else value)
         if isinstance(default, tuple):
-            return (int(value),) if np.ndim(value) == 0 else tuple(map(int, value))
+            kind = float if any(isinstance(one, float) for one in default) else int
+            return (kind(value),) if np.ndim(value) == 0 else tuple(map(kind, value))
         return value if default is None else type(default)(value)
     except (ValueError, SyntaxError, TypeError) as error:
         raise MXNetError(
