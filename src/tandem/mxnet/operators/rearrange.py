@@ -89,7 +89,13 @@ register(
 def _up_sampling(*data, scale, num_filter, sample_type, multi_input_mode, workspace):
     """Images enlarged: "nearest" repeats pixels (all inputs to the first's new size, then joined or added up),
     "bilinear" is a transposed convolution with the second input as weight."""
+    if scale < 1:
+        raise MXNetError(explain("UpSampling does not shrink", expected="scale of 1 or more", given=f"scale={scale}"))
     if sample_type == "bilinear":
+        if len(data) != 2:
+            raise MXNetError(
+                explain("UpSampling lacks an input", expected="data and weight", given=f"{len(data)} array")
+            )
         image, weight = data
         window, pad = 2 * scale - scale % 2, -(-(scale - 1) // 2)
         if weight.shape[-1] != window:
@@ -105,7 +111,18 @@ def _up_sampling(*data, scale, num_filter, sample_type, multi_input_mode, worksp
             layout="channels_first",
             weight_layout="io_spatial",
         )
-    height = data[0].shape[2] * scale
+    first = data[0].shape
+    for image in data:
+        divides = image.dim() == 4 and len(first) == 4 and not first[2] * scale % image.shape[2]
+        if not divides or (multi_input_mode == "sum" and image.shape[1] != first[1]):
+            raise MXNetError(
+                explain(
+                    "These images cannot be brought to one size",
+                    expected="(N, C, H, W) each, with heights that divide the new one, and as many channels for a sum",
+                    given=", ".join(str(tuple(image.shape)) for image in data),
+                )
+            )
+    height = first[2] * scale
     images = [shape.upsample(image, height // image.shape[2], layout="channels_first") for image in data]
     return typed.add_all(*images) if multi_input_mode == "sum" else shape.concat(images, 1)
 
