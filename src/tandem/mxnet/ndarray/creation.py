@@ -6,6 +6,7 @@ import torch
 from tandem.core.arrays import Array
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
+from tandem.mxnet import util
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, mxnet_dtype
 from tandem.mxnet.ndarray.sparse_creation import array as sparse_array
@@ -124,8 +125,26 @@ def _filled(maker, shape, ctx, dtype, stype, out=None, name=None):
             raise MXNetError(explain("ones() makes dense arrays", given=f"stype={stype!r}"))
         return sparse_creation.zeros(stype, shape, ctx, dtype, **({} if out is None else {"out": out}))
     ctx, device = _place(ctx)
-    tensor = maker(_sizes(shape), dtype=mxnet_dtype(dtype), device=device)
+    sizes = _sizes(shape) if maker is torch.empty else _known(_sizes(shape))
+    tensor = maker(sizes, dtype=mxnet_dtype(dtype), device=device)
     return _made(tensor, ctx, out)
+
+
+def _known(sizes):
+    """The sizes of an array to be filled: without np_shape, 0 and no sizes at all say that they are not known.
+
+    Raises MXNetError then, and for negative ones.
+    """
+    unknown = any(size < 0 for size in sizes) or (not util.is_np_shape() and (not sizes or 0 in sizes))
+    if unknown:
+        raise MXNetError(
+            explain(
+                "An array of unknown shape cannot be filled",
+                expected="sizes above 0 (of 0 and none only under mx.np_shape())",
+                given=tuple(sizes),
+            )
+        )
+    return sizes
 
 
 def full(shape, val, ctx=None, dtype=np.float32, out=None):
