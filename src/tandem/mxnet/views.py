@@ -134,7 +134,8 @@ def function_of(row, kind, name=None, *, scalars=False):
             dtype = tensors[0].dtype
             for tensor in tensors:
                 if tensor.dtype is not dtype:
-                    raise dtype_error(row.name, tensors)
+                    tensors = mixed(row.name, tensors)
+                    break
         # 4. The computation, with gradients only while recording.
         function = binding.training if modal and _scope.training is True else binding.function
         if creates:
@@ -246,6 +247,20 @@ def operator_error(name, tensors, attributes, error):
     parameters = [f"{key}={value!r}" for key, value in attributes.items()]
     reason = str(error).split("\n", 1)[0]
     return MXNetError(explain(f"Operator {name} failed: {reason}", given=", ".join([*what, *parameters])))
+
+
+# Under mixed precision: makes one dtype of an operator's inputs, `widen(name, tensors)`.
+widen = None
+
+
+def mixed(name, tensors):
+    """What an operator takes that got inputs of several dtypes: under mixed precision, inputs of one.
+
+    Raises MXNetError otherwise.
+    """
+    if widen is None:
+        raise dtype_error(name, tensors)
+    return widen(name, tensors)
 
 
 def dtype_error(name, tensors):

@@ -9,7 +9,7 @@ from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import util
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage, in_place_error
-from tandem.mxnet.views import dtype_error, operator_error
+from tandem.mxnet.views import dtype_error, mixed, operator_error
 from tandem.ops import typed
 
 _scope = scope._current
@@ -53,7 +53,7 @@ def _operator(name, function, reflected=False):
         if isinstance(other, NDArray):
             b = other._tensor
             if a.dtype is not b.dtype:
-                raise dtype_error(name, (a, b))
+                a, b = mixed(name, (a, b))
         elif isinstance(other, _NUMBERS):
             b = other.item() if isinstance(other, np.generic) else other
         else:

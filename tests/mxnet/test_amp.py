@@ -1,0 +1,234 @@
+"""`contrib.amp`: which dtype operators compute in, scaled losses, steps left out."""
+
+import numpy as np
+import pytest
+
+import tandem.mxnet as mx
+from mxnet_parity import same_expressions
+from tandem.mxnet import autograd, gluon, nd
+from tandem.mxnet.base import MXNetError
+from tandem.mxnet.contrib import amp
+from tandem.mxnet.contrib.amp import casting
+from tandem.mxnet.gluon import nn
+
+
+@pytest.fixture
+def initialized(monkeypatch):
+    """Mixed precision in bfloat16, off again afterwards."""
+    monkeypatch.setattr(casting, "_everywhere", None)
+    amp.init("bfloat16")
+
+
+def low(*shape):
+    return nd.ones(shape).astype("bfloat16")
+
+
+def dtype_of(array):
+    return str(array._tensor.dtype).removeprefix("torch.")
+
+
+@pytest.mark.oracle
+def test_lists_are_the_real_ones():
+    names = ["lp16_ops", "fp32_ops", "lp16_fp32_ops", "conditional_fp32_ops", "widest_type_cast"]
+    names += ["loss_output_functions", "lp16_use_fp32_params"]
+    uses = [f"amp.list_{name}({dtype!r})" for name in names for dtype in ("float16", "bfloat16")]
+    uses += ["amp.init('float32')", "amp.init_trainer(5)", "amp.unscale(5)", "amp.unscale(mx.optimizer.SGD())"]
+    uses += ["amp.convert_hybrid_block(mx.gluon.nn.Dense(3), ctx=mx.cpu())"]
+    uses += ["amp.convert_hybrid_block(mx.gluon.nn.Sequential(), ctx=mx.cpu())"]
+    uses += ["amp.convert_hybrid_block(mx.gluon.nn.Dense(3), 'int8', ctx=mx.cpu())"]
+    same_expressions(uses, "import importlib; amp = importlib.import_module(mx.__name__ + '.contrib.amp')")
+
+
+def test_operators_compute_as_listed(initialized):
+    x, w = nd.ones((2, 5)), nd.ones((3, 5))
+    assert dtype_of(nd.FullyConnected(x, w, num_hidden=3, no_bias=True)) == "bfloat16"
+    assert dtype_of(nd.exp(low(2))) == "float32"
+    assert dtype_of(low(2).exp()) == "float32"
+    assert dtype_of(nd.softmax(low(2, 2))) == "float32"
+    assert dtype_of(nd.relu(low(2))) == "bfloat16"
+    assert dtype_of(nd.Activation(low(2), act_type="relu")) == "bfloat16"
+    assert dtype_of(nd.Activation(low(2), act_type="softrelu")) == "float32"
+    assert dtype_of(low(2) + nd.ones(2)) == "float32"
+    assert dtype_of(nd.broadcast_mul(nd.ones(2), low(2))) == "float32"
+    assert dtype_of(nd.dot(low(2, 2), nd.ones((2, 2)))) == "float32"
+    assert dtype_of(nd.concat(low(2, 2), nd.ones((2, 2)), dim=0)) == "float32"
+    with pytest.raises(MXNetError, match="one dtype"):
+        low(2) + nd.ones(2, dtype="int32")
+
+
+def test_nothing_is_cast_without_it():
+    with pytest.raises(MXNetError, match="one dtype"):
+        low(2) + nd.ones(2)
+    assert dtype_of(nd.exp(low(2))) == "bfloat16"
+
+
+@pytest.mark.parametrize("hybridize", [False, True])
+def test_training_in_mixed_precision_is_near_training_in_float32(monkeypatch, hybridize):
+    def train(mixed):
+        monkeypatch.setattr(casting, "_everywhere", None)
+        if mixed:
+            amp.init("bfloat16")
+        rng = np.random.RandomState(0)
+        net = nn.HybridSequential()
+        net.add(
+            nn.Conv2D(4, 3, in_channels=2),
+            nn.BatchNorm(in_channels=4),
+            nn.Activation("relu"),
+            nn.Dense(8, activation="tanh", in_units=64),
+            nn.LayerNorm(in_channels=8),
+            nn.Dense(3, in_units=8),
+        )
+        net.initialize()
+        for parameter in net.collect_params().values():
+            if parameter.name.endswith("weight"):
+                parameter.set_data(nd.array(rng.uniform(-0.3, 0.3, parameter.shape)))
+        if hybridize:
+            net.hybridize()
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+        if mixed:
+            amp.init_trainer(trainer)
+        x, y = nd.array(rng.uniform(-1, 1, (6, 2, 6, 6))), nd.array(rng.randint(0, 3, 6))
+        values = []
+        for _ in range(5):
+            with autograd.record():
+                outputs = net(x)
+                value = loss(outputs, y)
+                if mixed:
+                    assert dtype_of(outputs) == "bfloat16"
+                    with amp.scale_loss(value, trainer) as scaled:
+                        scaled.backward()
+                else:
+                    value.backward()
+            trainer.step(6)
+            values.append(value.mean().asscalar())
+        assert all(dtype_of(one.data()) == "float32" for one in net.collect_params().values())
+        return values
+
+    plain, mixed = train(False), train(True)
+    assert plain[-1] < 0.8 * plain[0]
+    np.testing.assert_allclose(mixed, plain, rtol=0.03)
+    assert plain != mixed
+
+
+def test_recurrent_layers_take_what_comes(initialized):
+    layer, head = gluon.rnn.LSTM(4), nn.Dense(5, flatten=False)
+    layer.initialize()
+    head.initialize()
+    assert dtype_of(layer(head(nd.ones((3, 2, 4))))) == "float32"
+
+
+def make(settings=None, **options):
+    net = nn.Dense(1, use_bias=False, in_units=2)
+    net.initialize(mx.init.One())
+    settings = {"learning_rate": 0.1, **(settings or {})}
+    return net, gluon.Trainer(net.collect_params(), "sgd", settings, **options)
+
+
+def backward(net, trainer, factor=1.0):
+    with autograd.record():
+        loss = net(nd.array([[1.0, 2.0]])).sum() * factor
+        with amp.scale_loss(loss, trainer) as scaled:
+            scaled.backward()
+    return (scaled / loss).asscalar()
+
+
+def test_the_scale_leaves_the_step_as_it_is(initialized):
+    net, trainer = make({"rescale_grad": 0.5})
+    amp.init_trainer(trainer)
+    assert backward(net, trainer) == 2**16
+    np.testing.assert_allclose(net.weight.grad().asnumpy(), [[2**16, 2**17]])
+    trainer.step(2)
+    np.testing.assert_allclose(net.weight.data().asnumpy(), [[0.975, 0.95]], rtol=1e-6)
+    backward(net, trainer)
+    amp.unscale(trainer)
+    np.testing.assert_allclose(net.weight.grad().asnumpy(), [[0.5, 1.0]])
+    with autograd.record():
+        loss = net(nd.ones((1, 2)))
+        with amp.scale_loss([loss, loss], trainer) as scaled:
+            assert isinstance(scaled, list)
+
+
+@pytest.mark.parametrize("on_store", [None, False])
+def test_a_step_that_overflows_is_left_out(initialized, on_store, caplog):
+    contexts = [mx.cpu(0), mx.cpu(1)]
+    net = nn.Dense(1, use_bias=False, in_units=2)
+    net.initialize(mx.init.One(), ctx=contexts)
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1}, update_on_kvstore=on_store)
+    amp.init_trainer(trainer)
+    scaler = trainer._amp_loss_scaler
+    for factor, scale, moves in ((1.0, 2.0**16, True), (1e38, 2.0**16, False), (1.0, 2.0**15, True)):
+        before = net.weight.data(contexts[0]).asnumpy()
+        with autograd.record():
+            losses = [net(nd.ones((1, 2), ctx=ctx)) * factor for ctx in contexts]
+            with amp.scale_loss(losses, trainer) as scaled:
+                autograd.backward(scaled)
+        trainer.step(1)
+        assert scaler._loss_scale == scale
+        for ctx in contexts:
+            moved = net.weight.data(ctx).asnumpy() - before
+            np.testing.assert_allclose(moved, [[-0.2, -0.2]] if moves else [[0, 0]], rtol=1e-5)
+        if not moves:
+            assert scaler._next_loss_scale == scale / 2
+            backward_scale = scaler._next_loss_scale
+            scaler._loss_scale = backward_scale  # what the next check does
+    assert scaler._unskipped == 1
+
+
+def test_the_scale_grows(initialized):
+    net, trainer = make()
+    amp.init_trainer(trainer)
+    scaler = trainer._amp_loss_scaler
+    scaler._scale_seq_len = 2
+    scales = []
+    for _ in range(5):
+        scales.append(backward(net, trainer))
+        trainer.step(1)
+    assert scales == [2.0**16, 2.0**16, 2.0**16, 2.0**17, 2.0**17]
+
+
+def test_a_converted_block(monkeypatch):
+    monkeypatch.setattr(casting, "_everywhere", None)
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Dense(3))
+    net.initialize(mx.init.Normal(0.3))
+    x = nd.array(np.random.RandomState(0).uniform(-1, 1, (2, 3, 6, 6)))
+    with pytest.raises(RuntimeError, match="hybridize"):
+        amp.convert_hybrid_block(net, "bfloat16", ctx=mx.cpu())
+    net.hybridize()
+    plain = net(x)
+    made = amp.convert_hybrid_block(net, "bfloat16", ctx=mx.cpu())
+    for _ in range(3):
+        found = made(x)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.asnumpy(), plain.asnumpy(), atol=0.05)
+    assert not np.array_equal(found.asnumpy(), plain.asnumpy())
+    np.testing.assert_array_equal(net(x).asnumpy(), plain.asnumpy())
+    net[2].weight.set_data(nd.zeros_like(net[2].weight.data()))
+    assert made(x).asnumpy().any()  # a copy
+    full = amp.convert_hybrid_block(net, "bfloat16", fp32_ops=["Convolution", "FullyConnected"], ctx=mx.cpu())
+    np.testing.assert_allclose(full(x).asnumpy(), net(x).asnumpy(), rtol=1e-6)
+
+
+def test_what_is_refused(monkeypatch):
+    monkeypatch.setattr(casting, "_everywhere", None)
+    net, trainer = make()
+    with pytest.raises(AssertionError, match="AMP not initialized"):
+        amp.init_trainer(trainer)
+    with pytest.raises(AttributeError, match="_amp_loss_scaler"), amp.scale_loss(nd.ones(1), trainer):
+        pass
+    with pytest.raises(AssertionError, match="no operator Nosuch"):
+        amp.init("bfloat16", fp32_ops=["Nosuch"])
+    amp.init("bfloat16")
+    with pytest.raises(TypeError, match="only compatible with Gluon Trainer"):
+        amp.init_trainer(mx.optimizer.SGD())
+    net.hybridize()
+    net(nd.ones((1, 2)))
+    for options in ({"excluded_sym_names": ["x"]}, {"cast_optional_params": True}):
+        with pytest.raises(NotImplementedError, match="by their kind"):
+            amp.convert_hybrid_block(net, ctx=mx.cpu(), **options)
+    for convert in (lambda: amp.convert_symbol(None), lambda: amp.convert_model(None, {}, {})):
+        with pytest.raises(NotImplementedError, match="Symbol"):
+            convert()
+    with mx.np_shape(True), mx.np_array(True), pytest.raises(NotImplementedError, match=r"mx\.np"):
+        amp.init()
