@@ -358,3 +358,44 @@ def test_an_archive_stays_in_its_folder(tmp_path):
 def test_shapes_of_different_arrays_are_an_error():
     with pytest.raises(MXNetError, match="one shape"):
         tu.assert_almost_equal(nd.ones(2), nd.ones(3))
+
+
+def test_sparse_arrays_are_made_of_what_they_say():
+    array, (values, rows) = tu.rand_sparse_ndarray((6, 3), "row_sparse", density=0.5)
+    wanted = np.zeros((6, 3), np.float32)
+    wanted[rows] = values
+    np.testing.assert_array_equal(array.asnumpy(), wanted)
+    array, (indptr, indices, data) = tu.rand_sparse_ndarray((6, 5), "csr", density=0.5, dtype="float64")
+    assert array.stype == "csr"
+    assert array.dtype == np.float64
+    assert indptr.asnumpy()[-1] == len(indices) == len(data) == 15
+    array, (indptr, indices, _) = tu.rand_sparse_ndarray((30, 40), "csr", density=0.3, distribution="powerlaw")
+    counts = np.diff(indptr.asnumpy())
+    assert counts[:5].tolist() == [2, 4, 8, 16, 32]
+    assert counts.sum() == 360
+    assert counts[-1] == 1
+    for name, options in (("foo", {}), ("csr", {"distribution": "foo"}), ("row_sparse", {"distribution": "powerlaw"})):
+        with pytest.raises(AssertionError):
+            tu.rand_sparse_ndarray((3, 4), name, **options)
+    with pytest.raises(ValueError, match="too small"):
+        tu.rand_sparse_ndarray((30, 40), "csr", density=0.01, distribution="powerlaw")
+
+
+def test_sparse_arrays_with_given_entries():
+    made = tu.create_sparse_array((3, 2), "row_sparse", data_init=0.5, rsp_indices=[0, 2])
+    np.testing.assert_array_equal(made.asnumpy(), [[0.5, 0.5], [0, 0], [0.5, 0.5]])
+    made = tu.create_sparse_array((4, 4), "csr", data_init=0.5, modifier_func=lambda x: 2 * x)
+    assert sorted(set(made.asnumpy().ravel())) == [0, 1]
+    assert not tu.create_sparse_array_zd((3, 2), "row_sparse", 0.0).asnumpy().any()
+    assert tu.rand_ndarray((4, 4), "csr", density=1).asnumpy().all()
+    with pytest.raises(AssertionError, match="storage type"):
+        tu.create_sparse_array((3, 2), "foo")
+
+
+def test_optimizers_are_compared_on_sparse_gradients():
+    def sgd(rate=0.1):
+        return mx.optimizer.SGD(learning_rate=rate, momentum=0.9, lazy_update=False)
+
+    tu.compare_optimizer(sgd(), sgd(), (4, 3), "float32", g_stype="row_sparse")
+    with pytest.raises(AssertionError, match="exceeds tolerance"):
+        tu.compare_optimizer(sgd(), sgd(0.2), (4, 3), "float32", g_stype="row_sparse")
