@@ -338,6 +338,15 @@ def _embedding(function, attributes, data, weight):
     return sparse.picked_rows(weight, data)
 
 
+@_rule("FullyConnected")
+def _fully_connected(function, attributes, data, weight, bias=None):
+    """With dense copies. A sparse bias has an axis of 1 behind its own, as arrays of rows have two."""
+    if not isinstance(bias, (Csr, Rows)) or len(bias.shape) != 2:
+        return NotImplemented
+    data, weight, bias = (sparse.dense(one) if isinstance(one, (Csr, Rows)) else one for one in (data, weight, bias))
+    return function(data, weight, bias.reshape(-1))
+
+
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
