@@ -198,10 +198,10 @@ def ravel_index(indices, shape):
 
 
 def unravel_index(places, shape):
-    """The coordinates (axes, ...) of places counted row by row in an array of the shape."""
+    """The coordinates (axes, ...) of places counted row by row in an array of the shape; its first size may be -1."""
     coordinates = []
     for size in reversed(shape):
-        coordinates.append(torch.remainder(places, size))
+        coordinates.append(torch.remainder(places, size) if size > 0 else places)
         places = torch.div(places, size, rounding_mode="floor")
     return torch.stack(coordinates[::-1])
 
