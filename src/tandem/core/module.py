@@ -74,6 +74,10 @@ class Module(torch.nn.Module):
         finally:
             del self.__dict__["_assigning"]
 
+    def __dir__(self):
+        # torch lists what is both an attribute and a registered module twice; scripts look for parameters by dir().
+        return sorted(set(super().__dir__()))
+
     def __delattr__(self, name):
         Module.mutations += 1
         holders = self.__dict__.get("_holders", {})

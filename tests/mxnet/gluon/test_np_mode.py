@@ -301,6 +301,32 @@ def test_batches_and_their_parts_are_numpys_arrays():
     assert metric.get() == ("accuracy", 1.0)
 
 
+def test_a_block_may_have_its_own_idea_of_parameters():
+    class Module(nn.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.scale = nn.Dense(2), np.ones(2)
+
+        def parameters(self):
+            return [getattr(self, name) for name in dir(self) if isinstance(getattr(self, name), np.ndarray)]
+
+        def forward(self, x):
+            return self.inner(x) * self.scale
+
+    net, x = Module(), uniform(3, 4)
+    net.initialize()
+    plain = net(x)
+    net.hybridize()
+    for _ in range(3):
+        with autograd.record():
+            y = net(x)
+        y.backward()
+    assert len(net.parameters()) == 1
+    assert len(dir(net)) == len(set(dir(net)))
+    onp.testing.assert_allclose(y.asnumpy(), plain.asnumpy(), rtol=1e-6)
+    assert float(np.abs(net.inner.weight.grad()).sum()) > 0
+
+
 def test_recurrent_files_have_mxnets_keys(tmp_path):
     layer = rnn.LSTM(2, 2, bidirectional=True, input_size=3)
     layer.initialize()

@@ -113,7 +113,7 @@ class HybridBlock(Block):
     def _tensors(self):
         """All that may learn here: parameters, and their replicas on other contexts."""
         held = [parameter._data or () for parameter in self.collect_params().values()]
-        return [*self.parameters(), *(data._tensor for replicas in held for data in replicas[1:])]
+        return [*torch.nn.Module.parameters(self), *(data._tensor for replicas in held for data in replicas[1:])]
 
     def forward(self, x, *args):
         """Calls `hybrid_forward` with the parameters as arrays on the context of the input.
