@@ -1,6 +1,8 @@
 """Linear and softmax regression and perceptrons, from scratch and with Gluon."""
 # ruff: noqa: F821, C416, UP031
 
+import random
+
 
 def synthetic_data(w, b, n):
     X = rnd(n, len(w))

@@ -106,7 +106,7 @@ class Trainer(HyperParameters):
         self.tr = data.get_dataloader(True)
         self.va = data.get_dataloader(False)
         self.optim = model.configure_optimizers()
-        for e in range(self.max_epochs):
+        for _ in range(self.max_epochs):
             for b in self.tr:
                 with autograd.record():
                     l = self.model.training_step(b)
