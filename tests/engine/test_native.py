@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tandem.engine import rewrite
 from tandem.engine.native import llvm
 from tandem.engine.program import Program
 from tandem.engine.record import record
@@ -302,3 +303,33 @@ def test_max_pooling(window, last, relu):
         return [y.detach(), *torch.autograd.grad((y * y).sum(), leaf)]
 
     compare(step, x)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+@pytest.mark.parametrize(
+    "form", ["plain", "left", "right", "both", "strided", "spread"]
+)
+def test_large_products_by_onednn(monkeypatch, form):
+    monkeypatch.setattr(rewrite, "_onednn_multiplies", lambda: True)
+    left, right, bias = torch.randn(130, 257), torch.randn(257, 129), torch.randn(129)
+    if form in ("left", "both"):
+        left = left.t().contiguous().t()
+    if form in ("right", "both"):
+        right = right.t().contiguous().t()
+    if form == "strided":
+        left, right = torch.randn(130, 514)[:, ::2], torch.randn(514, 129)[::2]
+    if form == "spread":
+        left = torch.randn(1, 257).expand(130, 257)
+
+    def function(a, b, c):
+        half = torch.mm(a, b).mul_(0.5)
+        return [torch.addmm(c, a, b), half, torch.addmm(c, a, b, beta=2.0), torch.mm(b.t(), a.t()[:, :130])]
+
+    inputs = [left, right, bias]
+    _, recording = record(function, inputs, inputs)
+    program = Program(recording, inputs, native=True)
+    names = [call.func._schema.name for line in program.lines for call in line.calls]
+    assert names.count("mkldnn::_linear_pointwise") == 3  # the one with a factor stays
+    for one, other in zip(program.run(), function(*inputs), strict=True):
+        assert one.stride() == other.stride()
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)

@@ -1,6 +1,8 @@
 """Where tensors live, and the one switch that sends every request for a GPU to the CPU."""
 
+import functools
 import os
+import platform
 
 import torch
 
@@ -39,3 +41,14 @@ def resolve(kind, index=0):
     if kind == "cpu" or redirected() == "cpu":
         return torch.device("cpu")
     return torch.device("cuda", index)
+
+
+@functools.cache
+def processor_vendor():
+    """The processor's maker as CPUID has it ("GenuineIntel", "AuthenticAMD", …), or None where nothing tells."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line.partition(":")[2].strip() for line in file if line.startswith("vendor_id")]
+    except OSError:
+        lines = platform.processor().rsplit(", ", 1)[1:]  # Windows has it at the end
+    return lines[0] if lines else None
