@@ -223,6 +223,75 @@ def test_parameters_to_and_from_files(tmp_path):
     np.testing.assert_array_equal(dense(nd.arange(5)).asnumpy(), net(nd.arange(5)).asnumpy())
 
 
+@pytest.mark.parametrize("store", ["local", "device"])
+@pytest.mark.parametrize(
+    ("stype", "grad_stype", "on_store", "expected"),
+    [
+        ("default", "default", None, True),
+        ("default", "row_sparse", None, False),
+        ("default", "row_sparse", True, True),
+        ("default", "row_sparse", False, False),
+        ("row_sparse", "row_sparse", None, True),
+    ],
+)
+def test_who_updates(store, stype, grad_stype, on_store, expected):
+    parameter = gluon.Parameter("x", shape=(10, 1), stype=stype, grad_stype=grad_stype)
+    parameter.initialize(ctx=[mx.cpu(0), mx.cpu(1)], init="zeros")
+    trainer = gluon.Trainer([parameter], "sgd", {"learning_rate": 0.1}, kvstore=store, update_on_kvstore=on_store)
+    rows = nd.arange(10)
+    weights = parameter.list_data() if stype == "default" else parameter.list_row_sparse_data(rows)
+    with autograd.record():
+        for weight in weights:
+            (weight + 1).backward()
+    trainer.step(1)
+    assert trainer._update_on_kvstore is expected
+    weight = parameter.data(mx.cpu(0)) if stype == "default" else parameter.row_sparse_data(rows)
+    np.testing.assert_allclose(weight.asnumpy(), np.full((10, 1), -0.2), rtol=1e-6)
+
+
+def test_a_hybridized_block_adds_up_its_row_sparse_gradients():
+    net = gluon.nn.HybridSequential()
+    net.add(gluon.nn.Embedding(20, 3, sparse_grad=True), gluon.nn.HybridLambda("tanh"))
+    net.initialize(mx.init.Zero())
+    net.hybridize()
+    for _ in range(4):
+        with autograd.record():
+            loss = net(nd.arange(10)).sum() + net(nd.arange(5)).sum()
+        loss.backward()
+        grad = net[0].weight.grad()
+        assert grad.stype == "row_sparse"
+        np.testing.assert_array_equal(grad.asnumpy()[:, 0], [2] * 5 + [1] * 5 + [0] * 10)
+
+
+def test_a_block_that_wants_all_values_refuses_row_sparse_ones():
+    parameters = gluon.ParameterDict("net_")
+    parameters.get("weight", shape=(5, 5), stype="row_sparse")
+    parameters.get("bias", shape=5)
+    net = gluon.nn.Dense(5, params=parameters)
+    net.initialize()
+    with pytest.raises(RuntimeError, match="row_sparse_data"):
+        net(nd.ones((2, 5)))
+
+
+def test_a_linear_model_of_csr_rows_learns():
+    rng = np.random.default_rng(0)
+    features = (rng.random((64, 20)) * (rng.random((64, 20)) < 0.2)).astype(np.float32)
+    target = nd.array(features @ rng.normal(size=(20, 1)))
+    data = nd.sparse.csr_matrix(features)
+    weight = nd.ones((20, 1)).tostype("row_sparse")
+    weight.attach_grad()
+    updater = mx.optimizer.get_updater(mx.optimizer.Adam(learning_rate=0.1))
+    losses = []
+    for _ in range(60):
+        with autograd.record():
+            loss = ((nd.sparse.dot(data, weight) - target) ** 2).mean()
+        loss.backward()
+        updater(0, weight.grad, weight)
+        losses.append(loss.asscalar())
+    assert weight.stype == weight.grad.stype == "row_sparse"
+    assert losses[-1] < losses[0] / 100
+
+
 def _random(seed, shape=(6, 5), density=0.4):
     rng = np.random.default_rng(seed)
     return torch.from_numpy(rng.standard_normal(shape) * (rng.random(shape) < density))

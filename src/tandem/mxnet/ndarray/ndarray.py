@@ -24,6 +24,9 @@ NUMPY_TYPES = {
     torch.bfloat16: np.dtype([("bfloat16", np.uint16)]),
 }
 
+# MXNet's numbers of storages, in its files and symbols.
+_STORAGE_TYPE_STR_TO_ID = {"undefined": -1, "default": 0, "row_sparse": 1, "csr": 2}
+
 _scope = scope._current
 
 
