@@ -263,6 +263,36 @@ def test_a_hybridized_block_adds_up_its_row_sparse_gradients():
         np.testing.assert_array_equal(grad.asnumpy()[:, 0], [2] * 5 + [1] * 5 + [0] * 10)
 
 
+class _Product(gluon.HybridBlock):
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.weight = self.params.get("weight", shape=(3, 2), init=mx.init.One(), grad_stype="row_sparse")
+
+    def hybrid_forward(self, F, x, weight):
+        return F.sparse.dot(x, weight)
+
+
+class _Rows(gluon.HybridBlock):
+    def hybrid_forward(self, F, x):
+        return F.cast_storage(x * 2, stype="row_sparse")
+
+
+def test_hybridized_blocks_take_and_give_sparse_arrays():
+    product, dense, rows = _Product(), gluon.nn.Dense(2), _Rows()
+    for net in (product, dense, rows):
+        net.initialize()
+        net.hybridize()
+    data = nd.array(DENSE)
+    for _ in range(4):
+        with autograd.record():
+            out = product(data.tostype("csr"))
+        out.backward()
+        assert product.weight.grad().indices.asnumpy().tolist() == [0, 1, 2]
+        np.testing.assert_allclose(dense(data.tostype("csr")).asnumpy(), dense(data).asnumpy(), rtol=1e-6)
+        assert rows(data).indices.asnumpy().tolist() == [0, 2]
+
+
 def test_a_block_that_wants_all_values_refuses_row_sparse_ones():
     parameters = gluon.ParameterDict("net_")
     parameters.get("weight", shape=(5, 5), stype="row_sparse")

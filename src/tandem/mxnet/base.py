@@ -37,13 +37,13 @@ _Null = _NullType()  # the one instance; MXNet's own code tests `is _Null`
 
 
 def sparse_unsupported(stype):
-    """The error for a storage type that is not there."""
+    """The error for a storage that something does not have."""
     return NotSupportedForSparseNDArray(
         explain(
-            "Sparse arrays are not supported yet",
+            "Sparse storage is not there for this",
             expected="stype='default'",
             given=f"stype {stype}",
-            hint="Leave stype (or sparse_grad, grad_stype) at 'default': the numbers are the same.",
+            hint="With stype 'default' the numbers are the same.",
         )
     )
 

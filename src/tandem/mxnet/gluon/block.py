@@ -12,7 +12,7 @@ from tandem.mxnet.gluon import probabilities
 from tandem.mxnet.gluon.base import Block, _BlockScope
 from tandem.mxnet.gluon.utils import namespace_of
 from tandem.mxnet.gluon.weights import DeferredInitializationError
-from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 
 _scope = scope._current
 _modes = torch._C._len_torch_dispatch_stack
@@ -87,16 +87,23 @@ class HybridBlock(Block):
                     inline=self._flags["inline_limit"],
                 )
             return outputs
-        if kwargs or not all(isinstance(arg, NDArray) for arg in args):
-            first = _first_array((args, kwargs))
-            given = arrays.unwrap((args, kwargs))
-        else:
-            first, given = args[0], (tuple([arg._tensor for arg in args]), kwargs)
+        try:
+            if kwargs or not all(isinstance(arg, NDArray) for arg in args):
+                first = _first_array((args, kwargs))
+                given = arrays.unwrap((args, kwargs))
+            else:
+                first, given = args[0], (tuple([arg._tensor for arg in args]), kwargs)
+        except SparseStorage:  # what sparse arrays hold changes in size: nothing to replay
+            with scope.eagerly():
+                return self.forward(*args, **kwargs)
         kind, ctx = type(first), first.context
         before = torch.is_grad_enabled()
         torch._C._set_grad_enabled(bool(_scope.recording))
         try:
             outputs = replay(kind, ctx, *given)
+        except SparseStorage:  # a result's
+            self._active = False
+            return self.forward(*args, **kwargs)
         finally:
             torch._C._set_grad_enabled(before)
         if isinstance(outputs, torch.Tensor):
