@@ -1,5 +1,8 @@
 """`mx.profiler`: how long operators take, over torch's profiler; and tasks, frames, counters and markers of one's own.
 
+The section "operator" has MXNet's operators that were called by name, "aten" torch's, of which they and the programs
+of hybridized blocks are made, "kernel" those of a GPU.
+
 `set_config(aggregate_stats=True, …)`, `set_state('run')`, …, `print(dumps())`, or `dump()` into a file that Chrome's
 chrome://tracing shows.
 """
@@ -12,6 +15,7 @@ import time
 import torch
 
 from tandem.core.errors import Unsupported, explain, suggest, warn
+from tandem.mxnet import profiled
 from tandem.mxnet.base import MXNetError
 
 __all__ = [
@@ -86,12 +90,14 @@ class _Profile:
             acc_events=True,
         )
         self.profiler.start()
+        profiled.turn(operators)
 
     def end(self):
         """Stop torch's profiler and take over what it measured."""
         profiler, self.profiler = self.profiler, None
         if profiler is None:
             return
+        profiled.turn(False)
         profiler.stop()
         events = list(profiler.events() or ())
         for event in events:
@@ -99,13 +105,19 @@ class _Profile:
         events = [event for event in events if event.name != "[memory]"]
         first = min((event.time_range.start for event in events), default=0)
         for event in events:
-            on_gpu = event.device_type != torch.profiler.DeviceType.CPU
-            section = "kernel" if on_gpu else "operator"
-            taken = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-            add(self.times, section, event.name, taken / 1e3)
+            name, section = event.name, "aten"
+            # MXNet's operators with all that they call, torch's without.
+            taken = event.self_cpu_time_total
+            if event.device_type != torch.profiler.DeviceType.CPU:
+                section, taken = "kernel", event.self_device_time_total
+            if name.startswith(profiled.PREFIX):
+                if section == "kernel":
+                    continue  # the same mark once more, around the kernels
+                name, section, taken = name[len(profiled.PREFIX) :], "operator", event.cpu_time_total
+            add(self.times, section, name, taken / 1e3)
             self.trace.append(
                 {
-                    "name": event.name,
+                    "name": name,
                     "cat": section,
                     "ph": "X",
                     "ts": round(self.start + event.time_range.start - first, 3),
