@@ -45,7 +45,7 @@ def taken(**given):
         found.append([b.data[0].asnumpy(), b.label[0].asnumpy(), b.pad, b.index])
     return found
 found = [taken(**more) for more in (
-    dict(), dict(batch_size=7), dict(label_pad_width=30, label_pad_value=-7),
+    dict(), dict(batch_size=7), dict(shuffle=True, seed=3), dict(label_pad_width=30, label_pad_value=-7),
     dict(mean_r=10, std_g=2, scale=.5), dict(rand_mirror_prob=1, label_name='label'),
     dict(resize_mode='fit'), dict(resize_mode='fit', data_shape=(3, 60, 90), mean_r=10),
     dict(resize_mode='shrink'), dict(resize_mode='shrink', data_shape=(3, 60, 90)),

@@ -62,6 +62,8 @@ found = [
     epochs(make(batch_size=2, num_parts=2, part_index=1, path_imgidx=d + 'one.idx'), 3),
     epochs(make(path_imgrec=d + 'two.rec', label_width=2, data_name='x', label_name='y')),
     epochs(make(path_imglist=d + 'one.lst', label_width=2)),
+    epochs(make(shuffle=True), 4),
+    epochs(make(shuffle=True, seed=5, batch_size=7, kind=mx.io.ImageRecordUInt8Iter), 3),
 ]
 """
     )

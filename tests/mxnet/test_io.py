@@ -281,6 +281,8 @@ found = [
     epochs(M(batch_size=3, shuffle=False, flat=True)),
     epochs(M(batch_size=2, shuffle=False, num_parts=2, part_index=0)),
     epochs(M(batch_size=2, shuffle=False, num_parts=2, part_index=1)),
+    epochs(M(batch_size=3)),
+    epochs(M(batch_size=7, seed=4), 1),
 ]
 """
     )

@@ -209,6 +209,7 @@ class _DetPreparation(_Preparation):
 
 class _DetRecords(_Records):
     _preparation = _DetPreparation
+    _magic = 233
 
     def __init__(self, given):
         super().__init__(given, "float32", numbered=True)

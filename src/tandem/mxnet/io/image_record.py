@@ -11,7 +11,7 @@ from tandem.core.errors import Unsupported, explain
 from tandem.formats import images
 from tandem.formats import recordio as records
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.io.native import MXDataIter, _arguments, _dtype, _names, _only_keywords
+from tandem.mxnet.io.native import Mixer, MXDataIter, _arguments, _dtype, _names, _only_keywords
 from tandem.mxnet.ndarray.files import load, save
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import colour, elementwise, image, opencv
@@ -298,7 +298,7 @@ class _Records:
         images.opencv()  # before threads ask for it
         self.places = np.array_split(np.array(places), given["num_parts"])[given["part_index"]]
         self.prepare = self._preparation(given)
-        self.rng = np.random.RandomState(given["seed"])
+        self.mixer = Mixer(self._magic + given["seed"])
         self.rng_of_images = np.random.RandomState(given["seed_aug"])
         self.threads = ThreadPoolExecutor(max(1, min(given["preprocess_threads"], os.cpu_count() or 1)))
         self.before = None  # the records of the last batch
@@ -308,6 +308,7 @@ class _Records:
         self.mean = self._mean()
 
     _preparation = _Preparation
+    _magic = 111  # what MXNet adds to the seed
 
     def __del__(self):
         if "threads" in self.__dict__:
@@ -322,7 +323,7 @@ class _Records:
         self.position, self.overflow = self.overflow, 0
 
     def _mix(self):
-        self.order = self.rng.permutation(self.places) if self.given["shuffle"] else self.places
+        self.order = self.places[self.mixer.order(len(self.places))] if self.given["shuffle"] else self.places
 
     def next(self):
         """(data, label, pad, index) of the next batch, None at the end."""

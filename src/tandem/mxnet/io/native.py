@@ -86,6 +86,29 @@ class MXDataIter(DataIter):
         return self._current[3]
 
 
+class Mixer:
+    """Orders as MXNet's C++ iterators draw them: `std::shuffle` of GCC 4 to 10 with `std::mt19937`, whose seed is
+    given."""
+
+    def __init__(self, seed):
+        self._rng = np.random.RandomState(seed & 0xFFFFFFFF)
+        self._draws = self._drawn()
+
+    def _drawn(self):
+        while True:
+            yield from self._rng.randint(0, 1 << 32, 1024, dtype=np.uint32).tolist()
+
+    def order(self, count):
+        """The numbers below `count` in the next order."""
+        order = list(range(count))
+        for place in range(1, count):
+            share = 0xFFFFFFFF // (place + 1)
+            # What is left over when the 32 bits are divided into equal shares is drawn again.
+            other = next(draw for draw in self._draws if draw < share * (place + 1)) // share
+            order[place], order[other] = order[other], order[place]
+        return np.array(order, dtype=np.int64)
+
+
 class _Batches:
     """Batches of the rows of arrays: the source of iterators over files that fit into memory.
 
@@ -314,7 +337,7 @@ def MNISTIter(*args, **kwargs):
     part = slice(*(len(images) * (given["part_index"] + end) // given["num_parts"] for end in (0, 1)))
     images, labels = images[part], labels[part].astype(np.float32)
     if given["shuffle"]:
-        order = np.random.RandomState(given["seed"]).permutation(len(images))
+        order = Mixer(given["seed"]).order(len(images))
         images, labels = images[order], labels[order]
     images = images.reshape(len(images), -1) if given["flat"] else images[:, None]
     return MXDataIter(_Digits(_Pixels(images), labels, given["batch_size"], discard=True), **_names(kwargs))
