@@ -273,6 +273,12 @@ def test_files_of_either_mode_load_in_the_other(tmp_path):
     again.load_parameters(path)
     assert type(again.weight.data()) is np.ndarray
     assert again.weight.data().tolist() == net.weight.data().tolist()
+    again.initialize(init.Zero(), force_reinit=True)
+    net.collect_params().save(path, strip_prefix=net.prefix)
+    again.collect_params().load(path, restore_prefix=again.prefix)
+    assert again.weight.data().tolist() == net.weight.data().tolist()
+    again.weight.set_data(mx.nd.ones((2, 3)))
+    assert float(again.weight.data().sum()) == 6
 
 
 def test_a_step_divides_by_a_count_that_is_an_array():

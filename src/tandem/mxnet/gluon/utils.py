@@ -1,5 +1,6 @@
 """Batches over several contexts, clipping gradients, downloads (`gluon.utils`)."""
 
+import functools
 import hashlib
 import math
 import os
@@ -240,6 +241,7 @@ def namespace_of(array):
     return ndarray if type(array) is NDArray else _namespace(type(array))
 
 
+@functools.cache
 def _namespace(kind):
     """See `namespace_of`; `mx.np` is loaded only where its arrays are about."""
     if getattr(kind, "_plain", kind) is NDArray:

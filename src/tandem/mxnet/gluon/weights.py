@@ -471,6 +471,8 @@ class Parameter(Holder):
             return
         if getattr(data, "stype", "default") != "default":
             data = data.tostype("default")
+        if isinstance(data, NDArray):
+            data = type(self._data[0])._wrap(data._tensor, data._ctx)  # classic arrays and mx.np's fill each other
         for array in self._data:
             array[:] = data
         keeper = self.__dict__.get("_keeper")
