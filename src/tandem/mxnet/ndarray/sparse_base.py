@@ -40,9 +40,16 @@ class BaseSparseNDArray(NDArray):
     _graph = None  # the carrier
 
     def __init__(self, handle, writable=True):
-        super().__init__(handle, writable)
-        if isinstance(handle, BaseSparseNDArray):
-            self._parts, self._leaf, self._graph = handle._parts, handle._leaf, handle._graph
+        if not isinstance(handle, BaseSparseNDArray) or not writable or self._kind not in (None, handle._kind):
+            raise TypeError(
+                explain(
+                    f"{type(self).__name__}(handle) takes another sparse array of its storage",
+                    given=type(handle).__name__,
+                    hint="mx.nd.sparse.csr_matrix(...) and row_sparse_array(...) make arrays.",
+                )
+            )
+        self.stype, self._kind = handle.stype, handle._kind
+        self._parts, self._leaf, self._graph, self._ctx = handle._parts, handle._leaf, handle._graph, handle._ctx
 
     @property
     def _tensor(self):
@@ -54,10 +61,6 @@ class BaseSparseNDArray(NDArray):
                 hint="x.tostype('default') gives one.",
             )
         )
-
-    @_tensor.setter
-    def _tensor(self, tensor):
-        """What `NDArray.__init__` and the like give a dense array: another sparse array comes with parts of its own."""
 
     # --- what it holds ---------------------------------------------------------------------------------------------
 
