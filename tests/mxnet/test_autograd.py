@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import tandem.mxnet as mx
+from mxnet_parity import same_code
 from tandem.mxnet import autograd, nd
 
 
@@ -201,3 +202,46 @@ def test_a_function_answers_one_gradient_to_each_input():
 def test_symbols_are_not_there():
     with pytest.raises(NotImplementedError, match="symbols"):
         autograd.get_symbol(nd.ones(2))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("function", "low", "high", "order"),
+    [
+        ("nd.radians(x)", 0, 1, 2),
+        ("nd.abs(x)", -1, 1, 3),
+        ("nd.relu(x)", -1, 1, 3),
+        ("nd.clip(x, 0.3, 0.6)", 0, 1, 3),
+        ("nd.Dropout(x, p=0)", 0, 1, 2),
+        ("nd.FullyConnected(x, nd.ones((4, 3)), num_hidden=4, no_bias=True)", 0, 1, 2),
+        ("nd.arcsinh(x)", 0, 1, 2),
+        ("nd.arccosh(x)", 1.2, 3, 2),
+        ("nd.sin(x)", 0, 1, 3),
+        ("nd.log(x)", 0.5, 1, 3),
+        ("nd.sigmoid(x)", -1, 1, 3),
+    ],
+)
+def test_higher_derivatives_also_where_they_are_zero_or_have_mxnets_sign(function, low, high, order):
+    same_code(
+        f"""
+        x = nd.array(np.linspace({low}, {high}, 6).reshape(2, 3) + 0.01)
+        x.attach_grad()
+        found = []
+        with autograd.record():
+            y = {function}
+            for number in range({order} - 1):
+                y = autograd.grad(y, x, head_grads=nd.ones(y.shape) * 2, create_graph=True, retain_graph=True)[0]
+                found.append(y)
+        y.backward()
+        found.append(x.grad)
+        """,
+        ["found"],
+        rtol=1e-4,
+    )
+    x = nd.array([0.5])
+    x.attach_grad()
+    with autograd.record():
+        y = autograd.grad(nd.abs(x), x, create_graph=True)[0]
+    y.backward()
+    x.grad[:] = 1  # zeros with memory of their own
+    assert x.grad.asscalar() == 1

@@ -14,6 +14,7 @@ from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 from tandem.mxnet.ndarray.sparse_base import array_of
 from tandem.ops import sparse
+from tandem.ops.heads import constant_in
 
 __all__ = [
     "Function",
@@ -193,9 +194,9 @@ def _forget(heads, tensors):
     """Cut the heads off from the graph that is used up."""
     for head, tensor in zip(heads, tensors):
         if not tensor.is_leaf:
-            if head.stype == "default":
+            try:
                 head._tensor = tensor.detach()
-            else:
+            except AttributeError:  # a sparse array
                 head._graph = None
 
 
@@ -254,12 +255,21 @@ def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=Fals
             )
     if not retain:
         _forget(heads, tensors)
+    if create_graph:
+        # A gradient that does not depend on the variables, such as a linear function's, has itself the gradient 0.
+        sources = [_in_graph(variable) for variable in wanted]
+        with torch.enable_grad():
+            found = [result if result.requires_grad else constant_in(result, sources) for result in found]
+    found = [torch.zeros_like(result) if result._is_zerotensor() else result for result in found]
     return [_gradient_array(variable, result) for variable, result in zip(wanted, found)]
 
 
 def _in_graph(variable):
     """The tensor that stands for an array in torch's graph."""
-    return variable._tensor if variable.stype == "default" else variable._carrier()
+    try:
+        return variable._tensor
+    except SparseStorage:
+        return variable._carrier()
 
 
 def _gradient_array(variable, result):

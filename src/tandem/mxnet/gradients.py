@@ -86,19 +86,21 @@ class Hook:
 
     def __call__(self, grad):
         if grad is None:
-            return
+            return None
         running = (_passes.get(_thread()) or _running_pass()) if _passes else None
         if running is not None and running.kind == "grad":
-            return
+            return None
         self.fresh = True
         if self.request == "write" and running is not None and self.delivered is not running:
             leaf = self.leaf()
             if leaf is None:
-                return
+                return None
             if self.kept:
                 leaf.grad.zero_()  # the caller's own buffer receives the result
             else:
                 leaf.grad = None
+        # torch's zeros without memory are replaced: nobody could write to them.
+        return torch.zeros_like(grad) if grad._is_zerotensor() else None
 
 
 class _SparseHook(Hook):

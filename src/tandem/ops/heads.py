@@ -23,6 +23,22 @@ def stop_gradient(x):
     return _Stop.apply(x) if x.requires_grad and torch.is_grad_enabled() else x
 
 
+class _Unmoved(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value, *sources):
+        ctx.sources = [source.detach() for source in sources]  # only their shapes matter: they may change
+        return torch.zeros_like(value) if value._is_zerotensor() else value.view_as(value)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None, *(torch.zeros_like(source) for source in ctx.sources)
+
+
+def constant_in(value, sources):
+    """``y = value``, which can be differentiated with respect to `sources`, with gradient 0."""
+    return _Unmoved.apply(value, *sources)
+
+
 class _Scale(torch.autograd.Function):
     @staticmethod
     def forward(x, factor):
@@ -223,3 +239,43 @@ def rrelu_with_slopes(x, lower=0.125, upper=0.334, *, training=False):
     if not training:
         return torch.nn.functional.leaky_relu(x, (lower + upper) / 2), slopes
     return torch._C._nn.rrelu_with_noise(x, slopes, lower, upper, True), slopes
+
+
+class _Turned(torch.autograd.Function):
+    @staticmethod
+    def forward(x):
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, grad):
+        return -grad
+
+
+class _ThroughSlope(torch.autograd.Function):
+    @staticmethod
+    def forward(x, function, slope):
+        return function(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, _, ctx.slope = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * ctx.slope(_Turned.apply(x)), None, None
+
+
+def asinh(x):
+    """``asinh(x)``, whose second derivative has the sign that MXNet 1.9.1 gives it: ``x / (x^2 + 1)^(3/2)``."""
+    return _ThroughSlope.apply(x, torch.asinh, lambda x: torch.rsqrt(x * x + 1))
+
+
+def acosh(x):
+    """``acosh(x)``, whose second derivative has the sign that MXNet 1.9.1 gives it: ``x / (x^2 - 1)^(3/2)``."""
+    return _ThroughSlope.apply(x, torch.acosh, lambda x: torch.rsqrt(x * x - 1))

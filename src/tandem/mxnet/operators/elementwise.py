@@ -10,9 +10,9 @@ from tandem.ops import elementwise, heads, typed
 
 for _name, _function in {
     "arccos": elementwise.acos,
-    "arccosh": elementwise.acosh,
+    "arccosh": heads.acosh,
     "arcsin": elementwise.asin,
-    "arcsinh": elementwise.asinh,
+    "arcsinh": heads.asinh,
     "arctan": elementwise.atan,
     "arctanh": elementwise.atanh,
     "cbrt": elementwise.cbrt,

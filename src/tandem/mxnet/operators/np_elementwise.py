@@ -2,15 +2,15 @@
 
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
-from tandem.ops import elementwise, promoted, typed
+from tandem.ops import elementwise, heads, promoted, typed
 
 # --- one array -------------------------------------------------------------------------------------------------------
 
 for _name, _function in {
     "arccos": elementwise.acos,
-    "arccosh": elementwise.acosh,
+    "arccosh": heads.acosh,
     "arcsin": elementwise.asin,
-    "arcsinh": elementwise.asinh,
+    "arcsinh": heads.asinh,
     "arctan": elementwise.atan,
     "arctanh": elementwise.atanh,
     "cbrt": elementwise.cbrt,
