@@ -223,21 +223,21 @@ def write_all(out, results, name):
         if not isinstance(target, Array):
             raise TypeError(explain("out= takes an NDArray", given=type(target).__name__))
         try:
-            target._tensor  # noqa: B018 (asked for it, a sparse array raises)
-        except AttributeError:
+            held = target._tensor
+        except AttributeError:  # a sparse array
             target._assign(result)
             continue
         shape = tuple(result.shape) or (1,)
-        if tuple(target._tensor.shape) not in (shape, tuple(result.shape)) or target._tensor.dtype is not result.dtype:
+        if tuple(held.shape) not in (shape, tuple(result.shape)) or held.dtype is not result.dtype:
             raise MXNetError(
                 explain(
                     f"out= does not fit the result of {name}",
                     expected=f"{dtype_name(result.dtype)} {shape}",
-                    given=f"{dtype_name(target._tensor.dtype)} {tuple(target._tensor.shape)}",
+                    given=f"{dtype_name(held.dtype)} {tuple(held.shape)}",
                 )
             )
-        if target._tensor.data_ptr() != result.data_ptr() or result.numel() == 0:
-            target._assign(result.reshape(target._tensor.shape))
+        if held.data_ptr() != result.data_ptr() or result.numel() == 0:
+            target._assign(result.reshape(held.shape))
     return out
 
 

@@ -6,7 +6,7 @@ import torch
 from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.ndarray.ndarray import NDArray, in_place_error
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage, in_place_error
 from tandem.ops import subscript
 
 _scope = scope._current
@@ -128,17 +128,19 @@ def _plain(entry):
 
 def _value(value, array):
     """What is assigned, as a tensor or a number."""
-    if isinstance(value, NDArray) and value.stype != "default":
-        raise TypeError(
-            explain(
-                f"{type(array)} does not support assignment with a {value.stype} array",
-                expected="a dense array",
-                given=repr(value),
-                hint="x[:] = value.tostype('default'), or value.copyto(x).",
-            )
-        )
     if isinstance(value, NDArray):
-        return value._tensor if value._tensor.device == array._tensor.device else value._tensor.to(array._tensor.device)
+        try:
+            value = value._tensor
+        except SparseStorage:
+            raise TypeError(
+                explain(
+                    f"{type(array)} does not support assignment with a {value.stype} array",
+                    expected="a dense array",
+                    given=repr(value),
+                    hint="x[:] = value.tostype('default'), or value.copyto(x).",
+                )
+            ) from None
+        return value if value.device == array._tensor.device else value.to(array._tensor.device)
     if isinstance(value, (int, float, np.generic)):
         return value if isinstance(value, (int, float)) else value.item()
     if isinstance(value, torch.Tensor):

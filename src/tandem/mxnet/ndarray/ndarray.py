@@ -258,19 +258,17 @@ class NDArray(Array):
         Raises ValueError for what is neither.
         """
         if isinstance(other, NDArray):
-            if other.stype != "default":
-                if other.shape != self.shape:
-                    raise MXNetError(
-                        explain("copyto() needs an array of the same shape", expected=self.shape, given=other.shape)
-                    )
+            try:
+                target = other._tensor
+            except SparseStorage:
                 other._assign(self._tensor)
                 return other
-            if other is self or other._tensor.data_ptr() == self._tensor.data_ptr() != 0:
+            if other is self or target.data_ptr() == self._tensor.data_ptr() != 0:
                 import warnings
 
                 warnings.warn("You are attempting to copy an array to itself", RuntimeWarning, stacklevel=2)
                 return other
-            if other._tensor.shape != self._tensor.shape:
+            if target.shape != self._tensor.shape:
                 raise MXNetError(
                     explain("copyto() needs an array of the same shape", expected=self.shape, given=other.shape)
                 )

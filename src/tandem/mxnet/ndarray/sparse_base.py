@@ -107,7 +107,9 @@ class BaseSparseNDArray(NDArray):
         """Write a dense tensor, or parts, into this array."""
         held = self._held
         if isinstance(value, torch.Tensor):
-            value = value.detach().broadcast_to(held.shape)
+            if tuple(value.shape) != tuple(held.shape):
+                raise MXNetError(explain("The arrays' shapes differ", expected=held.shape, given=tuple(value.shape)))
+            value = value.detach()
             value = sparse.from_gradient(value, self._kind)
         if type(value) is not self._kind:
             raise TypeError(explain(f"copyto does not support destination NDArray stype {self.stype}"))
