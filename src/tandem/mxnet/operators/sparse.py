@@ -328,7 +328,7 @@ def _take(function, attributes, data, indices):
     return sparse.take_csr(data, indices, mode=attributes["mode"])
 
 
-@_rule("Embedding")
+@_rule("Embedding", "_contrib_SparseEmbedding")
 def _embedding(function, attributes, data, weight):
     if not isinstance(weight, Rows) or isinstance(data, (Csr, Rows)):
         return NotImplemented

@@ -66,5 +66,6 @@ GRADIENTS = {
     "_div_scalar": _linear,
     "_sparse_retain": _retain,
     "Embedding": _embedding,
+    "_contrib_SparseEmbedding": _embedding,
     "dot": _dot,
 }
