@@ -2,6 +2,7 @@
 
 import importlib
 
+from tandem.core.errors import explain
 from tandem.mxnet.base import missing
 
 # Public name -> module.
@@ -33,7 +34,7 @@ def __getattr__(name):
     except ModuleNotFoundError as error:
         if error.name is None or not path.startswith(error.name):
             raise
-        raise missing(__name__, name, _INDEX) from None
+        raise AttributeError(explain(f"mx.contrib.{name} is not there yet"), name=name) from None
     globals()[name] = found
     return found
 
