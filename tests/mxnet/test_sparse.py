@@ -196,6 +196,12 @@ def test_fluent_methods_are_the_functions():
         np.testing.assert_array_equal(method.asnumpy(), function.asnumpy())
 
 
+def test_metrics_take_sparse_arrays():
+    metric = mx.metric.MSE()
+    metric.update([nd.array(DENSE).tostype("csr")], [nd.array(DENSE).tostype("row_sparse") * 3])
+    np.testing.assert_allclose(metric.get()[1], np.mean((2 * DENSE) ** 2), rtol=1e-6)
+
+
 def test_what_takes_dense_arrays_only_says_so():
     array = nd.array(DENSE).tostype("csr")
     with pytest.raises(mx.MXNetError, match=r"csr.*tostype"):

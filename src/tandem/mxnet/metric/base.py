@@ -47,7 +47,10 @@ def as_list(arrays):
 
 def tensor_of(array):
     if isinstance(array, NDArray):
-        tensor = array._tensor
+        try:
+            tensor = array._tensor
+        except AttributeError:
+            tensor = array._dense()  # a sparse array's values
         return tensor.detach() if tensor.requires_grad else tensor
     return array.detach() if isinstance(array, torch.Tensor) else torch.as_tensor(numpy.asarray(array))
 
