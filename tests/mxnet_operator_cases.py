@@ -529,5 +529,6 @@ case("amp_multicast", normal(3), _HALF, num_outputs=2, _oracle=False)
 
 import mxnet_operator_cases_contrib  # noqa: E402, F401 (further cases)
 import mxnet_operator_cases_np  # noqa: E402, F401 (further cases)
+import mxnet_operator_cases_npx  # noqa: E402, F401 (further cases)
 import mxnet_operator_cases_sparse  # noqa: E402, F401 (further cases)
 import mxnet_operator_cases_vision  # noqa: E402, F401 (further cases)

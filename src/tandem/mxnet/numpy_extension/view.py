@@ -51,8 +51,8 @@ OPERATORS_OF = {
     "digamma": "digamma",
     "group_norm": "GroupNorm",
     "hard_sigmoid": "hard_sigmoid",
-    "index_add": "_npx_index_add",
-    "index_update": "_npx_index_update",
+    "index_add": "index_add",
+    "index_update": "index_update",
     "instance_norm": "InstanceNorm",
     "l2_normalization": "L2Normalization",
     "log_sigmoid": "log_sigmoid",
@@ -78,7 +78,7 @@ def function(module, names, name):
     """
     if name not in names:
         return None
-    row = operators.OPERATORS.get(names[name])
+    row = operators.OPERATORS.get(names[name]) or operators.np_extension.LATER.get(names[name])
     return _not_there(module, name) if row is None else _of_numpy_arrays(views.function_of(row, ndarray, name), name)
 
 

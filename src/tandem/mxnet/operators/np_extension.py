@@ -4,7 +4,7 @@ import torch
 
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.shapes import reshaped_numpy
-from tandem.mxnet.operators.table import register
+from tandem.mxnet.operators.table import Operator, register
 from tandem.ops import elementwise, indexing, reduce
 
 
@@ -61,11 +61,22 @@ register(
     aliases_input=True,
 )
 register("_npx_nonzero", _nonzero, ("x",), differentiable=False)
-register("_npx_constraint_check", _constraint_check, ("input",), {"msg": a.text("")}, differentiable=False)
+register(
+    "_npx_constraint_check",
+    _constraint_check,
+    ("input",),
+    {"msg": a.text("Constraint violated.")},
+    differentiable=False,
+)
 
-# MXNet 2.0's.
+# MXNet 2.0's, which are no operators of 1.9.1 and so have no place in its table.
 _SOFTMAX = {"axis": a.integer(-1), "temperature": a.optional_real(None)}
-register("masked_softmax", _masked_softmax, ("data", "mask"), _SOFTMAX, same_dtype=False)
-register("masked_log_softmax", _masked_log_softmax, ("data", "mask"), _SOFTMAX, same_dtype=False)
-register("_npx_index_add", _index_add, ("a", "ind", "val"), same_dtype=False)
-register("_npx_index_update", _index_update, ("a", "ind", "val"), same_dtype=False)
+LATER = {
+    row.name: row
+    for row in (
+        Operator("masked_softmax", _masked_softmax, ("data", "mask"), _SOFTMAX, same_dtype=False),
+        Operator("masked_log_softmax", _masked_log_softmax, ("data", "mask"), _SOFTMAX, same_dtype=False),
+        Operator("index_add", _index_add, ("a", "ind", "val"), same_dtype=False),
+        Operator("index_update", _index_update, ("a", "ind", "val"), same_dtype=False),
+    )
+}
