@@ -8,7 +8,6 @@ import torch
 
 from tandem.core import scope
 from tandem.core.errors import explain
-from tandem.engine import record
 from tandem.mxnet import gradients, views
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
@@ -49,6 +48,8 @@ def operator_of(row, name=None):
 
 def call(row, kind, binding, arrays, out=None):
     """Apply an operator to arrays of which some may be sparse; `binding`: the attributes it is called with."""
+    from tandem.engine import record  # here: who has no sparse arrays may not need the engine
+
     record.refuse("how many elements a sparse array stores depends on values")
     arrays = [array for array in arrays if array is not None]
     for position, array in enumerate(arrays):

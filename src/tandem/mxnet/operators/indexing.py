@@ -3,7 +3,6 @@
 import torch
 
 from tandem.core.errors import explain
-from tandem.engine import record
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators import shapes
@@ -96,6 +95,7 @@ def _embedding(data, weight, *, input_dim, output_dim, dtype, sparse_grad):
             )
         )
     if sparse_grad and weight.requires_grad:
+        from tandem.engine import record
         from tandem.mxnet import gradients
 
         sparse_grad = gradients.wants_rows(weight)
