@@ -212,7 +212,16 @@ def _sparse_head_gradient(given, head):
 def _backward_error(error):
     if isinstance(error, MXNetError):
         return error
-    return MXNetError(explain("The backward pass failed: " + str(error).split("\n", 1)[0]))
+    reason = str(error).split("\n", 1)[0]
+    if "second time" not in reason:
+        return MXNetError(explain(f"The backward pass failed: {reason}"))
+    return MXNetError(
+        explain(
+            "The backward pass failed: a part of the computation went through an earlier one, which has freed it",
+            expected="what was computed since then, or backward(retain_graph=True) in the earlier pass",
+            hint="A state that is carried from batch to batch leaves the old computation with state.detach().",
+        )
+    )
 
 
 def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=False, train_mode=True):
