@@ -155,6 +155,7 @@ def test_new_values_reach_the_store():
             outs = [net(nd.ones((1, 2), ctx=ctx)) for ctx in (mx.cpu(0), mx.cpu(1))]
         autograd.backward(outs)
         trainer.step(2)
+        assert trainer._update_on_kvstore is True
         assert [data.asnumpy().tolist() for data in net.weight.list_data()] == [[[value - 1] * 2]] * 2
 
 

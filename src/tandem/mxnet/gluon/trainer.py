@@ -1,5 +1,6 @@
 """`Trainer`: an optimizer applied to a set of parameters."""
 
+import os
 import weakref
 
 from tandem.core.errors import explain
@@ -19,7 +20,8 @@ class Trainer:
     params: what `collect_params()` answers, or a dict or list of parameters; optimizer: its name or an Optimizer;
     optimizer_params: its arguments; kvstore: how replicas on several contexts are summed ('device', 'local', a
     KVStore, or None: each replica goes its own way); compression_params: not there; update_on_kvstore: whether one
-    copy is updated and sent to all replicas (by default, with several contexts), or each replica by itself.
+    copy is updated and sent to all replicas (by default, with several contexts, unless the environment has
+    MXNET_UPDATE_ON_KVSTORE=0), or each replica by itself.
     Parameters that come into being later (a Keras layer's, at its first call) are taken up when they are there.
     Raises ValueError for what are no parameters or an unknown optimizer.
     """
@@ -130,6 +132,8 @@ class Trainer:
         sparse_data = any(parameter.stype != "default" for parameter in self._params)
         if on_store is None and sparse_grads and not sparse_data:
             on_store = False  # as in MXNet on one machine
+        if on_store is None and not sparse_data and os.environ.get("MXNET_UPDATE_ON_KVSTORE", "1") == "0":
+            on_store = False
         self._update_on_kvstore = store is not None and on_store is not False
         if self._update_on_kvstore:
             store.set_optimizer(self._optimizer)
@@ -156,10 +160,19 @@ class Trainer:
         self._kvstore.row_sparse_pull([index], out=[out], row_ids=[row_id])
 
     def _keep(self, parameter, data):
-        """Take note of new values of a parameter, where the store has some."""
-        stored = self._stored(parameter)
-        if stored is not None and self._update_on_kvstore:
-            stored[:] = data
+        """Take note of new values of a parameter where the store updates it.
+
+        As in MXNet the store is made anew in the next step, and forgets its optimizer's states; unless it has rows of
+        sparse parameters, which are nowhere else.
+        """
+        if not self._kv_initialized or not self._update_on_kvstore:
+            return
+        if any(parameter.stype != "default" for parameter in self._params):
+            stored = self._stored(parameter)
+            if stored is not None:
+                stored[:] = data
+            return
+        self._kvstore, self._update_on_kvstore, self._kv_initialized = None, None, False
 
     def _stored(self, parameter):
         """The kvstore's array of a parameter, of a row_sparse one with all rows; None where there is none (yet)."""
