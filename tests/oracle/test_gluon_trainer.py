@@ -139,6 +139,34 @@ _PARTS = {
             found.append(trainer.learning_rate)
         found += [attempt(trainer.set_learning_rate, 0.5), state(a)]
     """,
+    "new values in the middle": """
+        for contexts, on_store in ((two, None), (two, False), (one, None)):
+            a = net(contexts)
+            settings = {"learning_rate": 0.1, "momentum": 0.5}
+            trainer = gluon.Trainer(a.collect_params(), "sgd", settings, update_on_kvstore=on_store)
+            for step in range(4):
+                backward([a], contexts)
+                trainer.step(2)
+                if step == 1:
+                    a.weight.set_data(nd.ones((2, 3)))
+            found += [state(a), trainer.optimizer.num_update]
+    """,
+    "states and multipliers": """
+        import os, tempfile
+        path = os.path.join(tempfile.mkdtemp(), "x")
+        for contexts in (one, two):
+            a = net(contexts)
+            trainer = gluon.Trainer(a.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.5})
+            backward([a], contexts)
+            trainer.step(1)
+            trainer.save_states(path)
+            trainer.load_states(path)
+            a.weight.lr_mult = 2.0
+            found += [trainer.optimizer._get_lr(0), trainer.optimizer._get_lr(1)]
+            backward([a], contexts)
+            trainer.step(1)
+            found.append(state(a))
+    """,
     "states": """
         import os, tempfile
         folder = tempfile.mkdtemp()
@@ -164,6 +192,22 @@ _PARTS = {
 @pytest.mark.parametrize("name", list(_PARTS))
 def test_trainer(name):
     same_code(_CODE + textwrap.dedent(_PARTS[name]), "found", rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_the_environment_says_where_updates_are_made(value):
+    code = """
+    import os
+    before = os.environ.get("MXNET_UPDATE_ON_KVSTORE")
+    os.environ["MXNET_UPDATE_ON_KVSTORE"] = value
+    a = net(two)
+    trainer = gluon.Trainer(a.collect_params(), "sgd")
+    backward([a], two)
+    found = [attempt(trainer.allreduce_grads), attempt(trainer.step, 1), state(a)]
+    if before is None:
+        del os.environ["MXNET_UPDATE_ON_KVSTORE"]
+    """
+    same_code(_CODE + textwrap.dedent(code), "found", value=value, rtol=1e-4)
 
 
 def test_what_a_trainer_refuses():
