@@ -278,3 +278,19 @@ def test_wrong_arguments_are_named():
             C.conv(x, w, **arguments)
     with pytest.raises(ValueError, match="do not go together"):
         C.conv(x, randn(3, 2, 4))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_weight_laid_out_for_channels_last_keeps_its_values_and_its_gradient_comes_so(rank):
+    weight = torch.randn(*[3, 2, 3][:rank], 4, 5)
+    other = C.laid_out(weight, "spatial_io")
+    assert torch.equal(other, weight)
+    assert other.movedim(-1, 0).is_contiguous()
+    x = torch.randn(2, *[7, 6, 5][:rank], 4)
+    first, second = (value.clone().requires_grad_() for value in (weight, other))
+    assert second.stride() == other.stride()
+    ys = [C.conv(x, value) for value in (first, second)]
+    torch.testing.assert_close(*ys)
+    grads = [torch.autograd.grad(y.square().sum(), value)[0] for y, value in zip(ys, (first, second))]
+    torch.testing.assert_close(*grads)
+    assert rank == 3 or grads[1].stride() == other.stride()

@@ -192,6 +192,18 @@ def _prepare(x, weight, layout, weight_layout, first, second, named):
     return x, weight, lifted, named
 
 
+def laid_out(weight, layout):
+    """`weight` with the same axes, in memory as channels-last convolutions read it: output, space, input channels.
+
+    Its gradient comes laid out so too: neither is turned round in each step.
+    """
+    rank = weight.ndim - 2
+    first, second, *space = _axes(layout, rank, "o", "i") or range(weight.ndim)
+    order = [first, *space, second]
+    back = [order.index(axis) for axis in range(weight.ndim)]
+    return weight.permute(order).contiguous().permute(back)
+
+
 # --- convolution -----------------------------------------------------------------------------------------------------
 
 

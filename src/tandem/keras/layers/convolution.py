@@ -173,6 +173,9 @@ class _Conv(_BaseConv):
             )
         self._check_output_size(input_shape)
         self.kernel = self._weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        if self.data_format == "channels_last":
+            kernel = self.kernel.tensor
+            kernel.data = conv.laid_out(kernel.data, "spatial_io")
         self.bias = self._weight("bias", (self.filters,)) if self.use_bias else None
 
     def call(self, inputs):
