@@ -225,7 +225,7 @@ npx.image.to_tensor(np.ones((4,5,3),dtype='uint8'))
 npx.image.normalize(np.ones((3,2,2)),mean=(0.5,0.5,0.5),std=(0.2,0.2,0.2))
 npx.image.resize(np.ones((4,5,3),dtype='uint8'),(2,3)).shape
 npx.image.crop(np.arange(60).reshape(4,5,3),1,1,2,2)
-npx.image.flip_left_right(np.arange(60).reshape(4,5,3))
+npx.image.flip_left_right(np.arange(60).reshape(5,4,3))
 npx.image.flip_top_bottom(np.arange(60).reshape(4,5,3))
 npx.image.random_flip_left_right(np.ones((4,5,3))).shape
 npx.image.random_brightness(np.ones((4,5,3)),0.5,0.5)
