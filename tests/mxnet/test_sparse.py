@@ -162,6 +162,24 @@ def test_a_dense_gradient_is_dense_whatever_the_operator_says():
     assert weight.grad.asnumpy()[:, 0].tolist() == [0, 1, 1, 0]
 
 
+@pytest.mark.parametrize("options", [{}, {"axis": 0}, {"axis": 1}, {"axis": 1, "keepdims": True}, {"keepdims": True}])
+def test_the_gradient_of_a_sum_of_squares_has_the_rows_that_are_stored(options):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(6, 4)) * [[1], [0], [1], [1], [0], [0]]
+    rows, dense = nd.array(values).tostype("row_sparse"), nd.array(values)
+    rows.attach_grad()
+    dense.attach_grad()
+    with autograd.record():
+        of_rows = nd._internal._square_sum(rows, **options)
+        of_dense = nd.sum(dense * dense, **options)
+    assert of_rows.shape == of_dense.shape
+    head = nd.array(rng.normal(size=of_dense.shape))
+    of_rows.backward(head)
+    of_dense.backward(head)
+    assert rows.grad.indices.asnumpy().tolist() == [0, 2, 3]
+    np.testing.assert_allclose(rows.grad.asnumpy(), dense.grad.asnumpy(), rtol=1e-5)
+
+
 def test_gradients_flow_between_sparse_and_dense_arrays():
     rows = nd.array(DENSE).tostype("row_sparse")
     rows.attach_grad()

@@ -18,6 +18,7 @@ __all__ = [
     "embedding_gradient",
     "row_counts",
     "square_sum",
+    "square_sum_gradient",
     "total",
 ]
 
@@ -122,6 +123,16 @@ def square_sum(rows, *, axis=None, keepdims=False):
         return squares.sum(0, keepdim=keepdims)
     out = squares.sum()
     return out.reshape((1,) * len(rows.shape)) if keepdims else out
+
+
+def square_sum_gradient(rows, incoming, axis=None):
+    """The gradient of `square_sum` with respect to the stored rows, as `Rows`: ``2 x g`` with the sum's gradient g."""
+    incoming = incoming.to_dense() if incoming.is_sparse else incoming
+    if axis == 1:
+        incoming = incoming.reshape(-1, 1).index_select(0, rows.indices)
+    else:
+        incoming = incoming.reshape(1, -1)
+    return rows._replace(values=2 * rows.values * incoming)
 
 
 def dense_square_sum(x, axes, keepdims=False, exclude=False):

@@ -12,7 +12,7 @@ from tandem.mxnet.operators.table import register
 from tandem.ops import sparse, sparse_products, typed
 from tandem.ops.sparse import Csr, Rows
 
-__all__ = ["RULES", "stype_of", "unfit"]
+__all__ = ["RULES", "square_sum_axis", "stype_of", "unfit"]
 
 _KINDS = {"csr": Csr, "row_sparse": Rows}
 RULES = {}
@@ -261,11 +261,15 @@ register(
 def _square_sum_rule(function, attributes, data):
     if not isinstance(data, Rows) or len(data.shape) != 2:
         raise unfit("_square_sum", [data], "It takes a row_sparse matrix.")
-    axes = tuple(axis % 2 for axis in attributes["axis"] or (0, 1))
+    return sparse_products.square_sum(data, axis=square_sum_axis(attributes), keepdims=attributes["keepdims"])
+
+
+def square_sum_axis(attributes):
+    """The one axis of a matrix that `_square_sum` sums over, or None for both."""
+    axes = {axis % 2 for axis in attributes["axis"] or (0, 1)}
     if attributes["exclude"] and attributes["axis"]:
-        axes = tuple({0, 1} - set(axes))
-    axis = axes[0] if len(axes) == 1 else None
-    return sparse_products.square_sum(data, axis=axis, keepdims=attributes["keepdims"])
+        axes = {0, 1} - axes
+    return axes.pop() if len(axes) == 1 else None
 
 
 def _getnnz(data, *, axis):

@@ -5,6 +5,7 @@ tensor or `Rows`}, for some of the positions that are wanted; the others are com
 dense or torch's sparse tensor.
 """
 
+from tandem.mxnet.operators.sparse import square_sum_axis
 from tandem.ops import sparse, sparse_products, typed
 from tandem.ops.sparse import Csr
 
@@ -54,6 +55,11 @@ def _dot(function, attributes, inputs, incoming, wanted):
     return {}
 
 
+def _square_sum(function, attributes, inputs, incoming, wanted):
+    """2 x times the sum's gradient, in the rows that are stored."""
+    return {0: sparse_products.square_sum_gradient(inputs[0], incoming, square_sum_axis(attributes))}
+
+
 GRADIENTS = {
     "_copy": _passed,
     "cast_storage": _passed,
@@ -65,6 +71,7 @@ GRADIENTS = {
     "_mul_scalar": _linear,
     "_div_scalar": _linear,
     "_sparse_retain": _retain,
+    "_square_sum": _square_sum,
     "Embedding": _embedding,
     "_contrib_SparseEmbedding": _embedding,
     "dot": _dot,
