@@ -18,14 +18,9 @@ from tandem.mxnet.operators.sparse_updates import SPARSE_WEIGHTS_ONLY, UPDATES
 from tandem.mxnet.operators.table import OPERATORS, STORAGE_MATTERS
 from tandem.ops import callbacks, sparse
 
-__all__ = ["call", "copied", "has_sparse", "operator_of"]
+__all__ = ["call", "copied", "operator_of"]
 
 _scope = scope._current
-
-
-def has_sparse(arrays):
-    """Whether a sparse array is among them."""
-    return any(isinstance(array, BaseSparseNDArray) for array in arrays)
 
 
 def operator_of(row, name=None):
