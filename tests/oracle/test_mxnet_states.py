@@ -121,3 +121,19 @@ data = [updater.get_states(dump_optimizer=flag) for flag in (False, True)]
         mean, variance = updater.states[3]
         np.testing.assert_allclose(mean.asnumpy(), [0.1, 0.1], rtol=1e-6)
         np.testing.assert_allclose(variance.asnumpy(), [0.001, 0.001], rtol=1e-4)
+
+
+def test_states_of_sparse_weights():
+    code = """
+weight = nd.ones((4, 2)).tostype("row_sparse")
+grad = nd.sparse.row_sparse_array((np.ones((2, 2), "float32"), [0, 2]), shape=(4, 2))
+updater = mx.optimizer.get_updater(mx.optimizer.Adam())
+if data is not None:
+    updater.set_states(data)
+updater(0, grad, weight)
+data = updater.get_states(dump_optimizer=True)
+after = weight.asnumpy()
+"""
+    data = oracle.run(code, "data", data=None)["data"]
+    there = oracle.run(code, "after", data=data)["after"]
+    np.testing.assert_allclose(run_here(code, data=data)["after"], there, rtol=1e-6)

@@ -194,6 +194,9 @@ def _sparse(reader, kind, stored, shape, flag, what):
             raise reader.broken(f"the {part} of {what} have a wrong shape", "1 axis", size)
         headers.append((size, index, f"the {part} of {what}"))
     count, expected = headers[-1][0][0], stored[0]
+    if kind == "row_sparse" and not expected:
+        # MXNet writes the number of rows that an array had when it was made, which may have been none.
+        stored, expected = (count, *stored[1:]), count
     if count != expected:
         raise reader.broken(f"{headers[-1][2]} do not match its values", expected, count)
     values = _values(reader, stored, flag, f"the values of {what}")

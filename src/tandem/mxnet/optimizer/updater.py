@@ -157,7 +157,8 @@ def _states_of_mxnet(data, optimizer):
     def build(tree):
         if isinstance(tree, (list, tuple)):
             return tuple(build(item) for item in tree)
-        return None if tree is None else files._array(tree)
+        # Of sparse weights MXNet keeps sparse states; here they are dense.
+        return None if tree is None else files._array(tree).tostype("default")
 
     states = {index: build(tree) for index, tree in found.items()}
     if record is None:
