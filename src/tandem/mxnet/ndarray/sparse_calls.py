@@ -76,6 +76,7 @@ def call(row, kind, binding, arrays, out=None):
         results = results[: binding.visible]
     if out is not None:
         return _write(out, [_plain(one) for one in results], row.name)
+    results = [array_of(one) if _is_parts(one) else one for one in results]
     wrapped = [one if isinstance(one, NDArray) else views.wrap(kind, one, ctx) for one in results]
     for array in wrapped:
         array._ctx = ctx
