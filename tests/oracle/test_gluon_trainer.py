@@ -225,6 +225,15 @@ def test_what_a_trainer_refuses():
     same_expressions(uses, setup)
 
 
+def test_gradients_that_do_not_fit():
+    uses = [
+        f"mx.optimizer.get_updater(mx.optimizer.create({name!r}))(0, {grad}, nd.ones(2))"
+        for name in ("sgd", "adam", "rmsprop", "nag")
+        for grad in ("nd.ones(3)", "nd.ones((2, 1))", "nd.ones(2, dtype='float64')")
+    ]
+    same_expressions(uses)
+
+
 _LARGE_BATCHES = [
     {"learning_rate": 0.1},
     {"learning_rate": 0.1, "momentum": 0.9, "wd": 0.01},

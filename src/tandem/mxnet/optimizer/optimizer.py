@@ -6,7 +6,9 @@ from operator import is_
 
 import torch
 
+from tandem.core.dtypes import dtype_name
 from tandem.core.errors import explain, suggest
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 from tandem.mxnet.optimizer import sparse
 from tandem.ops import updates
@@ -386,6 +388,7 @@ class Optimizer:
         plan = self._plans.get(key)
         try:
             if plan is None or not plan.still_holds(self, weights, states, masters, multipliers):
+                _check_shapes(indices, weights, grads)
                 if len(self._plans) >= _MOST_PLANS:
                     self._plans.clear()
                 plan = self._plans[key] = _Plan(self, indices, weights, states, masters, multipliers)
@@ -402,6 +405,12 @@ class Optimizer:
             groups = plan.groups[plan.groups.index(group) :]
             left = [position for group in groups for position in group._members]
             sparse.update_all(self, Group, left, indices, weights, grads, states, masters)
+        except RuntimeError as error:
+            if isinstance(error, (MXNetError, torch.OutOfMemoryError)):
+                raise
+            kinds = [(dtype_name(_dtype_of(grad)), dtype_name(_dtype_of(one))) for one, grad in zip(weights, grads)]
+            given = "gradients of " + ", ".join(f"{grad} for {one}" for grad, one in kinds)
+            raise MXNetError(explain(f"The update failed: {error}", given=given)) from error
         finally:
             torch._C._set_grad_enabled(before)
 
@@ -439,6 +448,16 @@ class Optimizer:
         self.__dict__.update(state)
         self.param_dict, self._scalars, self._plans = {}, {}, {}
         self._index_update_count = self._all_index_update_counts[0]
+
+
+def _check_shapes(indices, weights, grads):
+    for index, weight, grad in zip(indices, weights, grads):
+        if tuple(grad.shape) != tuple(weight.shape):  # torch's fused updates do not look
+            raise MXNetError(
+                explain(
+                    f"A gradient has another shape than its weight {index}", expected=weight.shape, given=grad.shape
+                )
+            )
 
 
 def _dtype_of(weight):
