@@ -13,12 +13,18 @@ class Case:
     """A layer to make (from either Keras) and what to call it with.
 
     make: a function of a keras module; shapes: of the inputs, the batch first; low, high: integers to draw instead of
-    normal numbers; mask: the shape of a mask that comes with the input; options: of the call.
+    normal numbers; mask: the shape of a mask that comes with the input; spread: several inputs are several arguments,
+    not a list; options: of the call.
     """
 
-    def __init__(self, name, make, *shapes, high=None, mask=None, random=False, loose=False, **options):
+    def __init__(self, name, make, *shapes, high=None, mask=None, random=False, loose=False, spread=False, **options):
         self.name, self.make, self.shapes, self.high, self.mask = name, make, shapes, high, mask
-        self.random, self.options, self.loose = random, options, loose
+        self.random, self.options, self.loose, self.spread = random, options, loose, spread
+
+    def arguments(self, values):
+        """Values or shapes of the inputs as `call` and `build` take them."""
+        values = list(values)
+        return values if self.spread or len(values) == 1 else [values]
 
     def inputs(self, rng, dtype="float32"):
         if self.high is not None:
@@ -36,7 +42,7 @@ class Case:
 
 
 def _one(name, *shapes, at=None, **kwargs):
-    arguments = {key: kwargs.pop(key) for key in ("high", "mask", "random", "loose") if key in kwargs}
+    arguments = {key: kwargs.pop(key) for key in ("high", "mask", "random", "loose", "spread") if key in kwargs}
     options = kwargs.pop("call", {})
     label = name + "".join(f"-{key}={value}" for key, value in kwargs.items())
     return Case(at or label, lambda K: getattr(K.layers, name)(**kwargs), *shapes, **arguments, **options)
@@ -206,6 +212,80 @@ CASES = [
         )
         for mode in ("concat", "sum", "mul", "ave", None)
     ),
+    # attention
+    *(
+        _one("MultiHeadAttention", (2, 5, 4), (2, 6, 4), spread=True, num_heads=2, key_dim=3, **options)
+        for options in (
+            {},
+            {"mask": (2, 5), "at": "MultiHeadAttention-masked"},
+            {"value_dim": 5, "output_shape": 7, "use_bias": False, "kernel_regularizer": "l2"},
+            {"use_gate": True, "sliding_window": 2},
+            {"call": {"use_causal_mask": True}, "at": "MultiHeadAttention-causal"},
+            {"call": {"return_attention_scores": True}, "at": "MultiHeadAttention-scores"},
+            {"dropout": 0.3, "random": True},
+            {"dtype": "mixed_bfloat16", "loose": True},
+        )
+    ),
+    _one("MultiHeadAttention", (2, 5, 4), (2, 6, 3), (2, 6, 2), spread=True, num_heads=2, key_dim=3, at="MHA-key"),
+    _one("MultiHeadAttention", (2, 3, 4, 5), (2, 3, 4, 5), spread=True, num_heads=2, key_dim=3, at="MHA-2d"),
+    _one("MultiHeadAttention", (2, 3, 4, 5), (2, 3, 4, 5), spread=True, num_heads=2, key_dim=3, attention_axes=(2,)),
+    *(
+        _one(
+            "GroupQueryAttention",
+            (2, 5, 4),
+            (2, 6, 4),
+            spread=True,
+            head_dim=3,
+            num_query_heads=4,
+            num_key_value_heads=2,
+            **options,
+        )
+        for options in (
+            {},
+            {"use_gate": True, "use_bias": False, "sliding_window": 3},
+            {"call": {"use_causal_mask": True}, "at": "GroupQueryAttention-causal"},
+            {"call": {"return_attention_scores": True}, "at": "GroupQueryAttention-scores"},
+        )
+    ),
+    *(
+        _one(name, (2, 5, 4), (2, 6, 4), **options)
+        for name in ("Attention", "AdditiveAttention")
+        for options in (
+            {},
+            {"use_scale": name == "Attention"},
+            {"mask": (2, 5), "at": f"{name}-masked"},
+            {"call": {"use_causal_mask": True}, "at": f"{name}-causal"},
+            {"call": {"return_attention_scores": True}, "at": f"{name}-scores"},
+        )
+    ),
+    _one("Attention", (2, 5, 4), (2, 6, 3), (2, 6, 4), score_mode="concat", use_scale=True),
+    _one("EinsumDense", (3, 4), equation="ab,bc->ac", output_shape=5, bias_axes="c", activation="relu"),
+    _one("EinsumDense", (3, 2, 4), equation="abc,cd->abd", output_shape=(2, 5), bias_axes="b"),
+    _one("EinsumDense", (3, 2, 4), equation="abc,cde->abde", output_shape=(2, 5, 3), bias_axes="de"),
+    _one("EinsumDense", (3, 2, 4), equation="...x,xy->...y", output_shape=5, bias_axes="y"),
+    _one("EinsumDense", (3, 2, 4), equation="ab...,bc->ac...", output_shape=(5, 4), bias_axes="c"),
+    _one("EinsumDense", (3, 2, 4), equation="abc,cd->adb", output_shape=(5, 2), kernel_regularizer="l2"),
+    _one("ReversibleEmbedding", (3, 4), high=6, input_dim=6, output_dim=3, mask_zero=True),
+    Case("SpectralNormalization", lambda K: K.layers.SpectralNormalization(K.layers.Dense(3)), (4, 5)),
+    Case(
+        "SpectralNormalization-Conv2D",
+        lambda K: K.layers.SpectralNormalization(K.layers.Conv2D(3, 2), power_iterations=3),
+        (2, 4, 4, 2),
+    ),
+    # sequences of images
+    *(
+        _one(f"ConvLSTM{rank}D", (2, 3, *[5, 4, 3][:rank], 2), filters=2, kernel_size=2, **options)
+        for rank in (1, 2, 3)
+        for options in ({}, {"padding": "same", "return_sequences": True, "return_state": True})
+    ),
+    _one("ConvLSTM2D", (2, 3, 5, 6, 2), filters=2, kernel_size=(3, 2), strides=2, unit_forget_bias=False),
+    _one("ConvLSTM2D", (2, 3, 2, 5, 4), filters=2, kernel_size=3, data_format="channels_first", use_bias=False),
+    _one(
+        "ConvLSTM2D", (2, 3, 5, 4, 2), filters=2, kernel_size=2, return_sequences=True, mask=(2, 3), at="ConvLSTM2D-m"
+    ),
+    _one("ConvLSTM2D", (2, 3, 5, 4, 2), filters=2, kernel_size=2, go_backwards=True, dilation_rate=2),
+    _one("ConvLSTM2D", (2, 3, 5, 4, 2), filters=2, kernel_size=2, stateful=True),
+    _one("ConvLSTM1D", (2, 3, 5, 2), filters=2, kernel_size=2, dropout=0.4, recurrent_dropout=0.3, random=True),
     Case("Bidirectional-state", lambda K: K.layers.Bidirectional(K.layers.GRU(2, return_state=True)), (3, 5, 4)),
 ]
 
@@ -240,16 +320,15 @@ def _set_random_weights(mine, real, rng):
     real.set_weights(values)
 
 
-def _call(layer, arrays, mask, options, training):
+def _call(case, layer, arrays, mask, training):
     """(outputs, gradients of inputs and trainable weights, output masks, losses) of one call."""
     tensors = [torch.tensor(array, requires_grad=array.dtype.kind == "f") for array in arrays]
     masks = None if mask is None else torch.tensor(mask)
     if masks is not None:
         tensors[0]._keras_mask = masks
-    argument = tensors[0] if len(tensors) == 1 else tensors
     parameters = layer._call_signature.parameters if hasattr(layer, "_call_signature") else layer._facts.all_names
     kwargs = {"training": training} if "training" in parameters else {}
-    outputs = layer(argument, **kwargs, **options)
+    outputs = layer(*case.arguments(tensors), **kwargs, **case.options)
     leaves = _flat(outputs)
     for weight in layer.trainable_weights:
         weight.value.grad = None
@@ -284,11 +363,6 @@ def _same(mine, real, what, tolerance):
             np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=f"{what} {index}")
 
 
-def _shapes(arrays):
-    shapes = [array.shape for array in arrays]
-    return shapes[0] if len(shapes) == 1 else shapes
-
-
 @pytest.mark.oracle
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_equals_the_real_layer(case):
@@ -298,13 +372,14 @@ def test_equals_the_real_layer(case):
     keras.utils.clear_session(free_memory=False)
     theirs.utils.clear_session(free_memory=False)
     mine, real = case.make(keras), case.make(theirs)
-    mine.build(_shapes(arrays))
-    real.build(_shapes(arrays))
+    shapes = [array.shape for array in arrays]
+    mine.build(*case.arguments(shapes))
+    real.build(*case.arguments(shapes))
     _set_random_weights(mine, real, rng)
     tolerance = 2e-2 if case.loose else 2e-5
     for training in (False, True) if not case.random else (False,):
-        found = _call(mine, arrays, mask, case.options, training)
-        wanted = _call(real, arrays, mask, case.options, training)
+        found = _call(case, mine, arrays, mask, training)
+        wanted = _call(case, real, arrays, mask, training)
         for what, a, b in zip(("output", "gradient", "mask", "loss"), found, wanted, strict=True):
             _same(_numbers(a), _numbers(b), f"{what} (training={training})", tolerance)
         assert [leaf.dtype for leaf in _flat(found[0])] == [leaf.dtype for leaf in _flat(wanted[0])]
@@ -343,13 +418,12 @@ def test_symbolic_shapes_are_the_real_shapes(case):
         if batch is None and getattr(layer, "stateful", False):
             continue
         inputs = [keras.Input(array.shape[1:], batch_size=batch, dtype=array.dtype.name) for array in arrays]
-        symbolic = _flat(layer(inputs[0] if len(inputs) == 1 else inputs))
-        values = _flat(layer(torch.tensor(arrays[0]) if len(arrays) == 1 else [torch.tensor(a) for a in arrays]))
+        symbolic = _flat(layer(*case.arguments(inputs)))
+        values = _flat(layer(*case.arguments(map(torch.tensor, arrays))))
         for one, value in zip(symbolic, values, strict=True):
             assert one.shape == (batch, *value.shape[1:])
             assert one.dtype == str(value.dtype).removeprefix("torch.")
-    shapes = [tuple(array.shape) for array in arrays]
-    found = layer.compute_output_shape(shapes[0] if len(shapes) == 1 else shapes)
+    found = layer.compute_output_shape(*case.arguments(tuple(array.shape) for array in arrays))
     found = [found] if isinstance(found[0], int) else _shape_leaves(found)
     assert found == [tuple(value.shape) for value in values]
 
@@ -379,8 +453,7 @@ def test_gradients_are_right(case):
     weights = [weight.value for weight in layer.trainable_weights]
 
     def run(*tensors):
-        outputs = layer(tensors[0] if len(tensors) == 1 else list(tensors))
-        return tuple(_flat(outputs))
+        return tuple(_flat(layer(*case.arguments(tensors))))
 
     if getattr(layer, "stateful", False):
         run(*tensors)
@@ -399,15 +472,15 @@ def test_replay_equals_eager(case):
     """The layer inside a recorded training step gives what it gives outside, batch after batch."""
     rng = np.random.default_rng(3)
     recorded, eager = case.make(keras), case.make(keras)
-    shapes = _shapes(case.inputs(rng))
-    recorded.build(shapes)
-    eager.build(shapes)
+    shapes = case.arguments(array.shape for array in case.inputs(rng))
+    recorded.build(*shapes)
+    eager.build(*shapes)
     eager.set_weights(recorded.get_weights())
     training = {"training": True} if "training" in recorded._facts.all_names else {}
 
     def train(layer):
         def step(*tensors):
-            outputs = _flat(layer(tensors[0] if len(tensors) == 1 else list(tensors), **training))
+            outputs = _flat(layer(*case.arguments(tensors), **training))
             loss = sum(output.float().square().mean() for output in outputs)
             weights = [weight.value for weight in layer.trainable_weights]
             grads = torch.autograd.grad(loss, weights) if weights else ()
@@ -441,10 +514,10 @@ def test_mxnet_arrays_in_and_out(case):
     layer = case.make(keras)
     tensors = [torch.tensor(array) for array in arrays]
     inputs = [mx.nd.array(array, dtype=array.dtype) for array in arrays]
-    wanted = _flat(layer(tensors[0] if len(tensors) == 1 else tensors))
+    wanted = _flat(layer(*case.arguments(tensors)))
     if getattr(layer, "stateful", False):
         layer.reset_state()
-    found = _flat(layer(inputs[0] if len(inputs) == 1 else inputs))
+    found = _flat(layer(*case.arguments(inputs)))
     for one, other in zip(found, wanted, strict=True):
         assert isinstance(one, mx.nd.NDArray)
         np.testing.assert_allclose(one.asnumpy(), other.detach().numpy(), rtol=1e-5, atol=1e-6)

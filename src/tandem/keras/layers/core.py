@@ -41,7 +41,7 @@ class Dense(Layer):
                 f"Received an invalid value for `units`, expected a positive integer. Received: units={units}"
             )
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        _refuse(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
+        refuse(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         self.units = int(units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -101,7 +101,8 @@ def serialized(layer, names):
     return found
 
 
-def _refuse(**arguments):
+def refuse(**arguments):
+    """Raise Unsupported where one of some arguments, which ask for adaptation or quantisation, is not None."""
     given = {name: value for name, value in arguments.items() if value is not None}
     if given:
         raise Unsupported(
@@ -136,7 +137,7 @@ class Embedding(Layer):
                     f"`{name}` must be a positive integer. Received: {name}={value} (of type {type(value).__name__})."
                 )
         super().__init__(**kwargs)
-        _refuse(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
+        refuse(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
         self.input_dim = int(input_dim)
         self.output_dim = int(output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
