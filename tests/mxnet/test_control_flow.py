@@ -14,6 +14,7 @@ C = nd.contrib
 a, b, s = nd.arange(6).reshape((3, 2)), nd.ones((3, 2)), nd.zeros((2,))
 one, zero = nd.ones((1,)), nd.zeros((1,))
 inf = float("inf")
+graph = nd.array([[1, 0, 0], [2, 0, 3], [0, 0, 4]]).tostype("csr")
 special = nd.array([1.0, inf, -inf, float("nan")])
 """
 
@@ -61,6 +62,9 @@ def test_results_and_their_structure():
         [(x.shape, x.dtype) for x in C.rand_zipfian(nd.array([3, 4]), 5, 10)]
         C.rand_zipfian(nd.array([3, 0, 9]), 40, 10)[1]
         C.rand_zipfian([3], 5, 10)
+        C.edge_id(graph, nd.array([0, 0, 1, 1, 2]), nd.array([0, 1, 0, 2, 2]))
+        C.edge_id(nd.zeros((2, 3)).tostype("csr"), nd.array([0]), nd.array([1]))
+        C.edge_id(nd.ones((2, 3)), nd.array([0]), nd.array([1]))
         """,
         _SETUP,
     )

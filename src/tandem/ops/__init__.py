@@ -15,6 +15,7 @@ _FAMILIES = (
     "callbacks",
     "log_uniform",
     "densities",
+    "graphs",
     "hawkes",
     "interleaved",
     "quantize",

@@ -10,16 +10,18 @@ from tandem.core import arrays, graph
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import operators, views
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray import _internal
 from tandem.mxnet.ndarray.creation import full, zeros
 from tandem.mxnet.ndarray.ndarray import NDArray
-from tandem.ops import log_uniform
+from tandem.ops import graphs, log_uniform
 
 _table = views.Namespace("mxnet.ndarray.contrib", lambda: NDArray, operators.names("_contrib_"))
 
 __all__ = [
     "adamw_update",
     "cond",
+    "edge_id",
     "foreach",
     "isfinite",
     "isinf",
@@ -149,6 +151,21 @@ def _stacked(gathered, structure, rows=None):
         results.append(result)
     left = iter(results)
     return _as_lists(structure, lambda leaf: next(left))
+
+
+# --- graphs ----------------------------------------------------------------------------------------------------------
+
+
+def edge_id(data, u, v, out=None, name=None):
+    """The entry of a csr matrix at each (u, v), which numbers the edge from u to v; -1 where none is stored.
+
+    Raises MXNetError for a dense matrix.
+    """
+    if data.stype != "csr":
+        raise MXNetError(explain("edge_id takes a csr matrix", expected="stype 'csr'", given=f"stype {data.stype!r}"))
+    parts = [array._tensor for array in (data.indptr, data.indices, data.data)]
+    result = graphs.edge_values(*parts, data.shape[1], u._tensor, v._tensor)
+    return NDArray._wrap(result, data.context) if out is None else views.write_all(out, (result,), "edge_id")
 
 
 # --- what kind of numbers --------------------------------------------------------------------------------------------
