@@ -1,6 +1,7 @@
 """`mx.kvstore` on one machine: arrays by key, summed over devices, updated by an optimizer if one is set."""
 
 from tandem.core.errors import Unsupported, explain, suggest
+from tandem.formats.saving import atomic_write
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.optimizer.updater import Updater
@@ -231,7 +232,7 @@ class KVStore(KVStoreBase):
         """Write the updater's states to a file."""
         if self._updater is None:
             raise AssertionError(explain("Cannot save states for distributed training or without an optimizer"))
-        with open(fname, "wb") as file:
+        with atomic_write(fname) as file:
             file.write(self._updater.get_states(dump_optimizer))
 
     def load_optimizer_states(self, fname):

@@ -15,6 +15,7 @@ import time
 import torch
 
 from tandem.core.errors import Unsupported, explain, suggest, warn
+from tandem.formats.saving import atomic_write
 from tandem.mxnet import profiled
 from tandem.mxnet.base import MXNetError
 
@@ -149,9 +150,8 @@ def add(table, section, name, value):
 
 def write(name, trace):
     """Write a file for chrome://tracing."""
-    with open(name + ".part", "w", encoding="utf-8") as file:
+    with atomic_write(name, "w") as file:
         json.dump({"traceEvents": trace, "displayTimeUnit": "ms"}, file)
-    os.replace(name + ".part", name)
 
 
 def _check_process(profile_process):

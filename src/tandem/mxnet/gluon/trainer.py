@@ -4,6 +4,7 @@ import os
 import weakref
 
 from tandem.core.errors import explain
+from tandem.formats.saving import atomic_write
 from tandem.mxnet import kvstore as stores
 from tandem.mxnet import optimizer as optimizers
 from tandem.mxnet.gluon import extensions, sparse_weights
@@ -318,7 +319,7 @@ class Trainer:
         """Write the optimizer's states, settings and counts to a file that holds numbers and names only."""
         if not self._kv_initialized:
             self._init_kvstore()
-        with open(fname, "wb") as file:
+        with atomic_write(fname) as file:
             file.write(self._updaters[0].get_states(dump_optimizer=True))
 
     def load_states(self, fname):
