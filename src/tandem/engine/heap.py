@@ -13,6 +13,9 @@ _USUAL_MMAP, _USUAL_TRIM = 32 << 20, 64 << 20
 _LARGE = 1 << 18
 
 
+_fresh = True  # whether nothing has been recorded in this process
+
+
 @functools.cache
 def _glibc():
     """The C library, or None where it is not glibc."""
@@ -31,11 +34,16 @@ def tidy():
 
     A recorder keeps something of every tensor. In the heap the holes between are just too small for the next tensors
     (each asks for a little more, to begin at a multiple of 64 bytes), and memory would grow by a step's activations
-    with each recording. So large blocks are not in the heap meanwhile, and what it has free is given back.
+    with each recording. So large blocks are not in the heap meanwhile, and what it has free is given back. Each of them
+    then comes as pages that the system clears, which takes time: not for a process's first recording, when the C
+    library still does so by itself as long as blocks of that size are new to it.
     """
+    global _fresh
     library = _glibc()
-    if library is None:
+    if library is None or _fresh:
+        _fresh = False
         yield
+        give_back()
         return
     library.mallopt(_MMAP_THRESHOLD, _LARGE)
     try:

@@ -38,8 +38,8 @@ class Unfaithful(Exception):
         self.where = where
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+@dataclass(slots=True, unsafe_hash=True)
+class Ref:  # never changed, but frozen ones take three times as long to make
     """A tensor as seen by a recording: which storage, and how it looks at it."""
 
     storage: int
@@ -209,10 +209,16 @@ def user_frame():
     frame = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_INTERNAL):
+        internal = _internal.get(name)
+        if internal is None:
+            internal = _internal[name] = name.startswith(_INTERNAL)
+        if not internal:
             return name, frame.f_lineno
         frame = frame.f_back
     return None
+
+
+_internal: dict = {}  # file name -> whether it is torch's, ours or the standard library's
 
 
 _INTERNAL = (

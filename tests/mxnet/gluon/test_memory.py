@@ -50,4 +50,4 @@ def test_training_without_waiting(hybrid, optimizer):
         growth.append(sys.getallocatedblocks() - before)
     assert _tensors() == tensors
     # Whatever piles up is at least a block a step in every round; caches of the interpreter and of torch fill slowly.
-    assert min(growth) < 50, growth
+    assert min(growth) < 90, growth
