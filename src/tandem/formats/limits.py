@@ -16,6 +16,9 @@ MOST_ELEMENTS = 1 << 59  # of an array, counting those that sparse storage leave
 LONGEST_NAME = 1 << 16  # bytes
 LONGEST_LINE = 1 << 12  # bytes, of a text file such as an index
 MOST_UNPACKED = 1032  # bytes that one compressed byte can become in the deflate format
+DEEPEST_TREE = 200  # groups inside groups, and values inside values of JSON
+MOST_MEMBERS = 1 << 16  # files in an archive
+LARGEST_CONFIG = 1 << 30  # bytes of JSON
 
 
 class FormatError(ValueError):

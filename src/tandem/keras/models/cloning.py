@@ -80,5 +80,10 @@ def model_from_json(json_string, custom_objects=None):
 
 
 def model_from_config(config, custom_objects=None):
-    """The model that a config, as a dict, describes."""
+    """The model that a config, as a dict, describes: of Keras 3, or as Keras 1 and 2 wrote it."""
+    from tandem.keras.legacy import configs
+
+    if configs.is_legacy(config):
+        with saving.CustomObjectScope(custom_objects):
+            config = configs.modern(config, str(config.get("keras_version", "2")))
     return saving.deserialize_keras_object(config, custom_objects=custom_objects)

@@ -171,20 +171,31 @@ class Model(Trainer, Layer):
 
     # --- files -----------------------------------------------------------------------------------------------------
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
-        """Not supported yet."""
-        raise Unsupported(
-            "`Model.save` is not supported yet. `torch.save(model.state_dict(), path)` keeps the weights."
-        )
+        """Write the whole model to a file; see `keras.saving.save_model`."""
+        saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
-        """Not supported yet."""
-        raise Unsupported(
-            "`Model.save_weights` is not supported yet. `torch.save(model.state_dict(), path)` keeps the weights."
-        )
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None, **kwargs):
+        """Write the weights to a file; see `keras.saving.save_weights`."""
+        saving.save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
-        """Not supported yet."""
-        raise Unsupported("`Model.load_weights` is not supported yet. `model.load_state_dict(torch.load(path))` reads.")
+        """Read the weights from a file; see `keras.saving.load_weights`."""
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def get_state_tree(self, value_format="backend_tensor"):
+        """The values of all variables as nested dicts, by the parts of their paths.
+
+        value_format: "backend_tensor" or "numpy_array". Raises ValueError where two variables have one path.
+        """
+        from tandem.keras.saving import state_tree
+
+        return state_tree.get(self, value_format)
+
+    def set_state_tree(self, state_tree):
+        """Set variables from nested dicts such as `get_state_tree` gives: paths that it lacks are passed over."""
+        from tandem.keras.saving import state_tree as trees
+
+        trees.set(self, state_tree)
 
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Not supported yet."""

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 
 from tandem.core.dtypes import dtype_name
-from tandem.core.errors import Unsupported, explain
-from tandem.keras import config as settings
-from tandem.keras.saving import registry
+from tandem.core.errors import explain
+from tandem.keras.saving import python_code, registry, sharing
 
 # Where our rooms below keras/ are public under another name.
 _PUBLIC = {"dtype_policies": "keras", "models": "keras", "random": "keras.random"}
@@ -56,8 +55,7 @@ def serialize_keras_object(obj):
             return obj.item()
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, types.FunctionType) and obj.__name__ == "<lambda>":
-        raise_hint = "Files hold no Python code. Give a named function and register it."
-        raise Unsupported(explain("A Python lambda cannot be serialized", given=repr(obj), hint=raise_hint))
+        return python_code.serialize(obj)
     return _serialize_instance(obj)
 
 
@@ -88,6 +86,7 @@ def _serialize_instance(obj):
             result["build_config"] = serialize_dict(build_config)
     if hasattr(obj, "get_compile_config"):
         result["compile_config"] = serialize_dict(obj.get_compile_config() or {})
+    sharing.note_saved(obj, result)
     return result
 
 
@@ -117,6 +116,8 @@ def deserialize_keras_object(config, custom_objects=None, safe_mode=True, **kwar
     custom_objects: a dict of name -> class or function for what is not Keras's own; safe_mode: refuse Python code.
     Raises TypeError for a class that is not known: names in a file are never imported.
     """
+    outer = python_code.safe_mode()
+    safe_mode = safe_mode if outer is None else outer
     module_objects = kwargs.pop("module_objects", None)
     if kwargs:
         raise TypeError(explain("Unknown arguments of deserialize_keras_object", given=", ".join(kwargs)))
@@ -142,24 +143,13 @@ def deserialize_keras_object(config, custom_objects=None, safe_mode=True, **kwar
         return _make(config, safe_mode, module_objects)
 
 
-def _special_lambda(inner, safe_mode):
-    if safe_mode and not settings.is_unsafe_deserialization_enabled():
-        raise ValueError(
-            "Requested the deserialization of a Python lambda. This carries a potential risk of arbitrary code "
-            "execution and thus it is disallowed by default. If you trust the source of the artifact, you can override "
-            "this error by passing `safe_mode=False` to the loading function, or calling "
-            "`keras.config.enable_unsafe_deserialization()`."
-        )
-    raise Unsupported("Python code that a file brings (a lambda) is not run. Rebuild the layer with your function.")
-
-
 _SPECIAL = {
     "__bytes__": lambda inner, safe: inner["value"].encode("utf-8"),
     "__slice__": lambda inner, safe: slice(inner["start"], inner["stop"], inner["step"]),
     "__ellipsis__": lambda inner, safe: Ellipsis,
     "__tensor__": lambda inner, safe: torch.tensor(inner["value"], dtype=getattr(torch, dtype_name(inner["dtype"]))),
     "__numpy__": lambda inner, safe: np.array(inner["value"], dtype=inner["dtype"]),
-    "__lambda__": _special_lambda,
+    "__lambda__": python_code.deserialize,
 }
 
 
@@ -168,6 +158,8 @@ def _make(config, safe_mode, module_objects):
     module, registered = config.get("module"), config.get("registered_name", class_name)
     if class_name in ("function", "builtin_function_or_method"):
         return _find_function(inner, config)
+    if isinstance(inner, dict) and sharing.loaded(config) is not None:
+        return sharing.loaded(config)
     kind = find_class(module, registered, class_name, config, module_objects)
     if not hasattr(kind, "from_config"):
         raise TypeError(f"Unable to reconstruct an instance of '{class_name}' because it has no `from_config()`.")
@@ -175,7 +167,8 @@ def _make(config, safe_mode, module_objects):
     if safe_mode is False and "safe_mode" in inspect.signature(kind.from_config).parameters:
         parameters["safe_mode"] = safe_mode
     try:
-        instance = kind.from_config(inner, **parameters)
+        with python_code.SafeModeScope(safe_mode):
+            instance = kind.from_config(inner, **parameters)
     except TypeError as error:
         raise TypeError(
             f"{kind} could not be deserialized properly. Please ensure that components that are Python object "
@@ -189,6 +182,7 @@ def _make(config, safe_mode, module_objects):
             instance.built = True
     if config.get("compile_config") and hasattr(instance, "compile_from_config"):
         instance.compile_from_config(config["compile_config"])
+    sharing.note_loaded(config, instance)
     return instance
 
 

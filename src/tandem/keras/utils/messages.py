@@ -20,3 +20,13 @@ def print_msg(message, line_break=True):
         encoding = sys.stdout.encoding or "ascii"
         sys.stdout.write(message.encode(encoding, errors="ignore").decode(encoding))
     sys.stdout.flush()
+
+
+def may_overwrite(path):
+    """Whether the user, asked on standard output, lets a file be replaced."""
+    answer = input(f"[WARNING] {path} already exists - overwrite? [y/n]").strip().lower()
+    while answer not in ("y", "n"):
+        answer = input('Enter "y" (overwrite) or "n" (cancel).').strip().lower()
+    if answer == "y":
+        print_msg("[TIP] Next time specify overwrite=True!")
+    return answer == "y"
