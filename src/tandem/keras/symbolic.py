@@ -1,5 +1,7 @@
 """`KerasTensor`: a value that a functional model will have, with operators that add to its graph; `Operation`."""
 
+import functools
+import inspect
 from collections import namedtuple
 
 import torch
@@ -306,28 +308,48 @@ def add_node(operation, args, kwargs, spec):
     return outputs
 
 
-def lift(function, class_name, tensors, *, module="keras.src.ops.numpy"):
+def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=None):
     """A function of `keras.ops`: on tensors `function` itself, on symbolic values a node of class `class_name`.
 
-    tensors: how many leading parameters are operands (they stand in the node's arguments; the others are its config).
+    tensors: which parameters are operands, by number (the leading ones) or by name: they stand in the node's arguments,
+    the others are its config. spec: a function of the same arguments that gives the shapes and dtypes of the results,
+    for a function that needs values.
     """
-    import inspect
-
-    names = list(inspect.signature(function).parameters)
-    options = names[tensors:]
+    signature = inspect.signature(function)
+    names = list(signature.parameters)
+    operands = names[:tensors] if isinstance(tensors, int) else list(tensors)
+    many = [name for name, one in signature.parameters.items() if one.kind is one.VAR_POSITIONAL]
+    rest = [name for name, one in signature.parameters.items() if one.kind is one.VAR_KEYWORD]
+    options = [name for name in names if name not in operands and name not in rest]
     defaults = {
         name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
+        for name, parameter in signature.parameters.items()
         if parameter.default is not parameter.empty
     }
 
     def __init__(self, *args, name=None, **kwargs):
         Operation.__init__(self, name=name)
         given = dict(zip(options, args), **kwargs)
-        self._config = {option: given.get(option, defaults.get(option)) for option in options}
+        unknown = [key for key in given if key not in options and not rest]
+        if unknown:
+            raise TypeError(explain(f"{class_name} has no such argument", expected=options, given=", ".join(unknown)))
+        self._config = {option: given.pop(option, defaults.get(option)) for option in options}
+        self._config.update(given)
 
-    def call(self, *args):
-        return function(*args, **self._config)
+    def arranged(self, function, args, kwargs):
+        if many:
+            before = [self._config[option] for option in names[: names.index(many[0])] if option in options]
+            after = {key: value for key, value in self._config.items() if names.index(key) > names.index(many[0])}
+            return function(*before, *args, **after, **kwargs)
+        return function(**{**self._config, **dict(zip(operands, args)), **kwargs})
+
+    def call(self, *args, **kwargs):
+        return arranged(self, function, args, kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        if spec is not None:
+            return arranged(self, spec, args, kwargs)
+        return _inferred(self, args, kwargs)
 
     def get_config(self):
         return {"name": self.name, **self._config}
@@ -335,20 +357,75 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy"):
     cls = type(
         class_name,
         (Operation,),
-        {"__init__": __init__, "call": call, "get_config": get_config, "__module__": module, "function": None},
+        {
+            "__init__": __init__,
+            "call": call,
+            "compute_output_spec": compute_output_spec,
+            "get_config": get_config,
+            "__module__": module,
+            "__doc__": function.__doc__,
+            "function": None,
+        },
     )
 
+    @functools.wraps(function)
     def entry(*args, **kwargs):
         if len(args) == 1 and not kwargs and type(args[0]) is torch.Tensor:
             return function(args[0])
         if any_symbolic(args, kwargs):
-            operands = list(args[:tensors])
-            operands += [kwargs.pop(name) for name in names[len(operands) : tensors] if name in kwargs]
-            return cls(*args[tensors:], **kwargs).symbolic_call(*operands)
+            given = signature.bind(*args, **kwargs).arguments
+            for name in rest:
+                given.update(given.pop(name, {}))
+            values = list(given.pop(many[0], ())) if many else []
+            for name in operands if not many else ():
+                if name not in given:
+                    break
+                values.append(given.pop(name))
+            # What is left belongs to the operation, but for operands behind one that was not given.
+            later = {key: value for key, value in given.items() if key in operands or any_symbolic(value)}
+            settings = {key: value for key, value in given.items() if key not in later}
+            settings.update({key: None for key in later if key in options})
+            return cls(**settings).symbolic_call(*values, **later)
         return function(*args, **kwargs)
 
-    entry.__name__ = entry.__qualname__ = function.__name__
-    entry.__doc__ = function.__doc__
-    entry.__wrapped__ = function
     entry.operation = cls
     return entry
+
+
+def _inferred(operation, args, kwargs):
+    """The results' specs, by running the operation on the meta device; ValueError where the shapes do not fit.
+
+    Where an unknown size meets a known one (as in broadcasting) it is taken to be that size.
+    """
+    try:
+        return as_specs(graph.infer(operation.call, args, kwargs))
+    except (RuntimeError, IndexError, ValueError) as error:
+        values = graph.symbolics(args, kwargs)
+        shapes = [leaf.shape for leaf in arrays.leaves((args, kwargs)) if hasattr(leaf, "shape")]
+        sizes = {size for shape in shapes for size in shape if size is not None and size > 1}
+        if any(None in value.shape for value in values):
+            for size in sorted(sizes):
+                try:
+                    return as_specs(graph.infer(operation.call, *_with_sizes((args, kwargs), size)))
+                except (RuntimeError, IndexError, ValueError):
+                    continue
+        if isinstance(error, (NotImplementedError, ValueError)):
+            raise
+        raise ValueError(
+            explain(
+                f"The shapes or arguments do not fit {type(operation).__name__}",
+                expected=str(error).split("\n")[0],
+                given=", ".join(str(value.shape) for value in values),
+            )
+        ) from error
+
+
+def _with_sizes(tree, size):
+    """A tree whose symbolic values have `size` for what is unknown."""
+
+    def known(leaf):
+        if isinstance(leaf, graph.Symbolic):
+            return graph.Symbolic([size if dim is None else dim for dim in leaf.shape], leaf.dtype)
+        return leaf
+
+    return arrays.map_tree(known, tree)

@@ -169,3 +169,21 @@ def unique(x, axis=None):
     first = torch.full_like(counts, x.shape[axis])
     first.scatter_reduce_(0, inverse, torch.arange(x.shape[axis], device=x.device), "amin")
     return values, first, inverse, counts
+
+
+def repeated(x, times, axis):
+    """Each entry of an axis so many times, or each its own number of times (a list of numbers)."""
+    if isinstance(times, int):
+        return torch.repeat_interleave(x, times, axis)
+    places = [place for place, count in enumerate(times) for _ in range(count)]
+    return x.index_select(axis, torch.tensor(places, dtype=torch.int64, device=x.device))
+
+
+def diagonal_of_or_on(x, offset=0):
+    """The offset-th diagonal of a matrix, or a matrix with a vector on that diagonal.
+
+    Raises ValueError for another number of axes.
+    """
+    if x.dim() not in (1, 2):
+        raise ValueError(f"A diagonal is that of a matrix or vector. Given: shape {tuple(x.shape)}.")
+    return torch.diag(x, offset)

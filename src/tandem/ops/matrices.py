@@ -145,3 +145,13 @@ def kronecker(a, b):
 def cross(a, b, axis=-1):
     """The cross products of vectors of three numbers along an axis, the other axes broadcast."""
     return torch.linalg.cross(a, b, dim=axis)
+
+
+def log_determinant(a):
+    """``log(det a)``; NaN where the determinant is negative."""
+    return torch.logdet(a)
+
+
+def distances(a, b):
+    """The Euclidean distances of the rows of a to the rows of b: (..., n, m)."""
+    return torch.cdist(a, b)

@@ -1,0 +1,147 @@
+"""Arithmetic as Keras has it of bools and integers, where torch's own functions have no rule or another one."""
+
+import torch
+
+
+def truth(x):
+    """Whether each element is not 0."""
+    return x if x.dtype is torch.bool else x != 0
+
+
+def _numbers(x):
+    return x.to(torch.int32) if x.dtype is torch.bool else x
+
+
+def absolute(x):
+    """``|x|``; bools are their own."""
+    return x if x.dtype is torch.bool else torch.abs(x)
+
+
+def copied(x):
+    """x in memory of its own."""
+    return x.clone()
+
+
+def imaginary(x):
+    """The imaginary part; of real numbers 0."""
+    return torch.imag(x) if x.is_complex() else torch.zeros_like(x)
+
+
+def square(x):
+    """``x^2``; bools count as int32."""
+    return torch.square(_numbers(x))
+
+
+def truncated(x):
+    """x cut towards zero; whole numbers are their own."""
+    return torch.trunc(x) if x.is_floating_point() else x
+
+
+def _floats(a, b):
+    dtype = torch.result_type(a, b)
+    if not (dtype.is_floating_point or dtype.is_complex):
+        dtype = torch.get_default_dtype()
+    return a.to(dtype), b.to(dtype)
+
+
+def divide_no_nan(a, b):
+    """``a / b``, 0 where ``b == 0``; with gradients 0 there."""
+    a, b = _floats(a, b)
+    nothing = b == 0
+    return torch.where(nothing, 0, torch.div(a, torch.where(nothing, 1, b)))
+
+
+def modulo(a, b):
+    """``a - b floor(a / b)``; bools count as int32."""
+    return torch.remainder(*_not_bools(a, b))
+
+
+def fmod(a, b):
+    """``a - b trunc(a / b)``; bools count as int32."""
+    return torch.fmod(*_not_bools(a, b))
+
+
+def _not_bools(a, b):
+    return (_numbers(a), b) if b.dtype is not torch.bool or a.dtype is not torch.bool else (_numbers(a), _numbers(b))
+
+
+def larger(a, b):
+    """The larger of two, in their common dtype; NaN if one is. Of equal ones both have half the gradient."""
+    return torch.maximum(a, b)
+
+
+def smaller(a, b):
+    """The smaller of two; as `larger`."""
+    return torch.minimum(a, b)
+
+
+def ldexp(a, b):
+    """``a * 2^b``, integers a as floats.
+
+    Raises TypeError where b is not of integers.
+    """
+    if b.is_floating_point() or b.dtype is torch.bool:
+        raise TypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={b.dtype}")
+    a = a if a.is_floating_point() else a.to(torch.get_default_dtype())
+    return torch.ldexp(a, b).to(a.dtype)
+
+
+def hypot(a, b):
+    """``sqrt(a^2 + b^2)``; integers give floats."""
+    a, b = _floats(a, b) if a.dtype is not torch.bool else (a, b)
+    return torch.hypot(a, b)
+
+
+def heaviside(a, b):
+    """0 where ``a < 0``, b where it is 0, else 1; integers give floats, bools bools."""
+    a, b = _floats(a, b) if a.dtype is not torch.bool else (a, b)
+    return torch.heaviside(a, b)
+
+
+def clip(x, low, high):
+    """``min(max(x, low), high)``; bounds are numbers, tensors or None."""
+    if isinstance(low, torch.Tensor) or isinstance(high, torch.Tensor):
+        y = x if low is None else torch.maximum(x, torch.as_tensor(low, dtype=x.dtype, device=x.device))
+        return y if high is None else torch.minimum(y, torch.as_tensor(high, dtype=x.dtype, device=x.device))
+    return torch.clamp(x, low, high)
+
+
+def is_among(x, values, *, assume_unique=False, invert=False):
+    """Whether each element of x is one of `values`."""
+    if x.dtype is torch.bool:
+        x, values = x.to(torch.uint8), values.to(torch.uint8)
+    return torch.isin(x, values, assume_unique=assume_unique, invert=invert)
+
+
+def reinterpreted(x, dtype):
+    """The bytes of x as another dtype; the last axis grows or shrinks with the size of an element."""
+    return x.view(dtype)
+
+
+def erf_inverse(x):
+    """The x with ``erf(x) = y``."""
+    return torch.erfinv(x)
+
+
+def log_sum_exp(x, axis=None, keepdims=False):
+    """``log(sum(exp(x)))`` over axes (None: all)."""
+    axes = tuple(range(x.dim())) if axis is None else axis
+    return torch.logsumexp(x, axes, keepdims)
+
+
+def saturated(x, dtype):
+    """x in another dtype, clipped to what that can hold; NaN in integers becomes 0."""
+    limits = torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype) if dtype is not torch.bool else None
+    low, high = (0, 1) if limits is None else (limits.min, limits.max)
+    own = torch.finfo(x.dtype) if x.is_floating_point() else None
+    if own is None and x.dtype is not torch.bool:
+        own = torch.iinfo(x.dtype)
+    if own is not None:
+        low, high = max(low, own.min), min(high, own.max)
+        if x.is_floating_point() and not dtype.is_floating_point:
+            # The largest integers have no float of 16 or 32 bits: the next one below it is what fits.
+            top = torch.tensor(high, dtype=x.dtype)
+            if float(top) > high:
+                high = float(torch.nextafter(top, torch.zeros_like(top)))
+        x = torch.clamp(x, low, high)
+    return x.to(dtype)
