@@ -1,0 +1,14 @@
+"""`mx.sym.contrib`: operators outside the core, and loops and branches."""
+
+from tandem.mxnet import operators
+from tandem.mxnet.symbol import namespaces
+
+_table = namespaces.Namespace("mxnet.symbol.contrib", operators.names("_contrib_"))
+
+
+def __getattr__(name):
+    return _table.get(name, globals())
+
+
+def __dir__():
+    return _table.dir({})

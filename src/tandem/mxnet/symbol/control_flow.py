@@ -1,0 +1,3 @@
+"""Loops and branches in symbols."""
+
+ROWS = {}
