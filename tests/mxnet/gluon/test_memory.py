@@ -46,8 +46,8 @@ def test_training_without_waiting(hybrid, optimizer):
     tensors, growth = _tensors(), []
     for _ in range(3):
         before = sys.getallocatedblocks()
-        train(100)
+        train(300)
         growth.append(sys.getallocatedblocks() - before)
     assert _tensors() == tensors
     # Whatever piles up is at least a block a step in every round; caches of the interpreter and of torch fill slowly.
-    assert min(growth) < 90, growth
+    assert min(growth) < 200, growth
