@@ -201,7 +201,7 @@ def _batches(*rows):
 
 
 OPTIMIZERS = [
-    *("AdaDelta", "AdaGrad", "Adam", "Adamax", "DCASGD", "FTML", "Ftrl", "LAMB", "LARS", "NAG", "Nadam"),
+    *("AdaDelta", "AdaGrad", "Adam", "Adamax", "DCASGD", "FTML", "Ftrl", "LAMB", "LARS", "LBSGD", "NAG", "Nadam"),
     *("RMSProp", "SGD", "SGLD", "Signum"),
 ]
 

@@ -48,6 +48,17 @@ def test_scalars():
     same_expressions([e for e in table if e not in ("u ** 1.5",)], SETUP)
 
 
+def test_bools_and_numbers():
+    bools = 'nd.array([1, 0], dtype="bool")'
+    table = [
+        f"{bools} {operator} {number}"
+        for operator in ["+", "-", "*", "**", "==", "!=", ">", ">=", "<", "<="]
+        for number in ("2", "0.5", "True")
+    ]
+    table += ["nd.array(3).shape", "nd.array(3).asnumpy()", "nd.array(np.float64(3), dtype='int32').asscalar()"]
+    same_expressions([*table, f"2 * {bools}", f"0.5 - {bools}"])
+
+
 def test_arrays():
     table = [f"x {operator} m" for operator in ["+", "-", "*", "/", "%", "**", "==", "!=", ">", ">=", "<", "<="]]
     table += [

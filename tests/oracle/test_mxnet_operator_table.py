@@ -29,18 +29,26 @@ for name in names:
     answers[name] = (handle.value, found, py_str(variadic.value) if variadic.value else "")
 """
 
+# What the oracle, which was built for the CPU, does not have.
+CUDA_ONLY = {"_contrib_mrcnn_mask_target"}
+
 # What is said differently on purpose: name -> reason.
 EXCEPT = {
     "smooth_l1": "its parameter is said to have no default, and has 1",
     "BatchNorm_v1": "its moving statistics are not listed, and must be given",
     "_npi_concatenate": "its parameter is said to be called dim, and is axis",
+    "IdentityAttachKLSparseReg": "its moving average is not listed, and must be given",
+    "_linspace": "arange's parameters are listed; it refuses step and repeat and takes num and endpoint",
+    "_linalg_potrf": "its parameter is not listed; it takes lower and refuses others",
+    "_linalg_potri": "its parameter is not listed; it takes lower and refuses others",
+    "_contrib_quantized_concat": "num_args is said to count the arrays, of which there are three times as many",
     "_image_normalize": "one number stands for as many as there are channels",
 }
 
 
 @pytest.fixture(scope="module")
 def said():
-    return oracle.run(_ASK, ["answers"], names=sorted(OPERATORS))["answers"]
+    return oracle.run(_ASK, ["answers"], names=sorted(set(OPERATORS) - CUDA_ONLY))["answers"]
 
 
 def test_every_name_is_one_of_mxnets(said):
@@ -48,8 +56,9 @@ def test_every_name_is_one_of_mxnets(said):
 
 
 def test_names_of_one_row_are_names_of_one_operator(said):
-    for name, row in OPERATORS.items():
-        assert said[name][0] == said[row.name][0], f"{name} is not {row.name}"
+    for name, answer in said.items():
+        row = OPERATORS[name]
+        assert answer[0] == said[row.name][0], f"{name} is not {row.name}"
 
 
 def _default(attribute, text, name):
@@ -76,7 +85,7 @@ def _same(mine, theirs):
 def test_inputs_parameters_and_defaults(said):
     wrong = []
     for row in {row.name: row for row in OPERATORS.values()}.values():
-        if row.name in EXCEPT:
+        if row.name in EXCEPT or row.name in CUDA_ONLY:
             continue
         _, arguments, variadic = said[row.name]
         inputs = tuple(name for name, text in arguments if "NDArray" in text or "Symbol" in text)

@@ -1,5 +1,7 @@
 """What MXNet's code base shares: its error type and the tuples of accepted Python types."""
 
+import os
+
 import numpy as np
 
 from tandem.core.errors import Unsupported, explain, suggest
@@ -34,6 +36,21 @@ class _NullType:
 
 
 _Null = _NullType()  # the one instance; MXNet's own code tests `is _Null`
+
+
+def _as_list(obj):
+    """A list or tuple as it is, anything else in a list."""
+    return obj if isinstance(obj, (list, tuple)) else [obj]
+
+
+def data_dir_default():
+    """The folder where files are kept unless MXNET_HOME says another."""
+    return os.path.join(os.path.expanduser("~"), ".mxnet")
+
+
+def data_dir():
+    """The folder where files are kept."""
+    return os.getenv("MXNET_HOME", data_dir_default())
 
 
 def sparse_unsupported(stype):

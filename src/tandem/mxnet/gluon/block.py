@@ -10,7 +10,8 @@ from tandem.mxnet import gradients, ndarray
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon import probabilities
 from tandem.mxnet.gluon.base import Block, _BlockScope
-from tandem.mxnet.gluon.utils import namespace_of
+from tandem.mxnet.gluon.nested import _flatten, _regroup  # noqa: F401
+from tandem.mxnet.gluon.utils import HookHandle, _brief_print_list, _indent, namespace_of  # noqa: F401
 from tandem.mxnet.gluon.weights import DeferredInitializationError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 

@@ -54,6 +54,25 @@ def _like(label, pred):
     return label.reshape(pred.shape)
 
 
+def _apply_weighting(F, loss, weight=None, sample_weight=None):
+    """A loss times an array, which broadcasts, and times a number.
+
+    Raises AssertionError for a weight that is no number.
+    """
+    if sample_weight is not None:
+        loss = F.broadcast_mul(loss, sample_weight)
+    if weight is None:
+        return loss
+    if not isinstance(weight, numeric_types):
+        raise AssertionError(explain("weight must be a number", given=repr(weight)))
+    return loss * weight
+
+
+def _reshape_like(F, x, y):
+    """x in y's shape."""
+    return F.reshape_like(x, y)
+
+
 class Loss(HybridBlock):
     """Base of losses.
 

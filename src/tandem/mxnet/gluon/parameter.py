@@ -8,6 +8,7 @@ from tandem.core.dtypes import torch_dtype
 from tandem.core.errors import explain
 from tandem.mxnet import initializer
 from tandem.mxnet.gluon import files
+from tandem.mxnet.gluon.utils import _brief_print_list, _indent, shape_is_known  # noqa: F401
 from tandem.mxnet.gluon.weights import Constant, DeferredInitializationError, Parameter, tensor_types
 from tandem.mxnet.ndarray.ndarray import NDArray
 

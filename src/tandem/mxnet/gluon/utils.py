@@ -232,8 +232,27 @@ def brief_list(names, limit=7):
     names = list(names)
     if len(names) > limit:
         half = limit // 2
-        return f"{brief_list(names[:half], limit)}, ..., {brief_list(names[-half:], limit)}"
+        return f"{brief_list(names[:half], limit)}, ..., {brief_list(names[half - limit :], limit)}"
     return ", ".join(f"'{name}'" for name in names)
+
+
+_brief_print_list = brief_list
+
+
+def _indent(s_, numSpaces):
+    """A text whose lines, but for the first, begin with so many spaces more."""
+    return s_.replace("\n", "\n" + numSpaces * " ")
+
+
+def _get_repo_url():
+    """Where published files are fetched from: the environment's MXNET_GLUON_REPO, or MXNet's server."""
+    url = os.environ.get("MXNET_GLUON_REPO", "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/")
+    return url if url.endswith("/") else url + "/"
+
+
+def _get_repo_file_url(namespace, filename):
+    """Where a published file is."""
+    return f"{_get_repo_url()}{namespace}/{filename}"
 
 
 def namespace_of(array):

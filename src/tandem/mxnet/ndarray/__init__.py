@@ -51,7 +51,7 @@ from tandem.mxnet.ndarray.ndarray import NDArray, waitall
 from tandem.mxnet.ndarray.sparse_operators import attach as _attach_sparse
 
 _table = views.Namespace("mxnet.ndarray", lambda: NDArray, operators.names())
-_MODULES = ("_internal", "contrib", "image", "linalg", "op", "random", "sparse")
+_MODULES = ("_internal", "contrib", "image", "linalg", "op", "random", "sparse", "utils")
 # The views for NumPy's arrays: in hybrid_forward they are F.np and F.npx.
 _NUMPY = {"np": "numpy", "npx": "numpy_extension", "numpy": "numpy", "numpy_extension": "numpy_extension"}
 

@@ -56,6 +56,8 @@ def _operator(name, function, reflected=False):
                 a, b = mixed(name, (a, b))
         elif isinstance(other, _NUMBERS):
             b = other.item() if isinstance(other, np.generic) else other
+            if a.dtype is torch.bool:  # MXNet has rules for numbers only
+                a, b = a.long(), int(b)
         else:
             raise _type_error(other)
         return _compute(name, function, b, a, self) if reflected else _compute(name, function, a, b, self)

@@ -95,7 +95,10 @@ def array(source_array, ctx=None, dtype=None):
         source_array = source_array.astype(np.int64)
     # A copy in C order; torch.tensor() would warn about arrays that cannot be written.
     tensor = torch.from_numpy(np.array(source_array, order="C", copy=True).reshape(source_array.shape))
-    return NDArray._wrap(tensor.to(device=device, dtype=wanted), ctx)
+    made = NDArray._wrap(tensor.to(device=device, dtype=wanted), ctx)
+    if not tensor.dim():  # a number has no axes, whatever np_shape says; what operators make of it has one
+        made._tensor = made._tensor.reshape(())
+    return made
 
 
 def _holds_arrays(value):

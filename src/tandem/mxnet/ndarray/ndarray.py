@@ -9,7 +9,8 @@ from tandem.core.dtypes import dtype_name, torch_dtype
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import failed, util
-from tandem.mxnet.base import MXNetError, NotSupportedForSparseNDArray
+from tandem.mxnet.base import MXNetError, NotSupportedForSparseNDArray, mx_real_t, numeric_types  # noqa: F401
+from tandem.mxnet.operators.attributes import CODES
 
 NUMPY_TYPES = {
     torch.float32: np.float32,
@@ -24,7 +25,9 @@ NUMPY_TYPES = {
     torch.bfloat16: np.dtype([("bfloat16", np.uint16)]),
 }
 
-# MXNet's numbers of storages, in its files and symbols.
+# MXNet's numbers of dtypes and of storages, in its files and symbols.
+_DTYPE_NP_TO_MX = {None: -1, **{kind: CODES[dtype] for dtype, kind in NUMPY_TYPES.items()}}
+_DTYPE_MX_TO_NP = {code: kind for kind, code in _DTYPE_NP_TO_MX.items()}
 _STORAGE_TYPE_STR_TO_ID = {"undefined": -1, "default": 0, "row_sparse": 1, "csr": 2}
 
 _scope = scope._current

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from tandem.core.dtypes import dtype_name, torch_dtype
 from tandem.core.errors import explain
@@ -215,6 +216,20 @@ def optional_choice(*names, default=None):
 _MXNET_DTYPES = ("float32", "float64", "float16", "bfloat16", "uint8", "int32", "int8", "int64", "bool")
 
 
+# What MXNet's C library calls its dtypes: custom operators get these numbers.
+CODES = {
+    torch.float32: 0,
+    torch.float64: 1,
+    torch.float16: 2,
+    torch.uint8: 3,
+    torch.int32: 4,
+    torch.int8: 5,
+    torch.int64: 6,
+    torch.bool: 7,
+    torch.bfloat16: 12,
+}
+
+
 def _dtype(value):
     name = dtype_name(value)
     if name not in _MXNET_DTYPES:
@@ -232,6 +247,16 @@ def dtype(default=REQUIRED):
 def optional_dtype(default=None):
     """A dtype or None."""
     return Attribute(_optional(_dtype), default, "None or one of " + ", ".join(_MXNET_DTYPES))
+
+
+def _dtype_code(value):
+    code = _integer(value)
+    return None if code == -1 else {number: dtype for dtype, number in CODES.items()}[code]
+
+
+def dtype_code(default=None):
+    """A dtype as the number that MXNet's C library gives it; -1, which is None, leaves it open."""
+    return Attribute(_dtype_code, default, "-1 or one of " + ", ".join(map(str, CODES.values())))
 
 
 def is_given(value):

@@ -156,15 +156,15 @@ register(
 
 
 def _zeros_without_dtype(*, shape, dtype, device):
-    """Zeros of a shape."""
-    return torch.zeros(shape, dtype=dtype, device=device)
+    """Zeros of a shape, of float32 where the dtype is left open."""
+    return torch.zeros(shape, dtype=dtype or torch.float32, device=device)
 
 
 register(
     "_zeros_without_dtype",
     _zeros_without_dtype,
     (),
-    {"shape": a.sizes(()), "ctx": a.text(""), "dtype": a.dtype("float32")},
+    {"shape": a.sizes(()), "ctx": a.text(""), "dtype": a.dtype_code()},
     creates=True,
 )
 

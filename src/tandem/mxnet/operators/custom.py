@@ -13,19 +13,6 @@ from tandem.ops import callbacks
 
 PROPERTIES = {}  # registered name -> the user's CustomOpProp class
 
-# What MXNet's C library calls its dtypes: `create_operator` gets these numbers.
-_CODES = {
-    torch.float32: 0,
-    torch.float64: 1,
-    torch.float16: 2,
-    torch.uint8: 3,
-    torch.int32: 4,
-    torch.int8: 5,
-    torch.int64: 6,
-    torch.bool: 7,
-    torch.bfloat16: 12,
-}
-
 
 class _Row(Operator):
     """The row of `Custom`: whatever else is given besides `op_type` goes to the user's class, as text."""
@@ -161,7 +148,7 @@ def _custom(*data, op_type, options, training):
     ctx = contexts.of_device(device)
 
     def create():
-        operator = prop.create_operator(ctx, [list(t.shape) for t in data], [_CODES[t.dtype] for t in data])
+        operator = prop.create_operator(ctx, [list(t.shape) for t in data], [a.CODES[t.dtype] for t in data])
         for method in ("forward", "backward"):
             if not callable(getattr(operator, method, None)):
                 raise TypeError(

@@ -51,7 +51,7 @@ def _pick(data, index, *, axis, keepdims, mode):
 
 register(
     "pick",
-    _pick,
+    shapes.with_axis(_pick),
     ("data", "index"),
     {
         "axis": a.optional_integer(-1),

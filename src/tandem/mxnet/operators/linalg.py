@@ -1,6 +1,7 @@
 """Products of arrays and the linear algebra of `nd.linalg`."""
 
 from tandem.mxnet.operators import attributes as a
+from tandem.mxnet.operators import shapes
 from tandem.mxnet.operators.table import register
 from tandem.ops import linalg, matrices
 
@@ -24,7 +25,7 @@ def _batch_dot(lhs, rhs, *, transpose_a, transpose_b, forward_stype):
     return linalg.batch_dot(lhs, rhs, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
-register("dot", _dot, ("lhs", "rhs"), _PRODUCT)
+register("dot", shapes.with_axis(_dot), ("lhs", "rhs"), _PRODUCT)
 register("batch_dot", _batch_dot, ("lhs", "rhs"), _PRODUCT)
 register("khatri_rao", matrices.khatri_rao, ("args",), variadic="num_args")
 
@@ -62,7 +63,7 @@ for _name, _function, _inputs, _attributes in (
     ("trsm", _trsm, ("A", "B"), _SIDES),
     ("gelqf", matrices.lq, ("A",), {}),
     ("syevd", matrices.eigh, ("A",), {}),
-    ("sumlogdiag", matrices.sum_log_diagonal, ("A",), {}),
+    ("sumlogdiag", shapes.with_axis(matrices.sum_log_diagonal), ("A",), {}),
     ("extractdiag", matrices.diagonal, ("A",), _OFFSET),
     ("makediag", matrices.from_diagonal, ("A",), _OFFSET),
     ("extracttrian", matrices.triangle, ("A",), _TRIANGLE),

@@ -103,8 +103,12 @@ def _with_number(function, reflected=False):
 
 def _numbered(function):
     """The two functions of an array and a number, in either order, that make int64 of bools."""
-    plain = promoted.with_number(function)
-    return plain, promoted.with_number(lambda data, scalar: function(scalar, data))
+
+    def exchanged(data, scalar):
+        return function(scalar, data)
+
+    exchanged.__doc__ = function.__doc__
+    return promoted.with_number(function), promoted.with_number(exchanged)
 
 
 for _name, _function, _scalar in (

@@ -93,6 +93,17 @@ register("_npi_swapaxes", _swapaxes, attributes={"dim1": a.integer(0), "dim2": a
 register("_npi_broadcast_to", _broadcast_to, ("array",), {"shape": a.sizes(())}, aliases_input=True)
 register("_np_copy", typed.copied, ("a",))
 
+
+def _each(function):
+    """The function of one array, applied to each of several."""
+
+    def compute(*arys, num_args=0):
+        return tuple(map(function, arys))
+
+    compute.__doc__ = function.__doc__
+    return compute
+
+
 for _name, _function in (
     ("1d", arrangement.at_least_one_axis),
     ("2d", arrangement.at_least_two_axes),
@@ -100,7 +111,7 @@ for _name, _function in (
 ):
     register(
         f"_np_atleast_{_name}",
-        (lambda function: lambda *arys, num_args=0: tuple(map(function, arys)))(_function),
+        _each(_function),
         ("arys",),
         {"num_args": a.integer(0)},
         variadic="num_args",
@@ -132,6 +143,18 @@ register(
     variadic="num_args",
 )
 register("_npi_stack", _stack, attributes={"axis": a.integer(0), "num_args": a.integer(0)}, variadic="num_args")
+
+
+def _of_all(function):
+    """The function of a tuple of arrays, with the arrays one by one."""
+
+    def compute(*data, dim=1):
+        return function(data)
+
+    compute.__doc__ = function.__doc__
+    return compute
+
+
 for _name, _function, _has_dim in (
     ("hstack", arrangement.side_by_side, True),
     ("dstack", arrangement.in_depth, True),
@@ -140,7 +163,7 @@ for _name, _function, _has_dim in (
 ):
     register(
         f"_npi_{_name}",
-        (lambda function: lambda *data, dim=1: function(data))(_function),
+        _of_all(_function),
         attributes=_JOIN if _has_dim else {"num_args": a.integer(0)},
         variadic="num_args",
     )

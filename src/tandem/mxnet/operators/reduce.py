@@ -81,7 +81,7 @@ for _names, _function in {
     ("max", "max_axis"): _max,
     ("min", "min_axis"): _min,
 }.items():
-    register(_names[0], _function, attributes=_REDUCE, aliases=_names[1:], aliases_input=True)
+    register(_names[0], shapes.with_axis(_function), attributes=_REDUCE, aliases=_names[1:], aliases_input=True)
 
 
 def _norm(data, *, ord, axis, out_dtype, keepdims):
@@ -98,7 +98,7 @@ def _norm(data, *, ord, axis, out_dtype, keepdims):
 
 register(
     "norm",
-    _norm,
+    shapes.with_axis(_norm),
     attributes={
         "ord": a.integer(2),
         "axis": a.optional_sizes(),
@@ -110,8 +110,8 @@ register(
 
 def _moments(data, *, axes, keepdims):
     """Mean and variance."""
-    mean, variance = norm.moments(data, axes or None, keepdims=keepdims)
-    return mean.to(data.dtype), variance.to(data.dtype)
+    found = [one.to(data.dtype) for one in norm.moments(data, axes or None, keepdims=keepdims)]
+    return tuple(one if one.dim() else one.reshape(1) for one in found)
 
 
 register("moments", _moments, attributes={"axes": a.optional_sizes(), "keepdims": a.flag(False)})
@@ -135,8 +135,8 @@ def _argmax_channel(data):
 
 
 _PLACE = {"axis": a.optional_integer(), "keepdims": a.flag(False)}
-register("argmax", _argmax, attributes=_PLACE, differentiable=False)
-register("argmin", _argmin, attributes=_PLACE, differentiable=False)
+register("argmax", shapes.with_axis(_argmax), attributes=_PLACE, differentiable=False)
+register("argmin", shapes.with_axis(_argmin), attributes=_PLACE, differentiable=False)
 register("argmax_channel", _argmax_channel, differentiable=False)
 
 

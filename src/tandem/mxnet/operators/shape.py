@@ -108,7 +108,7 @@ def _squeeze(data, *, axis):
     return data.reshape(kept)
 
 
-register("squeeze", _squeeze, attributes={"axis": a.optional_sizes()}, aliases_input=True)
+register("squeeze", shapes.with_axis(_squeeze), attributes={"axis": a.optional_sizes()}, aliases_input=True)
 
 
 def _transpose(data, *, axes):

@@ -1,9 +1,23 @@
 """MXNet's rules on shapes: the codes of `reshape`, the axes of reductions, begin/end/step of slices."""
 
+import functools
 import math
 
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
+
+
+def with_axis(function):
+    """The function with results of shape (1,) where they have no axes: only MXNet's `_np_*` operators know such arrays,
+    whatever np_shape says.
+    """
+
+    @functools.wraps(function)
+    def compute(*data, **attributes):
+        result = function(*data, **attributes)
+        return result if result.dim() else result.reshape(1)
+
+    return compute
 
 
 def _reject(shape, target, why):

@@ -8,8 +8,9 @@ import zipfile
 
 import numpy as np
 
-from tandem.core.errors import Unsupported, explain
+from tandem.core.errors import explain
 from tandem.formats import mnist
+from tandem.mxnet import io
 from tandem.mxnet.gluon import utils
 
 _HOME = "http://data.mxnet.io/"
@@ -122,10 +123,6 @@ def get_mnist_iterator(batch_size, input_shape, num_parts=1, part_index=0):
     training data is read.
     """
     get_mnist_ubyte()
-    try:
-        from tandem.mxnet import io
-    except ImportError as error:
-        raise Unsupported(explain("get_mnist_iterator() needs mx.io.MNISTIter, which is not there yet")) from error
 
     def iterator(prefix, **options):
         return io.MNISTIter(

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib
 import os
 import platform
 import sys
@@ -10,11 +9,7 @@ import sys
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import util
-
-try:
-    _Base = importlib.import_module("tandem.mxnet.io").DataIter
-except ModuleNotFoundError:  # mx.io is not there: an iterator of this kind needs nothing of its base class
-    _Base = object
+from tandem.mxnet.io import DataIter
 
 
 def default_context():
@@ -121,7 +116,7 @@ def discard_stderr():
         os.close(kept)
 
 
-class DummyIter(_Base):
+class DummyIter(DataIter):
     """An iterator that gives the first batch of another one again and again, to measure without reading data."""
 
     def __init__(self, real_iter):

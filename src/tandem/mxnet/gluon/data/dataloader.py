@@ -11,6 +11,17 @@ from tandem.engine import readers
 from tandem.mxnet import context as contexts
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon.data import workers
+
+# What loaders of other packages are made of.
+from tandem.mxnet.gluon.data.pools import (  # noqa: F401
+    ForkingPickler,
+    _as_in_context,
+    _MultiWorkerIter,
+    _thread_worker_fn,
+    _thread_worker_initializer,
+    _worker_fn,
+    _worker_initializer,
+)
 from tandem.mxnet.gluon.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from tandem.mxnet.gluon.weights import array_class
 from tandem.mxnet.ndarray.creation import array

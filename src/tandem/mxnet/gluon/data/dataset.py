@@ -178,6 +178,34 @@ class ArrayDataset(Dataset):
         return columns if len(columns) > 1 else tuple(columns)
 
 
+class _DownloadedDataset(Dataset):
+    """Base of data sets in a folder of their own, which is made where it is missing.
+
+    A subclass's `_get_data` sets `_data` and `_label`; a sample is an element of either, or what
+    `transform(data, label)` makes of them.
+    """
+
+    def __init__(self, root, transform):
+        super().__init__()
+        self._transform = transform
+        self._data = None
+        self._label = None
+        self._root = os.path.expanduser(root)
+        os.makedirs(self._root, exist_ok=True)
+        self._get_data()
+
+    def __getitem__(self, idx):
+        if self._transform is not None:
+            return self._transform(self._data[idx], self._label[idx])
+        return self._data[idx], self._label[idx]
+
+    def __len__(self):
+        return len(self._label)
+
+    def _get_data(self):
+        raise NotImplementedError(explain(f"{type(self).__name__} does not say how it is read"))
+
+
 class RecordFileDataset(Dataset):
     """The records of a RecordIO file, as bytes; `NAME.idx` stands beside `NAME.rec`."""
 

@@ -3,6 +3,7 @@
 from tandem.core.errors import explain
 from tandem.mxnet.gluon.block import Block, HybridBlock
 from tandem.mxnet.gluon.rnn import sequences
+from tandem.mxnet.gluon.rnn.formats import *  # noqa: F403 (MXNet's inner functions, which others import)
 from tandem.mxnet.gluon.rnn.sequences import as_merged, as_steps, begin_states, final_form, take, zeros
 from tandem.mxnet.gluon.utils import namespace_of
 

@@ -14,7 +14,7 @@ from tandem.formats import cifar, mnist
 from tandem.formats import images as decoder
 from tandem.mxnet import image
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.gluon.data.dataset import Dataset, RecordFileDataset
+from tandem.mxnet.gluon.data.dataset import Dataset, RecordFileDataset, _DownloadedDataset
 from tandem.mxnet.gluon.utils import download
 from tandem.mxnet.gluon.weights import array_class
 from tandem.mxnet.ndarray.creation import array
@@ -26,30 +26,18 @@ _ROOTS = {name: os.path.join(_HOME, "datasets", name) for name in ("mnist", "fas
 _REPOSITORY = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/"
 
 
-class _DownloadedDataset(Dataset):
-    """A data set whose files lie in a cache folder and are fetched where they are missing.
+class _ImagesInCache(_DownloadedDataset):
+    """Published images whose files lie in a cache folder and are fetched where they are missing.
 
     A sample is (image, label): NDArray (height, width, channels) uint8, and a number.
-    transform: `transform(image, label)` is the sample instead.
     """
 
-    def __init__(self, root, transform):
-        super().__init__()
-        self._transform = transform
-        self._root = os.path.expanduser(root)
-        images, labels = self._get_data()
+    def _get_data(self):
+        images, labels = self._images()
         pixels = array(images, dtype=np.uint8)
         kind = array_class()
         self._data = pixels if type(pixels) is kind else kind._wrap(pixels._tensor, pixels._ctx)
         self._label = labels.astype(np.int32)
-
-    def __getitem__(self, idx):
-        if self._transform is not None:
-            return self._transform(self._data[idx], self._label[idx])
-        return self._data[idx], self._label[idx]
-
-    def __len__(self):
-        return len(self._label)
 
     def _columns_at(self, indices):
         if self._transform is not None or type(self).__getitem__ is not _DownloadedDataset.__getitem__:
@@ -57,7 +45,7 @@ class _DownloadedDataset(Dataset):
         indices = np.asarray(indices)
         return [self._data[indices], self._label[indices]]
 
-    def _get_data(self):
+    def _images(self):
         """(images, labels) as numpy arrays."""
         raise NotImplementedError(explain(f"{type(self).__name__} does not say how it is read"))
 
@@ -95,7 +83,7 @@ class _DownloadedDataset(Dataset):
             raise MXNetError(str(error)) from error
 
 
-class MNIST(_DownloadedDataset):
+class MNIST(_ImagesInCache):
     """Handwritten digits: 60,000 images (28, 28, 1) for training, 10,000 for testing, 10 classes."""
 
     _namespace = "mnist"
@@ -115,7 +103,7 @@ class MNIST(_DownloadedDataset):
         self._train = train
         super().__init__(root, transform)
 
-    def _get_data(self):
+    def _images(self):
         images, labels = (
             self._read(mnist.read, self._path(*file), axes)
             for file, axes in zip(self._files[bool(self._train)], (3, 1))
@@ -150,7 +138,7 @@ class FashionMNIST(MNIST):
         super().__init__(root, train, transform)
 
 
-class CIFAR10(_DownloadedDataset):
+class CIFAR10(_ImagesInCache):
     """Photographs: 50,000 images (32, 32, 3) for training, 10,000 for testing, 10 classes."""
 
     _namespace = "cifar10"
@@ -171,7 +159,7 @@ class CIFAR10(_DownloadedDataset):
         self._train = train
         super().__init__(root, transform)
 
-    def _get_data(self):
+    def _images(self):
         parts = [self._read(cifar.read, self._path(*file), self._labels) for file in self._files[bool(self._train)]]
         images, labels = (np.concatenate(column) for column in zip(*parts))
         return images, labels[:, self._column()]

@@ -1,4 +1,4 @@
-"""`gluon.contrib.nn`: blocks side by side, pixel shuffling, normalisation over devices."""
+"""Blocks side by side, pixel shuffling, normalisation over devices."""
 
 import math
 

@@ -1,0 +1,107 @@
+"""MXNet's inner functions that other packages import (GluonCV, GluonNLP, users' cells), against the real MXNet."""
+
+import pytest
+
+from mxnet_parity import same_code, same_expressions
+
+pytestmark = pytest.mark.oracle
+
+SETUP = """
+_as_list = mx.base._as_list
+block, loss, rnn, utils = mx.gluon.block, mx.gluon.loss, mx.gluon.rnn, mx.gluon.utils
+C = rnn.rnn_cell
+x = nd.arange(12).reshape((2, 3, 2))
+steps = [x[:, step] for step in range(3)]
+lengths = nd.array([1, 3])
+cells = [rnn.LSTMCell(3), rnn.GRUCell(4)]
+def formatted(*args, **given):
+    inputs, axis, F, batch = C._format_sequence(*args, **given)
+    return inputs, axis, batch
+"""
+
+
+def test_sequences_and_states():
+    table = [
+        f"formatted({length}, {inputs}, {layout!r}, {merge}, in_layout={given!r})"
+        for inputs in ("x", "steps")
+        for layout, given in (("NTC", None), ("TNC", None), ("TNC", "NTC"))
+        for merge in (True, False, None)
+        for length in (3, None, 4)
+    ]
+    table += [
+        f"C._mask_sequence_variable_length(nd, {inputs}, 3, lengths, 1, {merge})"
+        for inputs in ("x", "steps")
+        for merge in (True, False)
+    ]
+    table += ["C._reverse_sequences(steps, 3)", "C._reverse_sequences(steps, 3, lengths)"]
+    table += ["C._cells_state_info(cells, 2)", "C._cells_begin_state(cells, batch_size=2)"]
+    table += [
+        f"C._get_begin_state(cells[0], nd, {state}, {of}, 2)" for state in ("None", "[x]") for of in ("x", "steps")
+    ]
+    same_expressions(table, SETUP)
+
+
+def test_lists_texts_and_losses():
+    same_expressions(
+        """
+        _as_list(1), _as_list([1]), _as_list((1,))
+        block._flatten([x, [x, None], (x,)], 'input')
+        block._flatten('x', 'input')
+        block._regroup([x, x + 1, x], [0, [0, 0]])
+        block._regroup([x, x + 1, None], [2, -1])
+        utils._indent('a\\nb\\nc', 2)
+        utils._get_repo_file_url('gluon/x', 'a.zip')
+        utils._brief_print_list(list('abcdefghij'))
+        loss._apply_weighting(nd, x, 2.0, nd.ones((2, 1, 1)) * 3)
+        loss._apply_weighting(nd, x, 'a')
+        loss._reshape_like(nd, x, nd.ones((12,)))
+        [mx.nd.ndarray._DTYPE_NP_TO_MX[kind] for kind in (None, np.float32, np.int64, np.bool_)]
+        """,
+        SETUP,
+    )
+
+
+def test_a_loader_of_the_inner_iterator():
+    same_code(
+        """
+        from multiprocessing.pool import ThreadPool
+        D = mx.gluon.data.dataloader
+
+        class Doubled(D._MultiWorkerIter):
+            def _push_next(self):
+                samples = next(self._iter, None)
+                if samples is not None:
+                    whole = [2 * i for i in samples]
+                    answer = self._worker_pool.apply_async(self._worker_fn, (whole, self._batchify_fn, self._dataset))
+                    self._data_buffer[self._sent_idx] = answer
+                    self._sent_idx += 1
+
+        numbers = list(range(20))
+        D._worker_initializer(numbers, False, False)
+        found = []
+        for function, given in ((D._thread_worker_fn, numbers), (D._worker_fn, None)):
+            with ThreadPool(1) as pool:
+                options = {"worker_fn": function, "dataset": given, "prefetch": 1}
+                batches = Doubled(pool, D.default_batchify_fn, [[0, 1], [5]], **options)
+                found += [len(batches), *(batch.asnumpy().tolist() for batch in batches)]
+        """,
+        "found",
+    )
+
+
+def test_a_data_set_in_a_folder_of_its_own(tmp_path):
+    same_code(
+        """
+        import os
+
+        class Own(mx.gluon.data.dataset._DownloadedDataset):
+            def _get_data(self):
+                self._data, self._label = nd.arange(6).reshape((3, 2)), [1, 2, 3]
+
+        plain, changed = Own(folder, None), Own(folder, lambda data, label: (data + 1, label))
+        found = [len(plain), *plain[1], *changed[2], os.path.isdir(folder)]
+        found = [one.asnumpy() if hasattr(one, 'asnumpy') else one for one in found]
+        """,
+        "found",
+        folder=str(tmp_path / "own"),
+    )
