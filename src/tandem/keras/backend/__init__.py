@@ -1,4 +1,6 @@
-"""`keras.backend`: settings, dtypes and names, as Keras 3 has it."""
+"""`keras.backend`: settings, dtypes and names, as Keras 3 has it, and Keras 2's functions `K.*`."""
+
+import importlib
 
 from tandem.core import dtypes
 from tandem.keras.config import (
@@ -10,11 +12,13 @@ from tandem.keras.config import (
     set_floatx,
     set_image_data_format,
 )
+from tandem.keras.legacy.k_names import FUNCTIONS
+from tandem.keras.missing import absent
 from tandem.keras.naming import get_uid
 from tandem.keras.symbolic import is_keras_tensor
-from tandem.keras.utils.numerical import clear_session
 
 __all__ = [
+    *FUNCTIONS,
     "backend",
     "clear_session",
     "epsilon",
@@ -48,6 +52,7 @@ def is_int_dtype(dtype):
     return name.startswith(("int", "uint"))
 
 
+_loaded = {}
 _ORDER = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "float16", "float32", "float64")
 
 
@@ -97,3 +102,23 @@ def _meet(a, b):
         bits = int(unsigned[4:])
         return signed if int(signed[3:]) > bits else f"int{min(bits * 2, 64)}" if bits < 64 else floatx()
     return max(pair, key=_ORDER.index)
+
+
+def clear_session():
+    """Begin automatic names, seeds and the learning phase again."""
+    from tandem.keras.legacy import k_graph
+
+    k_graph.clear_session()
+
+
+def __getattr__(name):
+    if name in FUNCTIONS:
+        # Not kept in this module: `any` and `sum` here are Python's.
+        if name not in _loaded:
+            _loaded[name] = getattr(importlib.import_module(f"tandem.keras.legacy.{FUNCTIONS[name]}"), name)
+        return _loaded[name]
+    return absent("keras.backend", name, __all__)
+
+
+def __dir__():
+    return sorted(__all__)
