@@ -31,6 +31,15 @@ class _Special:
     """What symbols ask of a custom operator: the user's class answers."""
 
     run = None
+    reads_values = True  # Python code of the user's own
+
+    def needs_head(self, node):
+        """Whether its backward pass reads the outputs' gradients."""
+        prop = self._prop(node.binding.attributes)
+        numbers = list(range(len(prop.list_arguments()) + 2 * len(prop.list_outputs())))
+        outputs, inputs = len(prop.list_outputs()), len(prop.list_arguments())
+        parts = numbers[:outputs], numbers[outputs : outputs + inputs], numbers[outputs + inputs :]
+        return bool(set(prop.declare_backward_dependency(*parts)) & set(parts[0]))
 
     @staticmethod
     def _prop(attributes):

@@ -214,15 +214,14 @@ class Facts:
     # --- forwards ----------------------------------------------------------------------------------------------------
 
     def _forward(self, node, outputs, dtypes, shapes):
-        if self._is_done(outputs, dtypes, shapes):
-            if not shapes or node.row.name in alike.SHAPES or node.row.creates:
-                return
+        told = not shapes or node.row.name in alike.SHAPES or node.row.creates
+        if told and self._is_done(outputs, dtypes, shapes):
+            return
         inputs = node.inputs
         if node.row.creates and (self.was_open(node) or (not shapes)):
             return
-        if dtypes and any(self.dtype(entry) is None for entry in inputs):
-            if not shapes:
-                return
+        if not shapes and any(self.dtype(entry) is None for entry in inputs):
+            return
         given_dtypes = tuple(self.dtype(entry) or torch.float32 for entry in inputs)
         if shapes:
             given = tuple(self.shape(entry) for entry in inputs)

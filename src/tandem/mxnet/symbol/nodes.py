@@ -1,8 +1,8 @@
 """What a `Symbol` is made of: nodes, which are operators applied to entries, or variables.
 
-A node keeps its attributes as strings, as MXNet does and as its files have them; parsed ones are made of these when they
-are needed. Nodes are shared between symbols and never changed, but by `Symbol._set_attr` and while a symbol is composed,
-which works on copies.
+A node keeps its attributes as strings, as MXNet does and as its files have them; parsed ones are made of these when
+they are needed. Nodes are shared between symbols and never changed, but by `Symbol._set_attr` and while a symbol is
+composed, which works on copies.
 """
 
 from typing import NamedTuple

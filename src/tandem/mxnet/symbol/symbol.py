@@ -1,11 +1,9 @@
 """`mx.sym.Symbol`: some outputs of a graph of operators that has no values yet."""
 
-import warnings
-
 import numpy as np
 
 from tandem.core.errors import explain
-from tandem.mxnet import attribute, util
+from tandem.mxnet import attribute
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import _STORAGE_TYPE_STR_TO_ID, mxnet_dtype
 from tandem.mxnet.symbol import inference
@@ -236,7 +234,7 @@ class Symbol:
 
         Raises ValueError for other values, MXNetError on a group and for what the operator cannot read.
         """
-        for key, value in kwargs.items():
+        for value in kwargs.values():
             if not isinstance(value, str):
                 raise ValueError("Set Attr only accepts string values")
         node = self._entries[0].node
@@ -311,9 +309,9 @@ class Symbol:
         shared_exec: an executor to share memory with, which torch's allocator does by itself.
         Raises ValueError where an array is missing, MXNetError where shapes or dtypes do not fit.
         """
-        from tandem.mxnet import executor
+        from tandem.mxnet.symbol import binding
 
-        return executor.bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
+        return binding.bind(self, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec)
 
     def simple_bind(
         self,
@@ -333,9 +331,9 @@ class Symbol:
         arguments' arrays are those of another executor, and a dict of arrays by name to take from and add to.
         Raises RuntimeError where shapes are missing or do not fit.
         """
-        from tandem.mxnet import executor
+        from tandem.mxnet.symbol import binding
 
-        return executor.simple_bind(
+        return binding.simple_bind(
             self, ctx, grad_req, type_dict, stype_dict, group2ctx, shared_arg_names, shared_exec, shared_buffer, kwargs
         )
 
@@ -425,14 +423,14 @@ def _shown(node):
 def var(name, attr=None, shape=None, lr_mult=None, wd_mult=None, dtype=None, init=None, stype=None, **kwargs):
     """A variable: a value that comes from outside.
 
-    attr: attributes, strings; shape, dtype, stype: what is known of it (0 in the shape: unknown); lr_mult, wd_mult: what
-    the optimizer multiplies its learning rate and decay with; init: its initializer or the text of one; further
+    attr: attributes, strings; shape, dtype, stype: what is known of it (0 in the shape: unknown); lr_mult, wd_mult:
+    what the optimizer multiplies its learning rate and decay with; init: its initializer or the text of one; further
     attributes have two underscores on either side.
     Raises TypeError for a name that is no string, ValueError for an attribute without underscores.
     """
     if not isinstance(name, str):
         raise TypeError("Expect a string for variable `name`")
-    for key, value in (attr or {}).items():
+    for value in (attr or {}).values():
         if not isinstance(value, str):
             raise ValueError("Set Attr only accepts string values")
     attrs = {f"__{key}__" if key in HIDDEN else key: value for key, value in attribute.current().get(attr).items()}
@@ -494,14 +492,3 @@ def load_json(json_str):
     if not isinstance(json_str, str):
         raise TypeError("fname required to be string")
     return files.loads(json_str)
-
-
-def warn_unknown(what, unknown):
-    """Warn that inference did not find out about some arguments."""
-    listed = "\n\t".join(f"{name}: {known}" for name, known in unknown)
-    warnings.warn(f"Cannot decide {what}. Consider providing them as input:\n\t{listed}", UserWarning, stacklevel=4)
-
-
-def unknown_size():
-    """The number that stands for an unknown size."""
-    return -1 if util.is_np_shape() else 0

@@ -1,0 +1,398 @@
+"""`Executor`: a symbol bound to arrays, run forwards and backwards.
+
+Its forward and backward pass are recorded together and replayed, as a hybridized Gluon block's are: arguments, states
+and gradients are arrays of a fixed memory, which a recording works on directly.
+"""
+
+import numpy as np
+import torch
+
+from tandem.core import scope
+from tandem.core.errors import explain
+from tandem.mxnet import ndarray
+from tandem.mxnet.base import MXNetError
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
+from tandem.mxnet.operators.table import OPERATORS
+from tandem.mxnet.symbol.binding import Arrays, bind
+from tandem.mxnet.symbol.evaluate import Lowered
+from tandem.mxnet.symbol.inference import Facts, known
+from tandem.mxnet.symbol.nodes import SPECIAL, Entry, Node
+from tandem.ops import typed, updates
+
+__all__ = ["Executor"]
+
+# Operators whose gradient does not ask for that of their output: they are losses, or end the way of gradients.
+_LOSSES = {
+    "SoftmaxOutput", "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "SVMOutput",
+    "MakeLoss", "make_loss", "BlockGrad",
+}  # fmt: skip
+
+
+class Executor:
+    """A symbol with its arrays; `Symbol.bind` and `Symbol.simple_bind` make them.
+
+    arg_arrays, grad_arrays, aux_arrays, outputs: lists of arrays, in the order of the symbol's lists; arg_dict, ...:
+    the same by name.
+    """
+
+    def __init__(self, handle, symbol, ctx, grad_req, group2ctx):
+        if not isinstance(handle, Arrays):
+            raise TypeError(
+                explain(
+                    "Executor(handle) takes a handle of MXNet's C library, which is not there",
+                    given=type(handle).__name__,
+                    hint="Symbol.bind and Symbol.simple_bind make executors.",
+                )
+            )
+        self._symbol, self._ctx, self._group2ctx = symbol, ctx, group2ctx
+        self._grad_req, self._arrays = grad_req, handle
+        self.arg_arrays, self.grad_arrays, self.aux_arrays = handle.args, handle.grads, handle.aux
+        self._lowered = Lowered(_with_own_heads(symbol), handle.facts, handle.devices)
+        self._replayable = not any(
+            node.row is not None and node.row.name in SPECIAL and SPECIAL[node.row.name].reads_values
+            for node in self._lowered.order
+        )
+        self._needs_head = [_needs_head(entry) for entry in symbol._entries]
+        self.outputs = [
+            NDArray._wrap(torch.zeros(self._shape_of(entry), dtype=handle.facts.dtype(entry)), self._context_of(entry))
+            for entry in symbol._entries
+        ]
+        self._held, self._leaves, self._replay = None, [], None
+        self._slots = {}  # id of a leaf -> (its gradient's array, request)
+        self._delivered = set()
+        self._results, self._was_training = None, False
+        self._monitor_callback, self._monitor_all = None, False
+
+    def _shape_of(self, entry):
+        shape = self._arrays.facts.shape(entry)
+        return () if shape is None else tuple(size or 0 for size in shape)
+
+    def _context_of(self, entry):
+        group = entry.node.attrs.get("__ctx_group__")
+        return (self._group2ctx or {}).get(group, self._ctx)
+
+    # --- its arrays --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _get_dict(names, ndarrays):
+        if len(set(names)) != len(names):
+            raise ValueError(f"Duplicate names detected, {names}")
+        return dict(zip(names, ndarrays))
+
+    @property
+    def arg_dict(self):
+        """Name of an argument -> its array."""
+        return self._get_dict(self._arrays.arg_names, self.arg_arrays)
+
+    @property
+    def grad_dict(self):
+        """Name of an argument -> the array of its gradient, None where none is wanted."""
+        return self._get_dict(self._arrays.arg_names, self.grad_arrays)
+
+    @property
+    def aux_dict(self):
+        """Name of an auxiliary state -> its array."""
+        return self._get_dict(self._arrays.aux_names, self.aux_arrays)
+
+    @property
+    def output_dict(self):
+        """Name of an output -> its array."""
+        return self._get_dict(self._symbol.list_outputs(), self.outputs)
+
+    def copy_params_from(self, arg_params, aux_params=None, allow_extra_params=False):
+        """Copy values into arguments and auxiliary states, by name.
+
+        Raises ValueError for a name that is none, unless `allow_extra_params`.
+        """
+        parts = (arg_params, self.arg_dict, "arguments"), (aux_params or {}, self.aux_dict, "auxiliary states")
+        for given, own, what in parts:
+            for name, array in given.items():
+                if name in own:
+                    array.astype(own[name].dtype).copyto(own[name])
+                elif not allow_extra_params:
+                    raise ValueError(f'Find name "{name}" that is not in the {what}')
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def forward(self, is_train=False, **kwargs):
+        """Compute the outputs, a list of arrays.
+
+        is_train: whether operators behave as in training, and `backward` may follow; kwargs: name -> new values of
+        arguments. Raises ValueError for values of another shape, TypeError for an unknown name.
+        """
+        if kwargs:
+            arguments = self.arg_dict
+            for name, array in kwargs.items():
+                if not isinstance(array, (NDArray, np.ndarray)):
+                    raise ValueError("only accept keyword argument of NDArrays and numpy.ndarray")
+                if name not in arguments:
+                    raise TypeError(f"Unknown argument {name}")
+                if arguments[name].shape != tuple(array.shape):
+                    raise ValueError(
+                        f"Shape not match! Argument {name}, need: {arguments[name].shape}, received: {array.shape}"
+                    )
+                arguments[name][:] = array
+        self._was_training = bool(is_train)
+        self._results = self._compute(self._was_training, self._was_training)
+        for output, result in zip(self.outputs, self._results):
+            held = result.detach()
+            output._tensor = held.reshape(1) if held.dim() == 0 and output._tensor.dim() else held
+        return self.outputs
+
+    def _compute(self, training, differentiable):
+        """The outputs' tensors; in torch's graph where gradients may be asked for."""
+        self._find_leaves()
+        before = scope.set_training(training), scope.set_recording(differentiable), torch.is_grad_enabled()
+        torch._C._set_grad_enabled(differentiable)
+        try:
+            if self._monitor_callback is not None or self._replay is None:
+                return self._lowered.run(self._leaves, training, self._watch())
+            return self._replay(training)
+        finally:
+            scope.set_training(before[0])
+            scope.set_recording(before[1])
+            torch._C._set_grad_enabled(before[2])
+
+    def _function(self, training):
+        return self._lowered.run(self._leaves, training)
+
+    def _find_leaves(self):
+        """The tensors of the variables: an alias of each argument whose gradient is wanted stands in torch's graph."""
+        sparse = False
+        held = []
+        for array in self._arrays.variables:
+            try:
+                held.append(array._tensor)
+            except SparseStorage:
+                held.append(array._dense())
+                sparse = True
+        if self._held is not None and not sparse and all(map(_is, held, self._held)):
+            return
+        self._held, self._slots, self._leaves = held, {}, []
+        for tensor, (grad, request) in zip(held, self._arrays.requests):
+            leaf = tensor.detach()
+            if request != "null" and tensor.is_floating_point():
+                leaf.requires_grad_(True)
+                self._slots[id(leaf)] = grad, request
+            self._leaves.append(leaf)
+        self._replay = None
+        if self._replayable and not sparse:
+            from tandem.engine.hybrid import Hybrid
+
+            self._replay = Hybrid(self._function, self._learning, name="executor", deliver=self._deliver)
+
+    def _learning(self):
+        return [leaf for leaf in self._leaves if leaf.requires_grad]
+
+    def backward(self, out_grads=None, is_train=True):
+        """Compute the gradients of the arguments into their arrays.
+
+        out_grads: gradients of the outputs, an array, a list or a dict by name; a loss needs none.
+        Raises MXNetError where one is missing, or has another shape.
+        """
+        incoming = self._incoming(out_grads)
+        results = self._results
+        if results is None or not any(result.requires_grad for result in results):
+            results = self._compute(self._was_training, True)
+        self._results = None  # its recording serves one backward pass
+        wanted = self._learning()
+        heads, seeds = [], []
+        for place, (result, grad) in enumerate(zip(results, incoming)):
+            if not result.requires_grad:
+                continue
+            if grad is None and self._needs_head[place]:
+                raise MXNetError(
+                    explain(
+                        "Because the last operator is not Loss function, head_gradient is required by backward",
+                        expected=f"a gradient of {self._symbol.list_outputs()[place]} in out_grads",
+                        given="none",
+                        hint="If the output is to be minimized, pass it through make_loss.",
+                    )
+                )
+            heads.append(result)
+            seeds.append(torch.ones_like(result) if grad is None else self._fitting(grad, result))
+        self._delivered = set()
+        found = [None] * len(wanted)
+        if heads and wanted:
+            before = scope.set_training(bool(is_train)), scope.set_recording(False)
+            try:
+                found = torch.autograd.grad(heads, wanted, seeds, allow_unused=True)
+            except RuntimeError as error:
+                if isinstance(error, MXNetError):
+                    raise
+                raise MXNetError(explain(f"The backward pass failed: {str(error).splitlines()[0]}")) from error
+            finally:
+                scope.set_training(before[0])
+                scope.set_recording(before[1])
+        self._deliver(wanted, found, last=True)
+
+    def _incoming(self, out_grads):
+        names = self._symbol.list_outputs()
+        if out_grads is None:
+            out_grads = []
+        elif isinstance(out_grads, NDArray):
+            out_grads = [out_grads]
+        elif isinstance(out_grads, dict):
+            out_grads = [out_grads[name] for name in names]
+        for grad in out_grads:
+            if not isinstance(grad, NDArray):
+                raise TypeError("inputs must be NDArray")
+        return [*out_grads, *[None] * (len(names) - len(out_grads))][: len(names)]
+
+    @staticmethod
+    def _fitting(grad, result):
+        tensor = grad._tensor
+        if tensor.shape != result.shape:
+            if tensor.numel() == 1 and result.numel() == 1:
+                return tensor.reshape(result.shape)
+            raise MXNetError(
+                explain(
+                    "A head gradient has another shape than its output",
+                    expected=tuple(result.shape),
+                    given=tuple(tensor.shape),
+                )
+            )
+        return tensor.to(device=result.device, dtype=result.dtype)
+
+    def _deliver(self, leaves, grads, last=False):
+        """Put gradients into their arrays; a replay calls this with gradients in memory of its own.
+
+        last: whether arguments that no gradient has reached get zeros.
+        """
+        targets, sources = [], []
+        for leaf, grad in zip(leaves, grads):
+            slot = self._slots.get(id(leaf))
+            if slot is None:
+                continue
+            array, request = slot
+            again = id(leaf) in self._delivered
+            if grad is None:
+                if last and not again and request == "write":
+                    array[:] = 0
+                continue
+            self._delivered.add(id(leaf))
+            try:
+                place = array._tensor
+            except SparseStorage:
+                array._assign(grad)
+                continue
+            grad = grad.to(place.device)
+            if request == "write" and not again:
+                targets.append(place)
+                sources.append(grad)
+            else:
+                typed.add_(place, grad)
+        if targets:
+            with torch.no_grad():
+                updates.assign(targets, sources)
+        return [None] * len(leaves)
+
+    # --- looking in, and changing ------------------------------------------------------------------------------------
+
+    def set_monitor_callback(self, callback, monitor_all=False):
+        """Have `callback(name, array)` called for each operator's outputs (and, with `monitor_all`, its inputs)."""
+        self._monitor_callback, self._monitor_all = callback, bool(monitor_all)
+
+    def _watch(self):
+        callback = self._monitor_callback
+        if callback is None:
+            return None
+
+        def watch(node, inputs, results):
+            ctx = self._context_of(Entry(node))
+            if results is None:
+                if self._monitor_all:
+                    names = node.binding.taken if node.row.variadic is None else ()
+                    for place, tensor in enumerate(inputs):
+                        name = names[place] if place < len(names) else f"input{place}"
+                        callback(f"{node.name}_{name}", NDArray._wrap(tensor.detach(), ctx))
+                return
+            for name, tensor in zip(node.output_names(), results):
+                callback(name, NDArray._wrap(tensor.detach(), ctx))
+
+        return watch
+
+    def reshape(self, partial_shaping=False, allow_up_sizing=False, **kwargs):
+        """An executor on inputs of other shapes, by name, that shares the arrays of this one.
+
+        partial_shaping: whether arguments that are not named may change their shape too; allow_up_sizing: whether larger
+        arrays may be made anew. Raises MXNetError for a larger one without that, AssertionError for an unnamed one.
+        """
+        facts = Facts(self._symbol._entries)
+        for node in facts.order:
+            if node.is_variable:
+                if node.name in kwargs:
+                    facts.tell_shape(Entry(node), known(kwargs[node.name]))
+                facts.tell_dtype(Entry(node), self._arrays.dtype_of(node))
+        facts.search(dtypes=True)
+        found = [facts.shape(Entry(node)) for node in self._arrays.nodes]
+        if any(shape is None or None in shape for shape in found):
+            raise ValueError("Insufficient argument shapes provided.")
+        parts = {"arg": [], "grad": [], "aux": []}
+        for node, shape, array in zip(self._arrays.nodes, found, self._arrays.variables):
+            kind = "aux" if id(node) in self._arrays.written else "arg"
+            if shape != array.shape and not partial_shaping and node.name not in kwargs and kind == "arg":
+                raise AssertionError(
+                    f"Shape of unspecified array arg:{node.name} changed. This can cause the new executor to not share"
+                    " parameters with the old one. Please check for error in the network. If this is intended, set"
+                    " partial_shaping=True to suppress this warning."
+                )
+            parts[kind].append(_resized(array, shape, allow_up_sizing, f"{kind}: {node.name}"))
+            if kind == "arg":
+                grad = self._arrays.grad_of(node)
+                parts["grad"].append(None if grad is None else _resized(grad, shape, allow_up_sizing, node.name))
+        return bind(
+            self._symbol, self._ctx, parts["arg"], parts["grad"], self._grad_req, parts["aux"], self._group2ctx, None
+        )
+
+    def debug_str(self):
+        """The graph as text."""
+        return self._symbol.debug_str()
+
+    def get_optimized_symbol(self):
+        """The symbol that is run."""
+        return self._symbol.__copy__()
+
+
+def _is(a, b):
+    return a is b
+
+
+def _resized(array, shape, allow_up_sizing, what):
+    if array.shape == tuple(shape):
+        return array
+    size = int(np.prod(shape))
+    if size > array.size:
+        if not allow_up_sizing:
+            raise MXNetError(
+                explain(
+                    f"New shape of {what} is larger than original",
+                    expected=f"at most {array.size} elements, or allow_up_sizing=True",
+                    given=f"{tuple(shape)}",
+                    hint="First making a big executor and then down sizing it is more efficient than the reverse.",
+                )
+            )
+        return ndarray.zeros(shape, ctx=array.context, dtype=array.dtype)
+    return array.reshape((-1,))[0:size].reshape(shape)
+
+
+def _with_own_heads(symbol):
+    """The symbol with copies in the place of outputs that are variables: outputs have memory of their own."""
+    if not any(entry.node.is_variable for entry in symbol._entries):
+        return symbol
+    copy = OPERATORS["_copy"]
+    return type(symbol)(
+        [
+            Entry(Node(copy, entry.node.name, {}, [entry])) if entry.node.is_variable else entry
+            for entry in symbol._entries
+        ]
+    )
+
+
+def _needs_head(entry):
+    node = entry.node
+    if node.row is None:
+        return True
+    if node.row.name in _LOSSES:
+        return node.row.name == "SoftmaxOutput" and node.binding.attributes["out_grad"]
+    return not (node.row.name == "Custom" and not SPECIAL["Custom"].needs_head(node))
