@@ -6,6 +6,7 @@ from tandem.keras.missing import absent
 
 _INDEX = {
     "tandem.keras.utils.numerical": ("clear_session", "normalize", "set_random_seed", "to_categorical"),
+    "tandem.keras.utils.files": ("get_file",),
     "tandem.keras.utils.image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
     "tandem.keras.utils.progbar": ("Progbar",),
     "tandem.keras.utils.py_dataset": ("PyDataset", "Sequence"),
@@ -40,8 +41,10 @@ def __getattr__(name):
         value = getattr(importlib.import_module(_HOME[name]), name)
         globals()[name] = value
         return value
+    if name == "bounding_boxes":
+        return importlib.import_module("tandem.keras.utils.bounding_boxes")
     return absent("keras.utils", name, _HOME)
 
 
 def __dir__():
-    return sorted(_HOME)
+    return sorted([*_HOME, "bounding_boxes"])

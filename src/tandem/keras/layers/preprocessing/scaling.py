@@ -1,0 +1,201 @@
+"""Numbers brought to another scale: `Rescaling`, and `Normalization`, which learns mean and variance from data."""
+
+import numpy as np
+import torch
+
+from tandem.keras import saving, tensors
+from tandem.keras.layers.base import Layer
+from tandem.keras.layers.preprocessing.batches import batches_of
+from tandem.ops import moments
+
+
+class Rescaling(Layer):
+    """``inputs * scale + offset``; scale, offset: numbers, or lists or arrays that broadcast to the inputs."""
+
+    _allow_non_tensor_positional_args = True
+
+    def __init__(self, scale, offset=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.offset = offset
+        self.supports_masking = True
+        self.__dict__["built"] = True
+
+    def call(self, inputs):
+        """``inputs * scale + offset``."""
+        inputs = tensors.convert(inputs)
+        dtype = getattr(torch, self.compute_dtype)
+        return moments.affine(inputs.to(dtype), self._number(self.scale, dtype), self._number(self.offset, dtype))
+
+    @staticmethod
+    def _number(value, dtype):
+        return value if isinstance(value, (int, float)) else tensors.convert(value, dtype)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the output for an input of `input_shape`: the same."""
+        return input_shape
+
+    def get_config(self):
+        """The arguments that make an equal layer."""
+        return {**super().get_config(), "scale": _plain(self.scale), "offset": _plain(self.offset)}
+
+    @classmethod
+    def from_config(cls, config):
+        """The layer that `get_config` describes."""
+        config = {
+            key: saving.deserialize_keras_object(value) if key in ("scale", "offset") else value
+            for key, value in config.items()
+        }
+        return super().from_config(config)
+
+
+def _plain(value):
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+class Normalization(Layer):
+    """``(inputs - mean) / sqrt(variance)``, with a mean and variance that are given or learned by `adapt`.
+
+    axis: the axes that have means of their own, None for one mean of all; mean, variance: both or none of them; invert:
+    the way back, ``inputs * sqrt(variance) + mean``. Raises ValueError where only one of both is given, or where their
+    shapes do not fit.
+    """
+
+    _allow_non_tensor_positional_args = True
+
+    def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                "When setting values directly, both `mean` and `variance` must be set. "
+                f"Received: mean={mean} and variance={variance}"
+            )
+        self.input_mean = None if mean is None else np.asarray(_plain(mean), "float32")
+        self.input_variance = None if variance is None else np.asarray(_plain(variance), "float32")
+        self._given = (mean, variance)
+        if mean is not None and self.input_mean.shape != self.input_variance.shape:
+            raise ValueError(
+                "When setting values directly, `mean` and `variance` must have the same shape. Received: mean shape "
+                f"{self.input_mean.shape} and variance shape {self.input_variance.shape}"
+            )
+        if mean is not None and self.input_mean.ndim > len(self.axis):
+            raise ValueError(
+                f"The rank of `mean` must be less than or equal to the number of axes ({len(self.axis)}). "
+                f"Received: mean shape {self.input_mean.shape} for axis {self.axis}"
+            )
+        self.invert = invert
+        self.supports_masking = True
+        self.mean = self.variance = None
+        self._kept = None
+
+    def build(self, input_shape):
+        """Make the weights for inputs of `input_shape`, unless mean and variance are given."""
+        if input_shape is None:
+            return
+        rank = len(input_shape)
+        if any(axis < -rank or axis >= rank for axis in self.axis):
+            raise ValueError(
+                "All `axis` values must be in the range [-ndim, ndim). "
+                f"Received inputs with ndim={rank}, while axis={self.axis}"
+            )
+        kept = tuple(sorted(axis % rank for axis in self.axis))
+        for axis in kept:
+            if input_shape[axis] is None:
+                raise ValueError(
+                    "All `axis` values to be kept must have a known shape. "
+                    f"Received axis={self.axis}, inputs.shape={tuple(input_shape)}, with unknown axis at index {axis}"
+                )
+        self._kept = kept
+        self._kept_sizes = tuple(input_shape[axis] for axis in kept)
+        self._rank = rank
+        self._broadcast_shape = [input_shape[axis] if axis in kept else 1 for axis in range(rank)]
+        if self.input_mean is None:
+            shape = tuple(input_shape[axis] for axis in kept)
+            self.adapt_mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
+            self.adapt_variance = self.add_weight(name="variance", shape=shape, initializer="ones", trainable=False)
+            self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
+            self.finalize_state()
+            return
+        sizes = tuple(input_shape[axis] for axis in kept)
+        mean, variance = (
+            np.broadcast_to(value, sizes).reshape(self._broadcast_shape)
+            for value in (self.input_mean, self.input_variance)
+        )
+        self.mean, self.variance = (tensors.convert(np.array(value), "float32") for value in (mean, variance))
+
+    def adapt(self, data):
+        """Set mean and variance to those of the data: an array, a dataset, or an iterable of batches.
+
+        Raises ValueError for data without batches, or of another shape than the layer was built for.
+        """
+        total = None
+        for batch in batches_of(data):
+            shape = tuple(batch.shape)
+            if not self.built:
+                self.build((None, *shape[1:]) if 0 not in self.axis else shape)
+            if len(shape) != self._rank or tuple(shape[axis] for axis in self._kept) != self._kept_sizes:
+                raise ValueError(
+                    f"The layer was built with input_shape={tuple(self._broadcast_shape)} (1 for axes that are "
+                    "averaged), but adapt() is being called with data with an incompatible shape, "
+                    f"data.shape={shape}"
+                )
+            total = moments.merge(total, moments.of(tensors.convert(batch), self._kept))
+        if total is None:
+            raise ValueError(
+                "adapt() received an empty iterable (no batches). Expected at least one batch. Pass a non-empty "
+                "iterable of arrays or tensors, e.g. layer.adapt([x]) or layer.adapt(list_of_batches)."
+            )
+        if self.input_mean is not None:
+            raise ValueError(
+                "Cannot `adapt` a Normalization layer that is initialized with static `mean` and `variance`."
+            )
+        mean, variance, _ = total
+        self.adapt_mean.assign(mean.to(self.adapt_mean.tensor.dtype))
+        self.adapt_variance.assign(variance.to(self.adapt_variance.tensor.dtype))
+        self.finalize_state()
+
+    def finalize_state(self):
+        """Compute with the mean and variance that the weights hold now."""
+        if self.input_mean is not None or (not self.built and self._kept is None):
+            return
+        self.__dict__["mean"] = self.__dict__["variance"] = None
+
+    def _moments(self, device):
+        if self.input_mean is not None:
+            return self.mean.to(device), self.variance.to(device)
+        shape = self._broadcast_shape
+        return self.adapt_mean.value.reshape(shape), self.adapt_variance.value.reshape(shape)
+
+    def call(self, inputs):
+        """The normalized inputs."""
+        dtype = getattr(torch, self.compute_dtype)
+        inputs = tensors.convert(inputs).to(dtype)
+        mean, variance = (value.to(dtype) for value in self._moments(inputs.device))
+        return (moments.restore if self.invert else moments.normalize)(inputs, mean, variance)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the output for an input of `input_shape`: the same."""
+        return input_shape
+
+    def load_own_variables(self, store):
+        """Set mean and variance from the mapping `store`."""
+        super().load_own_variables(store)
+        self.finalize_state()
+
+    def get_build_config(self):
+        """The shape that the layer was built from."""
+        return {"input_shape": self._build_shapes["input_shape"]} if self._build_shapes else None
+
+    def get_config(self):
+        """The arguments that make an equal layer."""
+        mean, variance = self._given
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "invert": self.invert,
+            "mean": None if mean is None else np.array(self.input_mean).tolist(),
+            "variance": None if variance is None else np.array(self.input_variance).tolist(),
+        }
