@@ -4,9 +4,11 @@ import random as python_random
 
 import torch
 
-from tandem.core import seeds
+from tandem.core import devices, seeds
 from tandem.core.errors import explain
 from tandem.keras import naming
+from tandem.keras.ops.family import storage_dtype, tensor, to_float
+from tandem.ops import random as draws
 
 
 class SeedGenerator:
@@ -86,7 +88,132 @@ def generator_of(seed, device="cpu"):
     return seeds.generator(int(seed), device)
 
 
-def __getattr__(name):
-    from tandem.keras.missing import absent
+def _generator(seed):
+    """The generator for a public `seed` argument, on the device that new tensors live on, and that device."""
+    device = devices.default()
+    if seed is None:
+        return None, device
+    if getattr(seed, "is_seed_generator", False):
+        seed.next()
+        return seed.generator(device), device
+    if not hasattr(seed, "__index__"):
+        raise ValueError(
+            "Argument `seed` must be either an integer or an instance of `SeedGenerator`. "
+            f"Received: seed={seed} (of type {type(seed)})"
+        )
+    return seeds.generator(int(seed), device), device
 
-    return absent("keras.random", name, globals())
+
+def _float_dtype(name, dtype):
+    dtype = storage_dtype(dtype)
+    if not dtype.is_floating_point:
+        raise ValueError(f"`keras.random.{name}` requires a floating point `dtype`. Received: dtype={dtype} ")
+    return dtype
+
+
+def _parameter(value, dtype):
+    """A parameter of a distribution: a number, or a tensor that broadcasts."""
+    return value if type(value) in (int, float) else tensor(value).to(dtype)
+
+
+def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Normally distributed numbers."""
+    dtype = _float_dtype("normal", dtype)
+    generator, device = _generator(seed)
+    mean, stddev = _parameter(mean, dtype), _parameter(stddev, dtype)
+    return draws.normal(shape, mean, stddev, dtype=dtype, device=device, generator=generator)
+
+
+def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    """Numbers from [minval, maxval)."""
+    dtype = _float_dtype("uniform", dtype)
+    generator, device = _generator(seed)
+    low, high = _parameter(minval, dtype), _parameter(maxval, dtype)
+    return draws.uniform(shape, low, high, dtype=dtype, device=device, generator=generator)
+
+
+def randint(shape, minval, maxval, dtype="int32", seed=None):
+    """Whole numbers from [minval, maxval)."""
+    dtype = storage_dtype(dtype)
+    if dtype.is_floating_point or dtype == torch.bool:
+        raise ValueError(f"`keras.random.randint` requires an integer `dtype`. Received: dtype={dtype} ")
+    generator, device = _generator(seed)
+    return draws.randint(shape, int(minval), int(maxval), dtype=dtype, device=device, generator=generator)
+
+
+def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Normal numbers, those further than two deviations from the mean drawn again."""
+    dtype = _float_dtype("truncated_normal", dtype)
+    generator, device = _generator(seed)
+    mean, stddev = _parameter(mean, dtype), _parameter(stddev, dtype)
+    return draws.truncated_normal(shape, mean, stddev, dtype=dtype, device=device, generator=generator)
+
+
+def categorical(logits, num_samples, dtype="int32", seed=None):
+    """`num_samples` class numbers for each row of logits (rows, classes), with replacement."""
+    logits = to_float(tensor(logits))
+    if logits.dim() != 2:
+        raise ValueError(
+            "`logits` should be a 2-D tensor with shape [batch_size, num_classes]. "
+            f"Received: logits of shape {tuple(logits.shape)}"
+        )
+    return draws.categorical(logits, num_samples, dtype=storage_dtype(dtype), generator=_generator_on(seed, logits))
+
+
+def _generator_on(seed, x):
+    """The generator for `seed` on the device of x."""
+    if seed is not None and not getattr(seed, "is_seed_generator", False) and not hasattr(seed, "__index__"):
+        _generator(seed)  # which says what is wrong
+    if getattr(seed, "is_seed_generator", False):
+        seed.next()
+    return generator_of(seed, x.device)
+
+
+def dropout(inputs, rate, noise_shape=None, seed=None):
+    """``inputs / (1 - rate)`` or 0, with the probability `rate`; axes that are 1 in `noise_shape` share it."""
+    inputs = tensor(inputs)
+    return draws.dropout(inputs, rate, noise_shape=noise_shape, generator=_generator_on(seed, inputs))
+
+
+def shuffle(x, axis=0, seed=None):
+    """The entries of x along an axis in random order."""
+    x = tensor(x)
+    return draws.shuffle(x, axis, generator=_generator_on(seed, x))
+
+
+def gamma(shape, alpha, dtype=None, seed=None):
+    """Gamma distributed numbers of scale 1."""
+    dtype = _float_dtype("gamma", dtype)
+    generator, device = _generator(seed)
+    return draws.gamma(shape, _parameter(alpha, dtype), dtype=dtype, device=device, generator=generator)
+
+
+def binomial(shape, counts, probabilities, dtype=None, seed=None):
+    """How many of `counts` draws succeed, each with its probability."""
+    dtype = _float_dtype("binomial", dtype)
+    generator, device = _generator(seed)
+    counts, probabilities = _parameter(counts, dtype), _parameter(probabilities, dtype)
+    return draws.binomial(shape, counts, probabilities, dtype=dtype, device=device, generator=generator)
+
+
+def beta(shape, alpha, beta, dtype=None, seed=None):
+    """Beta distributed numbers."""
+    dtype = _float_dtype("beta", dtype)
+    generator, device = _generator(seed)
+    alpha, beta = _parameter(alpha, dtype), _parameter(beta, dtype)
+    return draws.beta(shape, alpha, beta, dtype=dtype, device=device, generator=generator)
+
+
+__all__ = [
+    "SeedGenerator",
+    "beta",
+    "binomial",
+    "categorical",
+    "dropout",
+    "gamma",
+    "normal",
+    "randint",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]

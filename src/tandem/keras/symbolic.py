@@ -313,7 +313,7 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=No
 
     tensors: which parameters are operands, by number (the leading ones) or by name: they stand in the node's arguments,
     the others are its config. spec: a function of the same arguments that gives the shapes and dtypes of the results,
-    for a function that needs values.
+    for a function that needs values; or None where running it says that.
     """
     signature = inspect.signature(function)
     names = list(signature.parameters)
@@ -347,8 +347,9 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=No
         return arranged(self, function, args, kwargs)
 
     def compute_output_spec(self, *args, **kwargs):
-        if spec is not None:
-            return arranged(self, spec, args, kwargs)
+        found = None if spec is None else arranged(self, spec, args, kwargs)
+        if found is not None:
+            return found
         return _inferred(self, args, kwargs)
 
     def get_config(self):

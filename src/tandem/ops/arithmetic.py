@@ -37,16 +37,8 @@ def truncated(x):
     return torch.trunc(x) if x.is_floating_point() else x
 
 
-def _floats(a, b):
-    dtype = torch.result_type(a, b)
-    if not (dtype.is_floating_point or dtype.is_complex):
-        dtype = torch.get_default_dtype()
-    return a.to(dtype), b.to(dtype)
-
-
 def divide_no_nan(a, b):
     """``a / b``, 0 where ``b == 0``; with gradients 0 there."""
-    a, b = _floats(a, b)
     nothing = b == 0
     return torch.where(nothing, 0, torch.div(a, torch.where(nothing, 1, b)))
 
@@ -62,7 +54,17 @@ def fmod(a, b):
 
 
 def _not_bools(a, b):
-    return (_numbers(a), b) if b.dtype is not torch.bool or a.dtype is not torch.bool else (_numbers(a), _numbers(b))
+    return (_numbers(a), _numbers(b)) if a.dtype is torch.bool and b.dtype is torch.bool else (a, b)
+
+
+def subtract(a, b):
+    """``a - b``; a bool counts as a number of the other's dtype, two bools cannot be subtracted."""
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        if a.dtype is torch.bool and b.dtype is not torch.bool:
+            a = a.to(b.dtype)
+        elif b.dtype is torch.bool and a.dtype is not torch.bool:
+            b = b.to(a.dtype)
+    return a - b
 
 
 def larger(a, b):
@@ -82,20 +84,8 @@ def ldexp(a, b):
     """
     if b.is_floating_point() or b.dtype is torch.bool:
         raise TypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={b.dtype}")
-    a = a if a.is_floating_point() else a.to(torch.get_default_dtype())
+    a = a if a.dtype in (torch.float16, torch.bfloat16, torch.float32) else a.to(torch.float32)
     return torch.ldexp(a, b).to(a.dtype)
-
-
-def hypot(a, b):
-    """``sqrt(a^2 + b^2)``; integers give floats."""
-    a, b = _floats(a, b) if a.dtype is not torch.bool else (a, b)
-    return torch.hypot(a, b)
-
-
-def heaviside(a, b):
-    """0 where ``a < 0``, b where it is 0, else 1; integers give floats, bools bools."""
-    a, b = _floats(a, b) if a.dtype is not torch.bool else (a, b)
-    return torch.heaviside(a, b)
 
 
 def clip(x, low, high):

@@ -2,7 +2,7 @@
 
 import torch
 
-from tandem.ops import indexing, subscript
+from tandem.ops import arrangement, indexing, subscript
 
 
 def get(x, key):
@@ -87,3 +87,9 @@ def in_largest(targets, predictions, k):
     inside = (targets >= 0) & (targets < classes)
     own = predictions.gather(1, torch.where(inside, targets, 0).unsqueeze(1))
     return inside & ((predictions > own).sum(1) < k) & torch.isfinite(own.squeeze(1))
+
+
+def unique(x, axis):
+    """`tandem.ops.arrangement.unique`, of bools too."""
+    values, index, inverse, counts = arrangement.unique(_orderable(x), axis)
+    return values.to(x.dtype), index, inverse, counts

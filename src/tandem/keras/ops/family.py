@@ -18,6 +18,8 @@ def tensor(x, dtype=None):
         raise ValueError(explain("Only numbers and bools make a tensor", given=repr(x)))
     if isinstance(x, np.floating) and isinstance(x, float):  # float64 is Python's float
         x = float(x)
+    if type(x) is int and dtype is None and not -(2**31) <= x < 2**31:
+        dtype = "int64"
     x = tensors.convert(x, None if dtype is None else storage_dtype(dtype))
     return x.to(_WIDER[x.dtype]) if x.dtype in _WIDER else x
 
@@ -58,6 +60,19 @@ def to_float(x):
 def to_narrow_float(x):
     """The result type of x and a Python float: 16 and 32 bits."""
     return x if x.is_complex() else x.to(result_type(x, float))
+
+
+def narrow(*xs):
+    """Operands as tensors of their result type, which is at most 32 bits wide; numbers give way."""
+    dtype = result_type(*(type(x) if type(x) in (int, float, bool) else tensor(x) for x in xs))
+    return [tensor(x).to(dtype) for x in xs]
+
+
+def narrow_float(*xs):
+    """`narrow`, with a Python float among them."""
+    xs = [tensor(x) for x in xs]
+    dtype = result_type(*xs, float)
+    return [x.to(dtype) for x in xs]
 
 
 def together(*xs):

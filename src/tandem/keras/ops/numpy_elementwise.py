@@ -7,13 +7,16 @@ import torch
 from tandem.keras import config
 from tandem.keras.ops.family import (
     Family,
+    common,
+    narrow,
+    narrow_float,
     result_type,
+    spec,
     storage_dtype,
     tensor,
     to_float,
     to_narrow_float,
     together,
-    together_float,
 )
 from tandem.ops import arithmetic, elementwise, promoted
 
@@ -120,12 +123,12 @@ def _promoted(function, prepare=together):
 
 _BINARY = [
     ("add", "Add", _weak(operator.add)),
-    ("subtract", "Subtract", _weak(operator.sub)),
+    ("subtract", "Subtract", _weak(arithmetic.subtract)),
     ("multiply", "Multiply", _weak(operator.mul)),
     ("divide", "Divide", _weak(operator.truediv)),
     ("true_divide", "TrueDivide", _weak(operator.truediv)),
-    ("divide_no_nan", "DivideNoNan", _tensors(arithmetic.divide_no_nan)),
-    ("floor_divide", "FloorDivide", _weak(operator.floordiv)),
+    ("divide_no_nan", "DivideNoNan", _promoted(arithmetic.divide_no_nan, narrow_float)),
+    ("floor_divide", "FloorDivide", _promoted(operator.floordiv, narrow)),
     ("mod", "Mod", _tensors(arithmetic.modulo)),
     ("fmod", "Fmod", _tensors(arithmetic.fmod)),
     ("power", "Power", _weak(operator.pow)),
@@ -138,19 +141,19 @@ _BINARY = [
     ("logical_and", "LogicalAnd", _tensors(elementwise.logical_and)),
     ("logical_or", "LogicalOr", _tensors(elementwise.logical_or)),
     ("logical_xor", "LogicalXor", _tensors(elementwise.logical_xor)),
-    ("maximum", "Maximum", _tensors(arithmetic.larger)),
-    ("minimum", "Minimum", _tensors(arithmetic.smaller)),
-    ("fmax", "Fmax", _tensors(elementwise.fmax)),
-    ("fmin", "Fmin", _tensors(elementwise.fmin)),
+    ("maximum", "Maximum", _promoted(arithmetic.larger, narrow)),
+    ("minimum", "Minimum", _promoted(arithmetic.smaller, narrow)),
+    ("fmax", "Fmax", _promoted(elementwise.fmax, narrow)),
+    ("fmin", "Fmin", _promoted(elementwise.fmin, narrow)),
     ("gcd", "Gcd", _tensors(elementwise.gcd)),
     ("lcm", "Lcm", _tensors(elementwise.lcm)),
     ("ldexp", "Ldexp", _tensors(arithmetic.ldexp)),
-    ("arctan2", "Arctan2", _promoted(elementwise.atan2, together_float)),
-    ("hypot", "Hypot", _promoted(arithmetic.hypot)),
-    ("heaviside", "Heaviside", _promoted(arithmetic.heaviside)),
-    ("logaddexp", "Logaddexp", _promoted(elementwise.logaddexp, together_float)),
-    ("logaddexp2", "Logaddexp2", _promoted(elementwise.logaddexp2, together_float)),
-    ("nextafter", "Nextafter", _promoted(elementwise.nextafter, together_float)),
+    ("arctan2", "Arctan2", _promoted(elementwise.atan2, narrow_float)),
+    ("hypot", "Hypot", _promoted(elementwise.hypot, narrow_float)),
+    ("heaviside", "Heaviside", _promoted(elementwise.heaviside, narrow_float)),
+    ("logaddexp", "Logaddexp", _promoted(elementwise.logaddexp, narrow_float)),
+    ("logaddexp2", "Logaddexp2", _promoted(elementwise.logaddexp2, narrow_float)),
+    ("nextafter", "Nextafter", _promoted(elementwise.nextafter, narrow_float)),
 ]
 _BITWISE = [
     ("bitwise_and", "BitwiseAnd", elementwise.bitwise_and),
@@ -192,7 +195,10 @@ def clip(x, x_min, x_max):
     if x.dtype == torch.bool:
         x = x.to(torch.int32)
     bounds = [bound if bound is None or type(bound) in (int, float) else tensor(bound) for bound in (x_min, x_max)]
-    return arithmetic.clip(x, *bounds).to(x.dtype)
+    if any(type(bound) is float for bound in bounds):
+        x = to_float(x)
+    x = x.to(common(x.dtype, *(bound.dtype for bound in bounds if hasattr(bound, "dtype"))))
+    return arithmetic.clip(x, *bounds)
 
 
 @NAMES.op("NanToNum")
@@ -219,7 +225,11 @@ def isin(x1, x2, assume_unique=False, invert=False):
     return arithmetic.is_among(*together(x1, x2), assume_unique=assume_unique, invert=invert)
 
 
-@NAMES.op("Where", 3)
+def _where_spec(condition, x1=None, x2=None):
+    return tuple(spec((None,), "int32") for _ in condition.shape) if x1 is None and x2 is None else None
+
+
+@NAMES.op("Where", 3, spec=_where_spec)
 def where(condition, x1=None, x2=None):
     """x1 where the condition holds, else x2; of the condition alone, the indices where it does."""
     condition = arithmetic.truth(tensor(condition))

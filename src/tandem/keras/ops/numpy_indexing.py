@@ -3,7 +3,7 @@
 import torch
 
 from tandem.keras.ops.family import Family, common, result_type, spec, tensor
-from tandem.ops import arrangement, array_index, indexing
+from tandem.ops import array_index, indexing
 
 NAMES = Family()
 _INT32 = torch.int32
@@ -117,7 +117,7 @@ def unique(
     size: how many to give, by cutting off or filling up with `fill_value` (by default the smallest).
     """
     x = tensor(x)
-    values, index, inverse, counts = arrangement.unique(x, axis)
+    values, index, inverse, counts = array_index.unique(x, axis)
     place = 0 if axis is None else axis
     if size is not None:
         values = array_index.resized(values, size, place, fill_value)

@@ -2,7 +2,7 @@
 
 from tandem.keras import backend
 from tandem.keras.ops.family import Family, axes, result_type, spec, storage_dtype, tensor, to_float, to_narrow_float
-from tandem.ops import array_reduce, reduce
+from tandem.ops import array_reduce, reduce, statistics
 
 NAMES = Family()
 
@@ -43,7 +43,7 @@ _PLAIN = [
 
 def _plain(function, prepare):
     def compute(x, axis=None, keepdims=False):
-        return function(prepare(tensor(x)), axes(axis), keepdims)
+        return statistics.over(function, prepare(tensor(x)), axes(axis), keepdims)
 
     return compute
 
@@ -58,14 +58,14 @@ for _name, _class, _function, _prepare in _PLAIN:
 def sum_(x, axis=None, keepdims=False):
     """The sum over axes; bools and small integers in int32."""
     x = tensor(x)
-    return reduce.sum(x, axes(axis), keepdims, dtype=_sum_dtype(x))
+    return statistics.over(reduce.sum, x, axes(axis), keepdims, dtype=_sum_dtype(x))
 
 
 @NAMES.op("Nansum")
 def nansum(x, axis=None, keepdims=False):
     """The sum over axes, NaN as 0."""
     x = tensor(x)
-    return reduce.nansum(x, axes(axis), keepdims, dtype=_sum_dtype(x))
+    return statistics.over(reduce.nansum, x, axes(axis), keepdims, dtype=_sum_dtype(x))
 
 
 def _product_dtype(x, dtype):
@@ -76,14 +76,14 @@ def _product_dtype(x, dtype):
 def prod(x, axis=None, keepdims=False, dtype=None):
     """The product over axes; bools and small integers in int32."""
     x = tensor(x)
-    return reduce.prod(x, axes(axis), keepdims, dtype=_product_dtype(x, dtype))
+    return statistics.over(reduce.prod, x, axes(axis), keepdims, dtype=_product_dtype(x, dtype))
 
 
 @NAMES.op("Nanprod")
 def nanprod(x, axis=None, keepdims=False):
     """The product over axes, NaN as 1."""
     x = tensor(x)
-    return reduce.nanprod(x, axes(axis), keepdims, dtype=_product_dtype(x, None))
+    return statistics.over(reduce.nanprod, x, axes(axis), keepdims, dtype=_product_dtype(x, None))
 
 
 def _running_dtype(x, dtype):
@@ -128,7 +128,7 @@ def _extreme(name, function):
                 raise ValueError(f"Cannot compute the {name} of an empty tensor.")
             if axis is None:
                 return tensor(initial)
-        y = function(x, axes(axis), keepdims)
+        y = statistics.over(function, x, axes(axis), keepdims)
         return y if initial is None else array_reduce.limited(y, initial, name)
 
     return compute

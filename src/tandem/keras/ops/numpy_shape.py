@@ -219,7 +219,6 @@ def _stack_spec(x, axis=0):
     for one in xs[1:]:
         if len(one.shape) != len(sizes) or any(a != b and None not in (a, b) for a, b in zip(one.shape, sizes)):
             raise ValueError(f"The values to stack must have the same shape. Received: {[one.shape for one in xs]}")
-        sizes = [b if a is None else a for a, b in zip(sizes, one.shape)]
     sizes.insert(axis % (len(sizes) + 1), len(xs))
     return spec(sizes, _joined_dtype(xs))
 

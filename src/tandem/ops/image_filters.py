@@ -1,0 +1,99 @@
+"""Filters of images (N, H, W, C): blur, edges, structural similarity, patches; colour spaces."""
+
+import torch
+
+from tandem.ops import conv
+
+
+def _bell(size, sigma, like):
+    """A normal density at `size` points about the middle, summing to 1."""
+    place = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
+    values = torch.exp(-0.5 * (place / sigma).square())
+    return values / values.sum()
+
+
+def _each_channel(x, kernel, padding):
+    """Every channel of x (N, H, W, C) filtered by one kernel (h, w)."""
+    window = kernel.reshape(*kernel.shape, 1, 1).expand(*kernel.shape, x.shape[-1], 1)
+    return conv.depthwise_conv(x, window, padding=padding)
+
+
+def gaussian_blur(x, size, sigma):
+    """The images with a normal density for a kernel, zeros around them; size, sigma: (vertical, horizontal)."""
+    kernel = torch.outer(_bell(size[0], sigma[0], x), _bell(size[1], sigma[1], x))
+    return _each_channel(x, kernel, "same")
+
+
+def sobel(x):
+    """The derivatives down and to the right, (N, H, W, C, 2), zeros around the images."""
+    down = torch.tensor([[-1.0, -2.0, -1.0], [0.0, 0.0, 0.0], [1.0, 2.0, 1.0]], dtype=x.dtype, device=x.device)
+    return torch.stack([_each_channel(x, down, "same"), _each_channel(x, down.T, "same")], -1)
+
+
+def similarity(a, b, highest, size, sigma, k1, k2):
+    """The mean structural similarity of images, (N,) (Wang et al., 2004)."""
+    bell = _bell(size, sigma, a)
+    kernel = torch.outer(bell, bell)
+    c1, c2 = (k1 * highest) ** 2, (k2 * highest) ** 2
+    mean_a, mean_b = _each_channel(a, kernel, "valid"), _each_channel(b, kernel, "valid")
+    squares = _each_channel(a * a, kernel, "valid") + _each_channel(b * b, kernel, "valid")
+    products = _each_channel(a * b, kernel, "valid")
+    both = mean_a * mean_b
+    means = mean_a.square() + mean_b.square()
+    found = (2 * both + c1) / (means + c1) * (2 * (products - both) + c2) / (squares - means + c2)
+    return found.mean(tuple(range(1, a.dim())))
+
+
+def patches(x, size, stride, dilation, padding):
+    """Windows of images (N, *spatial, C) in place of the channels: (N, *places, window * C), row by row.
+
+    padding: "valid" or "same" (zeros).
+    """
+    channels = x.shape[-1]
+    window = 1
+    for one in size:
+        window *= one
+    work = x if x.is_floating_point() else x.float()
+    kernel = torch.eye(window * channels, dtype=work.dtype, device=x.device)
+    kernel = kernel.reshape(*size, channels, window * channels)
+    return conv.conv(work, kernel, stride=stride, padding=padding, dilation=dilation).to(x.dtype)
+
+
+# --- colour spaces ---------------------------------------------------------------------------------------------------
+
+
+def grayscale(x):
+    """``0.2989 R + 0.587 G + 0.114 B``: (..., 1)."""
+    weights = torch.tensor([0.2989, 0.587, 0.114], device=x.device)
+    work = x if x.is_floating_point() else x.float()
+    y = (work * weights.to(work.dtype)).sum(-1, keepdim=True)
+    return y.to(x.dtype)
+
+
+def to_hsv(x):
+    """(hue, saturation, value), each from 0 to 1, of (red, green, blue) in the last axis."""
+    red, green, blue = x.unbind(-1)
+    value, lowest = x.amax(-1), x.amin(-1)
+    spread = value - lowest
+    safe = torch.where(spread > 0, spread, 1)
+    hue = torch.where(
+        red == value,
+        (green - blue) / safe,
+        torch.where(green == value, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    hue = torch.where(spread > 0, hue / 6, 0)
+    saturation = torch.where(value > 0, spread / torch.where(value > 0, value, 1), 0)
+    return torch.stack([torch.remainder(hue, 1), saturation, value], -1)
+
+
+def from_hsv(x):
+    """(red, green, blue) of (hue, saturation, value)."""
+    hue, saturation, value = x.unbind(-1)
+    turn = hue * 6
+    parts = [(turn - 3).abs() - 1, 2 - (turn - 2).abs(), 2 - (turn - 4).abs()]
+    return torch.stack([value * (1 + saturation * (part.clamp(0, 1) - 1)) for part in parts], -1)
+
+
+def scaled(x, factor):
+    """The two channels of x (N, H, W, 2), each times a factor."""
+    return tuple((x * factor).unbind(-1))
