@@ -9,6 +9,7 @@ __version__ = "3.15.1"
 # Namespaces, each a module or package of this folder.
 _NAMESPACES = (
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",
@@ -30,6 +31,7 @@ _NAMESPACES = (
     "saving",
     "tree",
     "utils",
+    "wrappers",
 )
 # Names of this namespace itself, and the modules that hold them.
 _HOME = {

@@ -455,11 +455,16 @@ class Layer(Ownership, Weights, Configurable, Module, Operation):
     # --- losses ----------------------------------------------------------------------------------------------------
     _losses_are_used = False
 
-    def add_loss(self, loss):
-        """Add a scalar tensor (or several in a list) to `losses`, for this call. Raises ValueError for what is no
-        tensor.
+    def add_loss(self, loss, inputs=None):
+        """Add a scalar tensor (or several in a list) to `losses`, for this call; of a functional model's symbolic
+        values, for all its calls. inputs: Keras 2's, without meaning. Raises ValueError for what is no tensor.
         """
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            if isinstance(value, KerasTensor):
+                from tandem.keras.legacy import graph_losses
+
+                graph_losses.add(self, value, graph_losses.AddLoss())
+                continue
             if not tensors.is_tensor(value):
                 raise ValueError(
                     "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor input. "

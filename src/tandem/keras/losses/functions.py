@@ -3,7 +3,9 @@
 from functools import wraps
 
 from tandem.core.errors import explain
+from tandem.core.graph import Symbolic
 from tandem.keras import config, tensors
+from tandem.keras.legacy.k_nodes import apply
 from tandem.keras.losses.loss import same_rank
 from tandem.ops import losses as rules
 
@@ -32,6 +34,8 @@ def _loss(rule, ranks=True, counts=None):
 
         @wraps(prepare)
         def function(y_true, y_pred, *args, **kwargs):
+            if isinstance(y_pred, Symbolic) or isinstance(y_true, Symbolic):
+                return apply(function, y_true, y_pred, *args, **kwargs)
             return run(y_true, y_pred, "none", args, kwargs)
 
         def mean(y_true, y_pred, *args, **kwargs):

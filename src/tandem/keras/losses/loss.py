@@ -6,6 +6,8 @@ import torch
 from tandem.core import arrays, dtypes
 from tandem.core.errors import explain, suggest
 from tandem.keras import config, dtype_policies, tensors
+from tandem.keras.legacy.k_nodes import apply
+from tandem.keras.symbolic import any_symbolic
 from tandem.ops import losses as rules
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -48,6 +50,8 @@ class Loss:
         y_true, y_pred: tensors (or trees of them, where `call` takes trees); sample_weight: one weight to a sample or
         to a value of the loss. A mask that travels with y_pred leaves values out.
         """
+        if any_symbolic((y_true, y_pred)):
+            return apply(self, y_true, y_pred, sample_weight)
         mask = tensors.get_mask(y_pred)
         y_true = map_values(self._target, y_true)
         y_pred = map_values(self._prediction, y_pred)

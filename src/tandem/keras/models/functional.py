@@ -41,6 +41,7 @@ class Functional(Model):
     _depths: dict
     _operations: list
     _overrides_training: bool
+    _ancillary: tuple = ()  # values that are computed besides the outputs: losses and metrics that were added
 
     def __new__(cls, *args, **kwargs):
         return Layer.__new__(cls, *args, **kwargs)
@@ -87,11 +88,23 @@ class Functional(Model):
         own["_inputs"], own["_outputs"] = tree.flatten(inputs), tree.flatten(outputs)
         _check_connected(own["_inputs"], own["_outputs"])
         self._wrap_foreign()
-        own["_graph"] = graph.Graph(own["_inputs"], outputs)
+        own["_graph"] = graph.Graph(own["_inputs"], [outputs, self._ancillary])
+        own["_graph"].outputs = outputs
         own["_overrides_training"] = any("training" in node.kwargs for node in own["_graph"].nodes)
-        own["_nodes"], own["_depths"] = ordered_nodes(own["_inputs"], own["_outputs"])
+        own["_nodes"], own["_depths"] = ordered_nodes(own["_inputs"], [*own["_outputs"], *self._ancillary])
         own["_operations"] = operations_of(own["_nodes"])
         own["_is_plain_input"] = isinstance(inputs, KerasTensor)
+
+    def _add_ancillary(self, value):
+        """Compute `value`, a symbolic value of the graph, in each call: a layer on the way keeps it."""
+        own = self.__dict__
+        own["_ancillary"] = (*self._ancillary, value)
+        self._connect(self._inputs_struct, self._outputs_struct)
+        for operation in own["_operations"]:
+            if isinstance(operation, Layer) and not any(operation is layer for layer in self._layers):
+                self._layers.append(operation)
+                self._modules[key_of(operation, self._modules)] = operation
+        self._count_mutation()
 
     def __getstate__(self):
         from tandem.keras.models.packing import pack
@@ -99,7 +112,8 @@ class Functional(Model):
         state = super().__getstate__()
         for name in _OF_THE_GRAPH:
             state.pop(name, None)
-        state["_packed"] = pack(self._inputs_struct, self._outputs_struct)
+        state.pop("_ancillary", None)
+        state["_packed"] = pack(self._inputs_struct, [self._outputs_struct, list(self._ancillary)])
         return state
 
     def __setstate__(self, state):
@@ -108,13 +122,15 @@ class Functional(Model):
         state = dict(state)
         packed = state.pop("_packed")
         super().__setstate__(state)
-        self._connect(*unpack(*packed))
+        inputs, (outputs, ancillary) = unpack(*packed)
+        self.__dict__["_ancillary"] = tuple(ancillary)
+        self._connect(inputs, outputs)
 
     def _wrap_foreign(self):
         """Give each operation that is not Keras's (a Gluon block, a plain module) a layer that stands for it."""
         from tandem.keras.layers.torch_module import layer_for
 
-        for node in graph.Graph(self._inputs, self._outputs).nodes:
+        for node in graph.Graph(self._inputs, [self._outputs, self._ancillary]).nodes:
             if not isinstance(node.operation, Operation):
                 node.operation = layer_for(node.operation)
                 node.number = len(node.operation._inbound_nodes)

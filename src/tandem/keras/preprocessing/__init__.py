@@ -1,10 +1,10 @@
-"""`keras.preprocessing`: Keras 2's helpers for images and sequences."""
+"""`keras.preprocessing`: Keras 2's helpers for images, sequences and text."""
 
 import importlib
 
 from tandem.keras.missing import absent
 
-_MODULES = ("image", "sequence")
+_MODULES = ("image", "sequence", "text")
 
 __all__ = [*_MODULES]
 
