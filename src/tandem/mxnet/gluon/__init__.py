@@ -12,7 +12,7 @@ _INDEX = {
     "HybridBlock": ("block", "HybridBlock"),
     "Parameter": ("parameter", "Parameter"),
     "ParameterDict": ("parameter", "ParameterDict"),
-    "SymbolBlock": ("block", "SymbolBlock"),
+    "SymbolBlock": ("symbol_block", "SymbolBlock"),
     "Trainer": ("trainer", "Trainer"),
     "block": ("block", None),
     "contrib": ("contrib", None),

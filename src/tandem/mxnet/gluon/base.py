@@ -345,7 +345,13 @@ class Block(Module):
                 return self._call_symbolic(type(leaf), args, kwargs)
         if any(isinstance(leaf, torch.Tensor) for leaf in leaves):
             return self._call_tensors(args, kwargs)
+        if any(hasattr(leaf, "list_outputs") for leaf in leaves):
+            return self._call_symbols(args, kwargs)
         return self._run(args, kwargs)
+
+    def _call_symbols(self, args, kwargs):
+        """A call with symbols of `mx.sym`."""
+        return self.forward(*args, **kwargs)
 
     def _run(self, args, kwargs):
         for hook in self._forward_pre_hooks.values():

@@ -18,7 +18,7 @@ from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 _scope = scope._current
 _modes = torch._C._len_torch_dispatch_stack
 
-__all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]
+__all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 class HybridBlock(Block):
@@ -72,6 +72,9 @@ class HybridBlock(Block):
     def _call_hybrid(self, replay, args, kwargs):
         """The computation of a hybridized block: recorded, and replayed once it is known."""
         if replay is None:
+            from tandem.mxnet.gluon import symbol_block
+
+            symbol_block.remember(self, args)
             with scope.eagerly():  # the blocks in it are part of its recording
                 outputs = self.forward(*args, **kwargs)
             if not any(parameter._deferred_init for parameter in self.collect_params().values()):
@@ -267,40 +270,27 @@ class HybridBlock(Block):
         self(x, *args)
 
     def export(self, path, epoch=0, remove_amp_cast=True):
-        """Write the computation as `path-symbol.json` and the parameters as `path-0000.params`.
+        """Write the computation as `path-symbol.json` and the parameters as `path-0000.params`, as MXNet has them.
 
-        Raises Unsupported: there are no symbols yet.
+        The block has been hybridized and run before, so that its inputs are known.
+        Raises RuntimeError otherwise.
         """
-        raise Unsupported(
-            explain(
-                "export() needs mx.sym, which is not there yet",
-                hint="save_parameters() writes the parameters in MXNet's format.",
-            )
-        )
+        from tandem.mxnet.gluon import symbol_block
+
+        return symbol_block.export(self, path, epoch, remove_amp_cast)
+
+    def _call_symbols(self, args, kwargs):
+        from tandem.mxnet.gluon import symbol_block
+
+        return symbol_block.call(self, args, kwargs)
 
 
-class SymbolBlock(HybridBlock):
-    """A block made from a Symbol, which is not there yet: making one raises Unsupported."""
+def __getattr__(name):
+    if name == "SymbolBlock":
+        from tandem.mxnet.gluon.symbol_block import SymbolBlock
 
-    def __init__(self, outputs, inputs, params=None):
-        raise _no_symbols("SymbolBlock")
-
-    @staticmethod
-    def imports(symbol_file, input_names, param_file=None, ctx=None, allow_missing=False, ignore_extra=False):
-        """A block from `-symbol.json` and `.params` files.
-
-        Raises Unsupported: there are no symbols yet.
-        """
-        raise _no_symbols("SymbolBlock.imports")
-
-
-def _no_symbols(what):
-    return Unsupported(
-        explain(
-            f"{what} needs mx.sym, which is not there yet",
-            hint="A Gluon model of the same structure can load the .params file with load_parameters().",
-        )
-    )
+        return SymbolBlock
+    raise AttributeError(name)
 
 
 def _first_array(args):

@@ -495,8 +495,23 @@ class Parameter(Holder):
         return data[0].copy() if len(data) == 1 else sum(data[1:], data[0]) / len(data)
 
     def var(self):
-        """The symbol that stands for this parameter."""
-        raise Unsupported(explain(f"Parameter '{self.name}' has no symbol yet: mx.sym is not there"))
+        """The symbol that stands for this parameter, always the same."""
+        found = self.__dict__.get("_var")
+        if found is None:
+            from tandem.mxnet import symbol
+
+            init = self.init if self.init is None or isinstance(self.init, str) else initializer.create(self.init)
+            found = symbol.var(
+                self.name,
+                shape=self.shape,
+                dtype=self.dtype,
+                lr_mult=self.lr_mult,
+                wd_mult=self.wd_mult,
+                init=init,
+                stype=self._stype,
+            )
+            self.__dict__["_var"] = found
+        return found
 
     def row_sparse_data(self, row_id):
         """The row_sparse array on row_id's context, with the rows of these numbers.

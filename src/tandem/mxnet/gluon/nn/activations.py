@@ -30,7 +30,7 @@ class Activation(HybridBlock):
     def hybrid_forward(self, F, x):
         """act(x)."""
         if self._act_type in _OWN or not extensions.is_activation(self._act_type):
-            return F.Activation(x, act_type=self._act_type)
+            return F.Activation(x, act_type=self._act_type, name="fwd")
         return extensions.activate(self._act_type, x, self._axis)
 
 
@@ -50,7 +50,7 @@ class LeakyReLU(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """max(x, 0) + alpha·min(x, 0)."""
-        return F.LeakyReLU(x, act_type="leaky", slope=self._alpha)
+        return F.LeakyReLU(x, act_type="leaky", slope=self._alpha, name="fwd")
 
     def __repr__(self):
         return f"{type(self).__name__}({self._alpha})"
@@ -71,7 +71,7 @@ class PReLU(HybridBlock):
 
     def hybrid_forward(self, F, x, alpha):
         """max(x, 0) + alpha·min(x, 0)."""
-        return F.LeakyReLU(x, gamma=alpha, act_type="prelu")
+        return F.LeakyReLU(x, gamma=alpha, act_type="prelu", name="fwd")
 
 
 class ELU(HybridBlock):
@@ -83,7 +83,7 @@ class ELU(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """elu(x)."""
-        return F.LeakyReLU(x, act_type="elu", slope=self._alpha)
+        return F.LeakyReLU(x, act_type="elu", slope=self._alpha, name="fwd")
 
 
 class SELU(HybridBlock):
@@ -91,7 +91,7 @@ class SELU(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """selu(x)."""
-        return F.LeakyReLU(x, act_type="selu")
+        return F.LeakyReLU(x, act_type="selu", name="fwd")
 
 
 class GELU(HybridBlock):
@@ -99,7 +99,7 @@ class GELU(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """gelu(x)."""
-        return F.LeakyReLU(x, act_type="gelu")
+        return F.LeakyReLU(x, act_type="gelu", name="fwd")
 
 
 class Swish(HybridBlock):

@@ -71,7 +71,9 @@ class Dense(HybridBlock):
 
     def hybrid_forward(self, F, x, weight, bias=None):
         """act(x·Wᵀ + b)."""
-        y = F.FullyConnected(x, weight, bias, no_bias=bias is None, num_hidden=self._units, flatten=self._flatten)
+        y = F.FullyConnected(
+            x, weight, bias, no_bias=bias is None, num_hidden=self._units, flatten=self._flatten, name="fwd"
+        )
         return y if self.act is None else self.act(y)
 
     def __repr__(self):
@@ -92,7 +94,7 @@ class Dropout(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """dropout(x)."""
-        return F.Dropout(x, p=self._rate, axes=self._axes) if self._rate > 0 else F.identity(x)
+        return F.Dropout(x, p=self._rate, axes=self._axes, name="fwd") if self._rate > 0 else F.identity(x)
 
     def __repr__(self):
         return f"{type(self).__name__}(p = {self._rate}, axes={self._axes})"
@@ -176,7 +178,7 @@ class _BatchNorm(HybridBlock):
 
     def hybrid_forward(self, F, x, gamma, beta, running_mean, running_var):
         """gamma·(x − mean)/√(var + eps) + beta, and in training an update of the running statistics."""
-        y = F.BatchNorm(x, gamma, beta, running_mean, running_var, **self._kwargs)
+        y = F.BatchNorm(x, gamma, beta, running_mean, running_var, name="fwd", **self._kwargs)
         return F.relu(y) if self._fused_relu else y
 
     def __repr__(self):
@@ -228,7 +230,7 @@ class Embedding(HybridBlock):
 
     def hybrid_forward(self, F, x, weight):
         """weight[x]."""
-        return F.Embedding(x, weight, **self._kwargs)
+        return F.Embedding(x, weight, name="fwd", **self._kwargs)
 
     def __repr__(self):
         return "{}({input_dim} -> {output_dim}, {dtype})".format(type(self).__name__, **self._kwargs)

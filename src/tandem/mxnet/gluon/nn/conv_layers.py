@@ -133,7 +133,7 @@ class _Conv(HybridBlock):
 
     def hybrid_forward(self, F, x, weight, bias=None):
         """act(convolution(x))."""
-        y = getattr(F, self._op_name)(x, weight, bias, **self._kwargs)
+        y = getattr(F, self._op_name)(x, weight, bias, name="fwd", **self._kwargs)
         return y if self.act is None else self.act(y)
 
     def _alias(self):
@@ -302,7 +302,7 @@ class _Pooling(HybridBlock):
 
     def hybrid_forward(self, F, x):
         """pool(x)."""
-        return F.Pooling(x, **self._kwargs)
+        return F.Pooling(x, name="fwd", **self._kwargs)
 
     def _alias(self):
         return "pool"
