@@ -216,10 +216,11 @@ class Reader:
 
 def _stored(path, groups):
     """A `Store` to read from. groups: the group that holds each key."""
-    return Store(path, read=lambda _, key: _array(groups[key], key), keys=groups)
+    return Store(path, read=lambda _, key: array_of(groups[key], key), keys=groups)
 
 
-def _array(group, key):
+def array_of(group, key):
+    """An array of a group; a bfloat16 one is a torch tensor."""
     array = group.array(key)
     if group[key].attributes.get("dtype") == "bfloat16" and array.dtype == np.uint16:
         import torch

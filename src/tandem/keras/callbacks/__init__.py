@@ -1,5 +1,6 @@
 """Callbacks: what is called at the edges of training, epochs and batches."""
 
+from tandem.keras.callbacks.backup import BackupAndRestore
 from tandem.keras.callbacks.callback import Callback, History, LambdaCallback, LearningRateScheduler, TerminateOnNaN
 from tandem.keras.callbacks.callback_list import CallbackList
 from tandem.keras.callbacks.files import CSVLogger, ModelCheckpoint
@@ -9,6 +10,7 @@ from tandem.keras.callbacks.progbar_logger import ProgbarLogger
 from tandem.keras.missing import absent
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

@@ -96,7 +96,9 @@ def _object(config, old):
 
 
 def _kept(config):
-    return {key: value for key, value in config.items() if key not in ("registered_name", "module")}
+    """What stays beside class and config: where its own classes are, each Keras knows."""
+    own = ("module", "build_config", "compile_config", "shared_object_id")
+    return {key: value for key, value in config.items() if key not in own and (key != "registered_name" or value)}
 
 
 def _layer(config, old):
@@ -197,8 +199,9 @@ def _sequential(inner, old):
 
 
 def _functional(inner, old):
-    layers = []
-    for item in inner["layers"]:
+    layers, items = [], inner["layers"]
+    _renumber(inner, items)
+    for item in items:
         layer = _object({key: value for key, value in item.items() if key != "inbound_nodes"}, old)
         layer["config"].pop("batch_input_shape", None)
         nodes = [_node(node) for node in item.get("inbound_nodes", [])]
@@ -212,6 +215,28 @@ def _functional(inner, old):
         "input_layers": _ends(inner["input_layers"]),
         "output_layers": _ends(inner["output_layers"]),
     }
+
+
+def _renumber(inner, items):
+    """Count the uses of a layer from 0: a model inside had one of its own before those that the config lists."""
+    uses = {item.get("name", item["config"].get("name")): max(len(item.get("inbound_nodes", [])), 1) for item in items}
+    found = []
+
+    def visit(value):
+        if _is_tensor(value):
+            found.append(value)
+            visit(value[3:])
+        elif isinstance(value, (list, dict)):
+            for part in value.values() if isinstance(value, dict) else value:
+                visit(part)
+
+    visit([item.get("inbound_nodes", []) for item in items])
+    visit([inner["input_layers"], inner["output_layers"]])
+    last = {}
+    for where in found:
+        last[where[0]] = max(last.get(where[0], 0), where[1])
+    for where in found:
+        where[1] -= max(0, last[where[0]] - uses.get(where[0], 1) + 1)
 
 
 def _ends(tree):
@@ -273,11 +298,23 @@ def compile_arguments(config, version="2"):
     }
 
 
+def compile_arguments_of_zip(config):
+    """The arguments of `compile` that the "compile_config" of a `.keras` file of Keras 2 stands for."""
+    config = {key: value for key, value in config.items() if value is not None}
+    found = compile_arguments({**config, "optimizer_config": config.get("optimizer")})
+    for name in ("run_eagerly", "steps_per_execution"):
+        if name in config:
+            found[name] = config[name]
+    return found
+
+
 def _optimizer(config):
     from tandem.keras import optimizers
 
     if config is None:
         return "rmsprop"
+    if isinstance(config, str):
+        return config
     name, inner = config["class_name"].rsplit(">", 1)[-1], dict(config.get("config") or {})
     if registry.get_registered_object(config["class_name"]) is None:
         if "lr" in inner:

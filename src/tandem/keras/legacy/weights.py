@@ -13,7 +13,7 @@ _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
 def convert(layer, names, arrays, weights):
     """The arrays of `layer`, saved under `names`, in its own form and order.
 
-    weights: the `formats.keras_legacy.Weights` that they are of, which says the version and the backend that wrote them.
+    weights: the `formats.keras_legacy.Weights` that they are of, which says what wrote them.
     """
     kind, arrays = _kind(layer), list(arrays)
     if kind == "Bidirectional":
@@ -78,7 +78,7 @@ def _of_keras_1(layer, kind, arrays):
 
 
 def _of_cudnn(kind, layer, arrays):
-    """The arrays of CuDNNLSTM and CuDNNGRU, which had each gate's matrices turned and two biases one after the other."""
+    """Those of CuDNNLSTM and CuDNNGRU, which had each gate's matrices turned, and two biases in a row."""
     gates = _GATES[kind]
     if len(arrays) != 3 or arrays[2].shape != (2 * gates * layer.units,):
         return arrays
@@ -107,9 +107,9 @@ def optimizer_state(optimizer, names, arrays):
     the file has none. Raises ValueError where the slots do not fit.
     """
     own = optimizer.variables
-    if len(own) == len(arrays) and all(tuple(v.shape) == a.shape for v, a in zip(own, arrays)):
-        if not any(name.endswith(":0") for name in names):
-            return list(arrays)
+    fits = len(own) == len(arrays) and all(tuple(v.shape) == a.shape for v, a in zip(own, arrays))
+    if fits and not any(name.endswith(":0") for name in names):
+        return list(arrays)
     counter, scalars, slots = None, [], []
     for name, array in zip(names, arrays):
         if _is_counter(name):

@@ -195,7 +195,7 @@ class Model(Trainer, Layer):
         """Set variables from nested dicts such as `get_state_tree` gives: paths that it lacks are passed over."""
         from tandem.keras.saving import state_tree as trees
 
-        trees.set(self, state_tree)
+        trees.assign(self, state_tree)
 
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Not supported yet."""

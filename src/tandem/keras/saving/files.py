@@ -10,8 +10,9 @@ import zipfile
 
 from tandem.core.errors import Unsupported, explain, warn
 from tandem.formats import keras_archive, keras_hdf5, keras_weights
+from tandem.formats.limits import LARGEST_CONFIG
 from tandem.formats.saving import atomic_write
-from tandem.keras.saving import legacy_h5, python_code, sharing, state
+from tandem.keras.saving import legacy_h5, python_code, registry, sharing, state
 from tandem.keras.saving.serialization import deserialize_keras_object, serialize_keras_object
 from tandem.keras.utils.messages import may_overwrite
 
@@ -42,13 +43,16 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     form = kwargs.pop("save_format", None)
     for name in ("signatures", "options", "save_traces"):
         if kwargs.get(name) is not None and name != "save_traces":
-            raise Unsupported(explain(f"`{name}` belongs to SavedModel, which is not written", given=f"{name}={kwargs[name]}"))
+            raise Unsupported(
+                explain(f"`{name}` belongs to SavedModel, which is not written", given=f"{name}={kwargs[name]}")
+            )
         kwargs.pop(name, None)
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
     if not model.built:
         warn(
-            "You are saving a model that has not yet been built. It might not contain any weights yet. Consider building "
+            "You are saving a model that has not yet been built. It might not contain any weights yet. Consider "
+            "building "
             "the model first by calling it on some data."
         )
     if hasattr(filepath, "write"):
@@ -67,7 +71,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     elif zipped is False:
         if path.endswith(".keras"):
             raise ValueError(
-                f"When using `zipped=False`, the `filepath` argument should not end in `.keras`. Received: filepath={path}"
+                "When using `zipped=False`, the `filepath` argument should not end in `.keras`. Received: "
+                f"filepath={path}"
             )
         _write_folder(model, path, include_optimizer)
     elif path.endswith(".keras") or form == "keras":
@@ -161,15 +166,14 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, **kw
             return _read_folder(path, custom_objects, compile, safe_mode)
         raise ValueError(
             f"File format not supported: filepath={path}. A folder is read where it has a `config.json`, as "
-            "`model.save(path, zipped=False)` writes it. TensorFlow's SavedModel is not read: load it where it was made and "
+            "`model.save(path, zipped=False)` writes it. TensorFlow's SavedModel is not read: load it where it was "
+            "made and "
             "save it as `.keras`."
         )
     if not os.path.exists(path):
         if path.endswith(H5_SUFFIXES):
             raise FileNotFoundError(2, "Unable to open file", path)
-        raise ValueError(
-            f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` zip file."
-        )
+        raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` zip file.")
     # What a file is, it says itself: Keras 2 wrote HDF5 under any name.
     if keras_hdf5.is_hdf5(path):
         return legacy_h5.load_model(path, custom_objects, compile, safe_mode)
@@ -183,41 +187,76 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, **kw
     )
 
 
-def _from_config(config, custom_objects, compile, safe_mode):
+def _from_config(config, metadata, custom_objects, compile, safe_mode):
+    """The model of a config, without its weights."""
     from tandem.keras.layers.base import Layer
+    from tandem.keras.legacy import configs
 
-    config = dict(config)
+    config, training = dict(config), None
     if not compile:
         config["compile_config"] = None
-    with sharing.ObjectSharingScope(), python_code.SafeModeScope(safe_mode):
+    scopes = sharing.ObjectSharingScope(), python_code.SafeModeScope(safe_mode)
+    with scopes[0], scopes[1], registry.CustomObjectScope(custom_objects):
+        if _of_keras_2(metadata):
+            training = config.get("compile_config")
+            config = configs.modern(config)
         model = deserialize_keras_object(config, custom_objects, safe_mode)
-    if not isinstance(model, Layer):
-        raise ValueError(explain("The file's config is not that of a model", expected="a model", given=repr(model)))
+        if not isinstance(model, Layer):
+            raise ValueError(explain("The file's config is not that of a model", expected="a model", given=repr(model)))
+        if training:
+            model.compile(**configs.compile_arguments_of_zip(training))
+            if model.built and model.optimizer is not None:
+                model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _of_keras_2(metadata):
+    return isinstance(metadata, dict) and str(metadata.get("keras_version", "3")).startswith("2.")
+
+
+def _load_state(model, root, assets, metadata):
+    weights = keras_weights.Reader(root)
+    optimizer = getattr(model, "optimizer", None)
+    if not _of_keras_2(metadata) or optimizer is None:
+        state.load(model, weights, _finder(assets))
+        return
+    state.load(model, weights, _finder(assets), skip=(optimizer,))
+    store = weights.get("optimizer")
+    arrays = [store[str(number)] for number in range(len(store))]
+    if arrays:
+        names = ["iteration:0"] + ["slot:0"] * (len(arrays) - 1)
+        legacy_h5.set_optimizer(model, names, arrays)
 
 
 def _read_archive(source, custom_objects, compile, safe_mode):
     with keras_archive.Archive(source) as archive:
-        model = _from_config(archive.config(), custom_objects, compile, safe_mode)
+        metadata = archive.metadata()
+        model = _from_config(archive.config(), metadata, custom_objects, compile, safe_mode)
         with archive.weights() as weights, archive.assets() as assets:
             if weights is None:
                 raise ValueError(
                     explain("The file holds no weights", expected=keras_archive.WEIGHTS, given=sorted(archive.members))
                 )
             with keras_hdf5.reading(weights) as root:
-                state.load(model, keras_weights.Reader(root), _finder(assets))
+                _load_state(model, root, assets, metadata)
     return model
 
 
 def _read_folder(path, custom_objects, compile, safe_mode):
-    name = os.path.join(path, keras_archive.CONFIG)
-    with open(name, "rb") as file:
-        config = keras_archive.parse_json(file.read(), name, "the config")
-    model = _from_config(config, custom_objects, compile, safe_mode)
+    config, metadata = (_json_of(path, name) for name in (keras_archive.CONFIG, keras_archive.METADATA))
+    model = _from_config(config, metadata, custom_objects, compile, safe_mode)
     assets = os.path.join(path, keras_archive.ASSETS)
     with keras_hdf5.reading(os.path.join(path, keras_archive.WEIGHTS)) as root:
-        state.load(model, keras_weights.Reader(root), _finder(assets if os.path.isdir(assets) else None))
+        _load_state(model, root, assets if os.path.isdir(assets) else None, metadata)
     return model
+
+
+def _json_of(folder, name):
+    path = os.path.join(folder, name)
+    if name == keras_archive.METADATA and not os.path.exists(path):
+        return {}
+    with open(path, "rb") as file:
+        return keras_archive.parse_json(file.read(LARGEST_CONFIG), path, "the config")
 
 
 def _finder(root):
@@ -239,8 +278,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
 
     filepath: ends in ".weights.h5"; with another ".h5" or ".hdf5" it is written as Keras 2 did, layer by layer;
     overwrite: whether a file that is there is replaced without asking; max_shard_size: of each file in GiB: several
-    files are written, and an index under `filepath`, which then ends in ".weights.json"; objects_to_skip: layers and the
-    like that are left out. Raises ValueError for another suffix, and for a model that is not built.
+    files are written, and an index under `filepath`, which then ends in ".weights.json"; objects_to_skip: layers that
+    are left out. Raises ValueError for another suffix, and for a model that is not built.
     """
     skip = kwargs.pop("objects_to_skip", None) or ()
     form = kwargs.pop("save_format", None)
@@ -250,7 +289,7 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
     path = _local(filepath)
     if max_shard_size is not None and not path.endswith(("weights.h5", "weights.json")):
         raise ValueError(
-            "The filename must end in `.weights.json` when `max_shard_size` is specified. " f"Received: filepath={path}"
+            f"The filename must end in `.weights.json` when `max_shard_size` is specified. Received: filepath={path}"
         )
     old = not path.endswith(".weights.h5") and (path.endswith(H5_SUFFIXES) or form in ("h5", "hdf5"))
     if max_shard_size is None and not old and not path.endswith(".weights.h5"):
@@ -259,7 +298,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         return
     if not model.built:
         raise ValueError(
-            "You are saving a model that has not yet been built. Try building the model first by calling it on some data "
+            "You are saving a model that has not yet been built. Try building the model first by calling it on some "
+            "data "
             "or by using `build()`."
         )
     if max_shard_size is not None:
@@ -288,7 +328,8 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
     path = _local(filepath)
     if not model.built:
         raise ValueError(
-            "You are loading weights into a model that has not yet been built. Try building the model first by calling it "
+            "You are loading weights into a model that has not yet been built. Try building the model first by "
+            "calling it "
             "on some data or by using `build()`."
         )
     if path.endswith(".weights.json"):
@@ -306,7 +347,8 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
         return
     if not path.endswith(H5_SUFFIXES) and not keras_hdf5.is_hdf5(path):
         raise ValueError(
-            f"File format not supported: filepath={path}. Keras 3 only supports V3 `.keras` files, `.weights.h5` files, "
+            f"File format not supported: filepath={path}. Keras 3 only supports V3 `.keras` files, `.weights.h5` "
+            "files, "
             "legacy H5 format files (`.h5` extension)."
         )
     with keras_hdf5.reading(path) as root:

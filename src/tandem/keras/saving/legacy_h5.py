@@ -97,16 +97,18 @@ def load_model(path, custom_objects=None, compile=True, safe_mode=True):
             return model
         if training is None:
             warn(
-                "No training configuration found in the save file, so the model was *not* compiled. Compile it manually."
+                "No training configuration found in the save file, so the model was *not* compiled. Compile it "
+                "manually."
             )
             return model
         state = keras_legacy.read_optimizer(root)
         if state is not None:
-            _set_optimizer(model, *state)
+            set_optimizer(model, *state)
     return model
 
 
-def _set_optimizer(model, names, arrays):
+def set_optimizer(model, names, arrays):
+    """Set the state of a model's optimizer from arrays under Keras 2's names; a warning where they do not fit."""
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
     try:
@@ -114,7 +116,8 @@ def _set_optimizer(model, names, arrays):
         optimizer.set_weights(ordered)
     except ValueError as error:
         warn(
-            "Error in loading the saved optimizer state. As a result, your model is starting with a freshly initialized "
+            "Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
+            "initialized "
             f"optimizer. ({error})"
         )
 
@@ -141,7 +144,8 @@ def _set_all(model, weights, skip_mismatch=False):
         variables = _in_order(layer)
         if len(arrays) != len(variables):
             raise ValueError(
-                f"Weight count mismatch for layer #{number} (named {layer.name} in the current model, {name} in the save "
+                f"Weight count mismatch for layer #{number} (named {layer.name} in the current model, {name} in the "
+                "save "
                 f"file). Layer expects {len(variables)} weight(s). Received {len(arrays)} saved weight(s)"
             )
         _assign(layer, variables, arrays, f"layer #{number} (named {layer.name})", skip_mismatch)
@@ -189,4 +193,3 @@ def _assign(layer, variables, arrays, what, skip_mismatch):
         variable.assign(array)
     if variables and hasattr(layer, "finalize_state"):
         layer.finalize_state()
-

@@ -73,7 +73,8 @@ def deserialize(inner, safe):
         raise ValueError(
             "Requested the deserialization of a Python lambda. This carries a potential risk of arbitrary code "
             "execution and thus it is disallowed by default. If the script that loads the model also makes it, pass "
-            f"`safe_mode=False` to the loading function, or call `keras.config.enable_unsafe_deserialization()`. {_ADVICE}"
+            "`safe_mode=False` to the loading function, or call `keras.config.enable_unsafe_deserialization()`. "
+            f"{_ADVICE}"
         )
     code = inner.get("code", inner.get("value")) if isinstance(inner, dict) else None
     code = code[0] if isinstance(code, (list, tuple)) and code else code

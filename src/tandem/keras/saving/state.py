@@ -52,6 +52,9 @@ def children(saveable):
     if isinstance(saveable, (Functional, Sequential)):
         # First, so that a subclass's own attributes do not change the paths.
         yield "layers", saveable.layers
+        first = {id(layer) for layer in saveable.layers}
+    else:
+        first = set()
     skipped = next(names for kind, names in _kinds()[1] if isinstance(saveable, kind))
     for name in sorted(dir(saveable), key=lambda name: f"~{name}" if name.startswith("_") else name):
         if name.startswith("__") or name in skipped:
@@ -60,7 +63,8 @@ def children(saveable):
             value = getattr(saveable, name)
         except Exception:  # a property that has no value now
             continue
-        if is_saveable(value) or isinstance(value, (list, dict, tuple)):
+        # torch shows the layers of such a model as attributes too.
+        if id(value) not in first and (is_saveable(value) or isinstance(value, (list, dict, tuple))):
             yield name, value
 
 
@@ -158,7 +162,7 @@ class _Loading:
         if hasattr(saveable, "load_assets") and self.assets is not None:
             error = self._try(saveable.load_assets, self.assets(path)) or error
         if error is not None:
-            self.failed[id(saveable)] = saveable, error
+            self.failed.setdefault(id(saveable), (saveable, error))
             before += 1
         for name, value in children(saveable):
             self.kept.append(value)

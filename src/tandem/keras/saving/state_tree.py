@@ -17,7 +17,9 @@ def get(model, value_format):
     if value_format not in ("backend_tensor", "numpy_array"):
         raise ValueError(
             explain(
-                "Invalid `value_format` argument", expected="'numpy_array' or 'backend_tensor'", given=repr(value_format)
+                "Invalid `value_format` argument",
+                expected="'numpy_array' or 'backend_tensor'",
+                given=repr(value_format),
             )
         )
     return {group: _nested(_variables(model, group), value_format) for group in _GROUPS}
@@ -41,7 +43,7 @@ def _nested(variables, value_format):
     return tree
 
 
-def set(model, tree):
+def assign(model, tree):
     """Set the variables whose paths a tree has; see `Model.set_state_tree`."""
     for group, values in tree.items():
         if group not in _GROUPS:

@@ -126,7 +126,9 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
     function = model.make_train_function() or model.train_function
     if state.phases is not None:
         state.phases.settle()
+    state.initial_epoch = initial_epoch
     callbacks.on_train_begin()
+    initial_epoch = state.initial_epoch  # a callback may go on from where an earlier run ended
     logs, told = None, False
     try:
         for epoch in range(initial_epoch, epochs):

@@ -25,6 +25,7 @@ class State:
         self.backend = None  # what replays the steps; None: what is set for the process
         self.steps_per_execution = 1
         self.stop_training = False
+        self.initial_epoch = 0
         self.history = None
         self.validation_source = None
         self.predicting = threading.RLock()  # what a step gave holds until the next one: one thread at a time

@@ -40,6 +40,7 @@ class Trainer(LegacyTraining):
     stop_training = setting(
         "stop_training", "Set it to True, in a callback, to end `fit` after the current batch or epoch."
     )
+    _initial_epoch = setting("initial_epoch", "The epoch that `fit` begins with; callbacks may set it.")
     history = setting("history", "The `History` of the last `fit`, or None.")
     steps_per_execution = setting("steps_per_execution", "How many batches run between two rounds of callbacks.")
     train_function = setting("train_function", "What runs the training steps: a function of an iterator of batches.")
