@@ -315,8 +315,8 @@ class Executor:
     def reshape(self, partial_shaping=False, allow_up_sizing=False, **kwargs):
         """An executor on inputs of other shapes, by name, that shares the arrays of this one.
 
-        partial_shaping: whether arguments that are not named may change their shape too; allow_up_sizing: whether larger
-        arrays may be made anew. Raises MXNetError for a larger one without that, AssertionError for an unnamed one.
+        partial_shaping: whether arguments that are not named may change their shape too; allow_up_sizing: whether
+        larger arrays may be made anew. Raises MXNetError for a larger one without that, AssertionError for an unnamed one.
         """
         facts = Facts(self._symbol._entries)
         for node in facts.order:

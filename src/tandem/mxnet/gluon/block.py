@@ -18,7 +18,7 @@ from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 _scope = scope._current
 _modes = torch._C._len_torch_dispatch_stack
 
-__all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]  # noqa: F822 (SymbolBlock: on demand)
 
 
 class HybridBlock(Block):

@@ -21,8 +21,9 @@ __all__ = ["SymbolBlock"]
 
 def call(block, args, kwargs):
     """The symbol of a block's outputs for symbols of its inputs."""
-    if type(block).forward is not HybridBlock.forward and not _is_wrapped(block):
-        return block.forward(*args, **kwargs)
+    if type(block).forward is not HybridBlock.forward:
+        with block.name_scope():
+            return block.forward(*args, **kwargs)
     first = next(leaf for leaf in arrays.leaves((args, kwargs)) if isinstance(leaf, Symbol))
     F = symbol if type(first) is Symbol else symbol.numpy_extension.F
     params = {key: parameter.var() for key, parameter in block._reg_params.items()}
@@ -30,11 +31,6 @@ def call(block, args, kwargs):
         params = {key: one.as_np_ndarray() for key, one in params.items()}
     with block.name_scope():
         return block.hybrid_forward(F, *args, **kwargs, **params)
-
-
-def _is_wrapped(block):
-    """Whether the block's own `forward` only arranges arguments for `hybrid_forward`, and takes its parameters so."""
-    return hasattr(block, "_symbolic_arguments")
 
 
 def traced(block):

@@ -265,6 +265,10 @@ def _namespace(kind):
     """See `namespace_of`; `mx.np` is loaded only where its arrays are about."""
     if getattr(kind, "_plain", kind) is NDArray:
         return ndarray
+    if hasattr(kind, "list_outputs"):
+        from tandem.mxnet import symbol
+
+        return symbol if kind is symbol.Symbol else symbol.numpy_extension.F
     from tandem.mxnet.numpy.multiarray import ndarray as numpy_kind
 
     if not issubclass(kind, numpy_kind):

@@ -6,7 +6,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from tandem.core.dtypes import dtype_name, torch_dtype
-from tandem.core.errors import Unsupported, explain
+from tandem.core.errors import explain
 from tandem.core.module import Holder
 from tandem.mxnet import context as contexts
 from tandem.mxnet import gradients, initializer, util
