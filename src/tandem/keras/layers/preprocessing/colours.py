@@ -129,7 +129,7 @@ class RandomHue(_Factor):
 class RandomSaturation(_Factor):
     """Multiply an image's saturation.
 
-    factor: p, for factors p / (1 - p): 0.5 leaves the image as it is, 0 makes it grey; f for -f to f, or (lower, upper);
+    factor: p, for factors p / (1 - p): 0.5 leaves the image as it is, 0 makes it grey; f for -f to f, or a pair;
     the rest as in `RandomBrightness`.
     """
 
