@@ -204,11 +204,14 @@ class Facts:
             self.tell_dtype(outputs[0], torch.float32, node)
 
     def _one_dtype(self, values, node):
+        """One dtype for all, where an operator insists on it; else for those whose dtype is not known."""
+        insists = node.row.same_dtype
         for value in values:
             dtype = self.dtype(value)
             if dtype is not None:
                 for other in values:
-                    self.tell_dtype(other, dtype, node)
+                    if insists or self.dtype(other) is None:
+                        self.tell_dtype(other, dtype, node)
                 return
 
     # --- forwards ----------------------------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ OUTPUTS = {
     ),
     **dict.fromkeys(("_npi_svd", "_contrib_quantize", "_contrib_quantize_v2"), lambda a: _numbered(3)),
     "_contrib_requantize": lambda a: _numbered(3),
+    "_contrib_mrcnn_mask_target": lambda a: _numbered(2),
     **dict.fromkeys(("_split_v2", "_npi_split", "_npi_hsplit", "_npi_dsplit"), _sections),
     **dict.fromkeys(("_np_atleast_1d", "_np_atleast_2d", "_np_atleast_3d"), _per_array),
     **dict.fromkeys(
