@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from keras_preprocessing_cases import LAYERS as PREPROCESSING
 from oracles import real_keras
 from tandem import keras
 from tandem.engine.replay import Step
@@ -286,6 +287,8 @@ CASES = [
     _one("ConvLSTM2D", (2, 3, 5, 4, 2), filters=2, kernel_size=2, go_backwards=True, dilation_rate=2),
     _one("ConvLSTM2D", (2, 3, 5, 4, 2), filters=2, kernel_size=2, stateful=True),
     _one("ConvLSTM1D", (2, 3, 5, 2), filters=2, kernel_size=2, dropout=0.4, recurrent_dropout=0.3, random=True),
+    # preparing data
+    *(_one(name, *shapes, **options) for name, shapes, options in PREPROCESSING),
     Case("Bidirectional-state", lambda K: K.layers.Bidirectional(K.layers.GRU(2, return_state=True)), (3, 5, 4)),
 ]
 
@@ -514,10 +517,12 @@ def test_mxnet_arrays_in_and_out(case):
     layer = case.make(keras)
     tensors = [torch.tensor(array) for array in arrays]
     inputs = [mx.nd.array(array, dtype=array.dtype) for array in arrays]
-    wanted = _flat(layer(*case.arguments(tensors)))
+    # Layers that augment data do so unless they are told not to.
+    still = {"training": False} if case.random else {}
+    wanted = _flat(layer(*case.arguments(tensors), **still))
     if getattr(layer, "stateful", False):
         layer.reset_state()
-    found = _flat(layer(*case.arguments(inputs)))
+    found = _flat(layer(*case.arguments(inputs), **still))
     for one, other in zip(found, wanted, strict=True):
         assert isinstance(one, mx.nd.NDArray)
         np.testing.assert_allclose(one.asnumpy(), other.detach().numpy(), rtol=1e-5, atol=1e-6)

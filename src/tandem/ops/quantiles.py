@@ -6,9 +6,8 @@ import numpy as np
 def summarize(values, epsilon):
     """A batch's summary: each ``max(epsilon * n, 1)``-th of its n numbers, in order, each with that weight."""
     ordered = np.sort(np.reshape(values, -1))
-    share = ordered.size * epsilon
-    step = max(share, 1)
-    kept = ordered[int(share) :: int(step)]
+    step = max(ordered.size / (1.0 / epsilon), 1)
+    kept = ordered[int(step - 1) :: int(step)]
     return np.stack((kept, np.full_like(kept, step)))
 
 

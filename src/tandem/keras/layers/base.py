@@ -14,6 +14,7 @@ from tandem.keras.layers.configurable import Configurable
 from tandem.keras.layers.ownership import Ownership
 from tandem.keras.layers.structures import flat_masks, has_values, mask_tree, spec_of, tuples
 from tandem.keras.layers.weights import Weights
+from tandem.keras.legacy.layer_methods import LegacyLayer
 from tandem.keras.symbolic import KerasTensor, Operation, add_node, as_specs, check_name
 
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
@@ -58,7 +59,7 @@ def _outermost(build):
     return wrapper
 
 
-class Layer(Ownership, Weights, Configurable, Module, Operation):
+class Layer(Ownership, Weights, Configurable, LegacyLayer, Module, Operation):
     """A function of tensors with weights.
 
     A subclass makes its weights in `build(input_shape)` with `add_weight` and computes in `call(inputs, …)`. Calling

@@ -7,6 +7,7 @@ from tandem.core.errors import Unsupported, explain
 from tandem.keras import activations, config, constraints, initializers, ops, regularizers, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.legacy.modules import names_of
 from tandem.keras.symbolic import KerasTensor, standardize_shape
 from tandem.ops import indexing, linalg
 
@@ -441,3 +442,6 @@ def Input(
         optional=optional,
     )
     return layer.output
+
+
+__getattr__ = names_of("layers")  # Keras 2 had more at this path

@@ -4,6 +4,7 @@ from tandem.core.errors import Unsupported, explain
 from tandem.keras import constraints, initializers, regularizers, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.legacy.modules import names_of
 from tandem.ops import norm
 from tandem.ops.norm import blend_, variance_from_deviation_
 
@@ -442,3 +443,6 @@ class UnitNormalization(Layer):
     def get_config(self):
         """The arguments that make an equal layer."""
         return {**super().get_config(), "axis": self.axis}
+
+
+__getattr__ = names_of("layers")  # Keras 2 had more at this path

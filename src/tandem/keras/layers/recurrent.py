@@ -17,6 +17,7 @@ from tandem.keras.layers.recurrent_cells import (
     step,
     zero_states,
 )
+from tandem.keras.legacy.modules import names_of
 from tandem.keras.symbolic import KerasTensor
 from tandem.keras.variables import Variable
 from tandem.ops import rnn, shape
@@ -522,3 +523,6 @@ class GRU(_Gated):
 
     recurrent_activation = _through("recurrent_activation")
     reset_after = _through("reset_after")
+
+
+__getattr__ = names_of("layers")  # Keras 2 had more at this path

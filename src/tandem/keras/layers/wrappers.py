@@ -7,6 +7,7 @@ from tandem.core.errors import explain
 from tandem.keras import saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.recurrent import RNN
+from tandem.keras.legacy.modules import names_of
 from tandem.keras.symbolic import KerasTensor
 from tandem.ops import shape
 
@@ -337,3 +338,6 @@ def _without_empty(layer, flags):
 
 def _again(spec):
     return KerasTensor(spec.shape, spec.dtype, name="spec")
+
+
+__getattr__ = names_of("layers")  # Keras 2 had more at this path

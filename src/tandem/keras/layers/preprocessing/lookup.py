@@ -153,7 +153,8 @@ class _Lookup(TextLayer):
             if token is not None and token in tokens and not (self.invert and what == "OOV"):
                 raise ValueError(
                     f"Found reserved {what} token at unexpected location in `vocabulary`. Note that passed "
-                    "`vocabulary` does not need to include the OOV and mask tokens. Either remove all mask and OOV tokens, or "
+                    "`vocabulary` does not need to include the OOV and mask tokens. Either remove all mask and OOV "
+                    "tokens, or "
                     f"include them only at the start of the vocabulary in precisely this order: {full}. "
                     f"Received: {what.lower()}_token={token} at vocabulary index {tokens.index(token)}"
                 )

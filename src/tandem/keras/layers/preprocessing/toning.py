@@ -27,8 +27,8 @@ class RandomGrayscale(RandomImageLayer):
         return augment.choose(which, tones.grey(images, self.data_format), images)
 
     def get_config(self):
-        """The arguments that make an equal layer."""
-        return super().get_config()
+        """The arguments that make an equal layer, but for the seed, as Keras has it."""
+        return {key: value for key, value in super().get_config().items() if key != "seed"}
 
 
 class RandomInvert(RandomImageLayer):
