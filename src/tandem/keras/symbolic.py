@@ -366,6 +366,7 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=No
             "__module__": module,
             "__doc__": function.__doc__,
             "function": None,
+            "operands": tuple(operands),
         },
     )
 
@@ -378,14 +379,11 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=No
             for name in rest:
                 given.update(given.pop(name, {}))
             values = list(given.pop(many[0], ())) if many else []
-            for name in operands if not many else ():
-                if name not in given:
-                    break
-                values.append(given.pop(name))
-            # What is left belongs to the operation, but for operands behind one that was not given.
-            later = {key: value for key, value in given.items() if key in operands or any_symbolic(value)}
+            values += [given.pop(name, defaults.get(name)) for name in operands if name not in many]
+            # What is left belongs to the operation, unless it is symbolic.
+            later = {key: value for key, value in given.items() if any_symbolic(value)}
             settings = {key: value for key, value in given.items() if key not in later}
-            settings.update({key: None for key in later if key in options})
+            settings.update(dict.fromkeys(later))
             return cls(**settings).symbolic_call(*values, **later)
         return function(*args, **kwargs)
 

@@ -64,6 +64,10 @@ def subtract(a, b):
             a = a.to(b.dtype)
         elif b.dtype is torch.bool and a.dtype is not torch.bool:
             b = b.to(a.dtype)
+    elif isinstance(a, float) and b.dtype is torch.bool:
+        b = b.to(torch.get_default_dtype())
+    elif isinstance(b, float) and a.dtype is torch.bool:
+        a = a.to(torch.get_default_dtype())
     return a - b
 
 

@@ -164,16 +164,19 @@ def _patches(x, size, strides, dilation_rate, padding, data_format, rank):
 
 @NAMES.op("ExtractPatches")
 def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
-    """Windows of images (or of volumes) in place of the channels: (..., rows, columns, height * width * channels)."""
+    """Windows of images (or, with three sizes, of volumes) in place of the channels, row by row."""
     if not isinstance(size, int) and len(size) == 3:
         return _patches(tensor(images), size, strides, dilation_rate, padding, data_format, 3)
     return _patches(_images(images), size, strides, dilation_rate, padding, data_format, 2)
 
 
-@NAMES.op("ExtractPatches3D")
+@NAMES.plain
 def extract_patches_3d(volumes, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
     """Windows of volumes in place of the channels."""
-    return _patches(tensor(volumes), size, strides, dilation_rate, padding, data_format, 3)
+    size = (size,) * 3 if isinstance(size, int) else tuple(size)
+    if len(size) != 3:
+        raise ValueError(f"Invalid `size` argument. Expected an int or 3 ints. Received: size={size}")
+    return extract_patches(volumes, size, strides, dilation_rate, padding, data_format)
 
 
 def _amounts(images, data_format, pairs, what):

@@ -233,11 +233,11 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
 
 
 @NAMES.op("LayerNorm", ("x", "gamma", "beta"))
-def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwargs):
-    """``(x - mean) / sqrt(variance + epsilon) * gamma + beta`` over axes of each sample."""
-    rms_scaling = kwargs.pop("rms_scaling", False)
-    if kwargs:
-        raise TypeError(f"layer_normalization() got an unexpected keyword argument {sorted(kwargs)[0]!r}")
+def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
+    """``(x - mean) / sqrt(variance + epsilon) * gamma + beta`` over axes of each sample.
+
+    rms_scaling: ``x / sqrt(variance + epsilon) * gamma``.
+    """
     x = tensor(x)
     gamma, beta = (None if one is None else tensor(one) for one in (gamma, beta))
     epsilon = config.epsilon() if epsilon is None else epsilon

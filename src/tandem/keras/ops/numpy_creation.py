@@ -142,10 +142,13 @@ def _window(kind):
 
 
 for _name in ("bartlett", "blackman", "hamming", "hanning"):
-    NAMES.add(_name, _window(_name), _name.capitalize()).__doc__ = f"The {_name.capitalize()} window of x points."
+    _function = _window(_name)
+    _function.__name__ = _name
+    _function.__doc__ = f"The {_name.capitalize()} window of x points."
+    NAMES.plain(_function)
 
 
-@NAMES.op("Kaiser")
+@NAMES.plain
 def kaiser(x, beta):
     """The Kaiser window of x points, of the shape `beta`."""
     return creation.window("kaiser", int(x), storage_dtype(config.floatx()), _device(), float(beta))

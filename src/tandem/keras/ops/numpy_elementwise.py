@@ -117,6 +117,15 @@ def _tensors(function):
     return _weak(function, numbers=False)
 
 
+def _weak_float(x1, x2):
+    return (to_float(x) for x in narrow(x1, x2))
+
+
+def _not_bools(x1, x2):
+    x1, x2 = tensor(x1), tensor(x2)
+    return (x1, x2) if x1.dtype == x2.dtype == torch.bool else narrow_float(x1, x2)
+
+
 def _promoted(function, prepare=together):
     return lambda x1, x2: function(*prepare(x1, x2))
 
@@ -127,7 +136,7 @@ _BINARY = [
     ("multiply", "Multiply", _weak(operator.mul)),
     ("divide", "Divide", _weak(operator.truediv)),
     ("true_divide", "TrueDivide", _weak(operator.truediv)),
-    ("divide_no_nan", "DivideNoNan", _promoted(arithmetic.divide_no_nan, narrow_float)),
+    ("divide_no_nan", "DivideNoNan", _promoted(arithmetic.divide_no_nan, _weak_float)),
     ("floor_divide", "FloorDivide", _promoted(operator.floordiv, narrow)),
     ("mod", "Mod", _tensors(arithmetic.modulo)),
     ("fmod", "Fmod", _tensors(arithmetic.fmod)),
@@ -150,7 +159,7 @@ _BINARY = [
     ("ldexp", "Ldexp", _tensors(arithmetic.ldexp)),
     ("arctan2", "Arctan2", _promoted(elementwise.atan2, narrow_float)),
     ("hypot", "Hypot", _promoted(elementwise.hypot, narrow_float)),
-    ("heaviside", "Heaviside", _promoted(elementwise.heaviside, narrow_float)),
+    ("heaviside", "Heaviside", _promoted(elementwise.heaviside, _not_bools)),
     ("logaddexp", "Logaddexp", _promoted(elementwise.logaddexp, narrow_float)),
     ("logaddexp2", "Logaddexp2", _promoted(elementwise.logaddexp2, narrow_float)),
     ("nextafter", "Nextafter", _promoted(elementwise.nextafter, narrow_float)),
@@ -207,7 +216,7 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
     return promoted.nan_to_num(tensor(x), nan, posinf, neginf)
 
 
-@NAMES.op("Isclose", 2)
+@NAMES.op("Isclose", ("x1", "x2", "rtol", "atol"))
 def isclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
     """Whether ``|x1 - x2| <= atol + rtol |x2|``."""
     return elementwise.isclose(*together(x1, x2), rtol, atol, equal_nan)

@@ -342,7 +342,7 @@ def _pad_width(pad_width, rank):
     return tuple(pairs)
 
 
-@NAMES.op("Pad")
+@NAMES.op("Pad", ("x", "constant_values"))
 def pad(x, pad_width, mode="constant", constant_values=None):
     """x with entries added at both ends of its axes: "constant", "reflect" or "symmetric", "edge", "wrap"."""
     if mode != "constant" and constant_values is not None:
@@ -403,10 +403,18 @@ def triu(x, k=0):
     return arrangement.upper_triangle(tensor(x), k)
 
 
-def _rearrange(tensor, pattern, **axes_lengths):
-    """A tensor's axes split, joined and put in another order, as a pattern like "b (h w) c -> b h w c" says."""
+def _rearrange(tensor, pattern, axes_lengths):
     return einops.rearrange(convert(tensor), pattern, axes_lengths)
 
 
 EINOPS = Family("keras.src.ops.einops")
-EINOPS.add("rearrange", _rearrange, "Rearrange")
+_rearranged = EINOPS.add("rearrange", _rearrange, "Rearrange", 3)
+
+
+@EINOPS.plain
+def rearrange(tensor, pattern, **axes_lengths):
+    """A tensor's axes split, joined and put in another order, as a pattern like "b (h w) c -> b h w c" says."""
+    return _rearranged(tensor, pattern, axes_lengths)
+
+
+rearrange.operation = _rearranged.operation
