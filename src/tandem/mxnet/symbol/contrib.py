@@ -2,6 +2,9 @@
 
 from tandem.mxnet import operators
 from tandem.mxnet.symbol import namespaces
+from tandem.mxnet.symbol.control_flow import cond, foreach, while_loop
+
+__all__ = ["cond", "foreach", "while_loop"]
 
 _table = namespaces.Namespace("mxnet.symbol.contrib", operators.names("_contrib_"))
 
@@ -11,4 +14,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return _table.dir({})
+    return _table.dir(dict.fromkeys(__all__))

@@ -7,6 +7,7 @@ from tandem.formats.saving import atomic_write
 from tandem.formats.symbol_json import GraphData, NodeData
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.symbol.compose import _tell_initializers
+from tandem.mxnet.symbol import control_flow
 from tandem.mxnet.symbol.control_flow import ROWS as CONTROL_FLOW
 from tandem.mxnet.symbol.nodes import HIDDEN, SPECIAL, Entry, Node, copy_graph, visit
 
@@ -166,6 +167,8 @@ def _node(data, nodes, version):
             taken = None if row.variadic is not None else node.binding.taken
     except MXNetError as error:
         raise MXNetError(f"Failed loading Op {data.name} of type {data.op}: {error}") from error
+    if data.op in CONTROL_FLOW:
+        control_flow.check(node)
     _fill(node, taken, attrs)
     if taken is not None and len(node.inputs) > len(taken):
         raise MXNetError(
