@@ -111,6 +111,11 @@ def _float_dtype(name, dtype):
     return dtype
 
 
+def _wide(dtype):
+    """The dtype in which these numbers are drawn: torch has no kernels for them in 16 bits."""
+    return dtype if dtype.itemsize > 2 else torch.float32
+
+
 def _parameter(value, dtype):
     """A parameter of a distribution: a number, or a tensor that broadcasts."""
     return value if type(value) in (int, float) else tensor(value).to(dtype)
@@ -185,23 +190,26 @@ def gamma(shape, alpha, dtype=None, seed=None):
     """Gamma distributed numbers of scale 1."""
     dtype = _float_dtype("gamma", dtype)
     generator, device = _generator(seed)
-    return draws.gamma(shape, _parameter(alpha, dtype), dtype=dtype, device=device, generator=generator)
+    wide = _wide(dtype)
+    return draws.gamma(shape, _parameter(alpha, wide), dtype=wide, device=device, generator=generator).to(dtype)
 
 
 def binomial(shape, counts, probabilities, dtype=None, seed=None):
     """How many of `counts` draws succeed, each with its probability."""
     dtype = _float_dtype("binomial", dtype)
     generator, device = _generator(seed)
-    counts, probabilities = _parameter(counts, dtype), _parameter(probabilities, dtype)
-    return draws.binomial(shape, counts, probabilities, dtype=dtype, device=device, generator=generator)
+    wide = _wide(dtype)
+    counts, probabilities = _parameter(counts, wide), _parameter(probabilities, wide)
+    return draws.binomial(shape, counts, probabilities, dtype=wide, device=device, generator=generator).to(dtype)
 
 
 def beta(shape, alpha, beta, dtype=None, seed=None):
     """Beta distributed numbers."""
     dtype = _float_dtype("beta", dtype)
     generator, device = _generator(seed)
-    alpha, beta = _parameter(alpha, dtype), _parameter(beta, dtype)
-    return draws.beta(shape, alpha, beta, dtype=dtype, device=device, generator=generator)
+    wide = _wide(dtype)
+    alpha, beta = _parameter(alpha, wide), _parameter(beta, wide)
+    return draws.beta(shape, alpha, beta, dtype=wide, device=device, generator=generator).to(dtype)
 
 
 __all__ = [

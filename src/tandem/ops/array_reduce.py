@@ -108,10 +108,16 @@ def variance(x, axis=None, keepdims=False):
 
 
 def nan_variance(x, axis=None, keepdims=False):
-    """`variance` without NaNs."""
+    """`variance` without NaNs, through which no gradient flows; NaN where there is nothing else."""
     y = _wide(x)
-    distance = y - reduce.nanmean(y, axis, True)
-    return reduce.nanmean(distance.square(), axis, keepdims).to(x.dtype)
+    missing = torch.isnan(y)
+    y = y.masked_fill(missing, 0)
+    count = reduce.sum((~missing).to(y.dtype), axis, True)
+    distance = (y - reduce.sum(y, axis, True) / count).masked_fill(missing, 0)
+    found = reduce.sum(distance.square(), axis, True) / count
+    if not keepdims and axis != ():
+        found = found.squeeze(tuple(axes_of(x, axis)))
+    return found.to(x.dtype)
 
 
 def nan_deviation(x, axis=None, keepdims=False):

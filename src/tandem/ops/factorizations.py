@@ -1,5 +1,7 @@
 """Decompositions, solutions and norms as `torch.linalg` has them, in the shapes that Keras gives."""
 
+import warnings
+
 import torch
 
 
@@ -101,4 +103,6 @@ def pseudo_inverse(a, rcond=None):
 
 def directional_derivative(function, primals, tangents, has_aux):
     """(values, derivatives along the tangents), with what else the function returns behind."""
-    return torch.func.jvp(function, primals, tangents, has_aux=has_aux)
+    with warnings.catch_warnings():  # torch 2.13 warns of its own use of torch.jit when it loads its rules
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.func.jvp(function, primals, tangents, has_aux=has_aux)
