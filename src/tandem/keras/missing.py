@@ -16,12 +16,20 @@ def missing(namespace, name, names):
 
 
 def absent(namespace, name, names):
-    """What stands for a name that Keras has and Tandem does not yet: it can be imported, and raises when it is used.
+    """What Keras 1 or 2 had under a name; else what stands for a name that Keras has and Tandem does not yet: it can be
+    imported, and raises when it is used.
 
     Raises AttributeError for a name that Keras does not have either.
     """
+    from tandem.keras.legacy import modules
+    from tandem.keras.legacy.names import old_name
     from tandem.keras.public_names import CLASSES, OTHERS
 
+    old = old_name(namespace, name)
+    if old is None:
+        old = modules.old_module(f"{namespace}.{name}")
+    if old is not None:
+        return old
     explanation = f"`{namespace}.{name}` is not supported yet. `dir({namespace})` lists what Tandem supports."
     if name in CLASSES.get(namespace, "").split():
         attributes = {"__module__": namespace, "__doc__": explanation, "_explanation": explanation}

@@ -67,3 +67,9 @@ __all__ = [
     "serialize",
     "unit_norm",
 ]
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.constraints", name, __all__)

@@ -82,3 +82,9 @@ def get(identifier):
 
 
 __all__ = [*_CLASSES, "Initializer", "deserialize", "get", "serialize"]
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.initializers", name, __all__)

@@ -371,7 +371,7 @@ def name_scope(name):
     return naming.name_scope(str(name).replace("/", "_"))
 
 
-def get_session(*args):
+def get_session(op_input_list=()):
     """Raises Unsupported: there are no sessions."""
     raise Unsupported(
         "There are no TensorFlow sessions. Values are computed at once: K.get_value(x) gives one as an array, and "

@@ -13,11 +13,21 @@ from tandem.ops import linalg
 
 _op = ops.NAMES
 # The same name and the same arguments.
-_SAME = (
-    "abs cos equal exp greater greater_equal less less_equal log maximum minimum not_equal round sign sigmoid sin "
-    "softplus softsign sqrt square squeeze stack tanh"
-)
+_SAME = "abs cos exp log round sign sigmoid sin softplus softsign sqrt square squeeze stack tanh"
 globals().update({name: _op[name] for name in _SAME.split()})
+
+
+def _binary(name):
+    def function(x, y):
+        return _op[name](x, y)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = _op[name].__doc__
+    return function
+
+
+_PAIRS = "equal greater greater_equal less less_equal maximum minimum not_equal"
+globals().update({name: _binary(name) for name in _PAIRS.split()})
 
 
 def _dtype_of(x):

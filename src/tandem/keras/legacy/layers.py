@@ -7,6 +7,7 @@ the classes to take them: each old call warns once, with today's spelling.
 import functools
 
 from tandem.core.errors import Unsupported, explain, warn
+from tandem.keras.legacy.modules import names_of
 
 _KERNEL = {
     "init": "kernel_initializer",
@@ -169,3 +170,6 @@ def _tell(message):
     if message not in _told:
         _told.add(message)
         warn(message, DeprecationWarning)
+
+
+__getattr__ = names_of("layers")  # `keras.legacy.layers` is a path of Keras 2, too

@@ -3,8 +3,11 @@
 `MODULE_ALIASES` maps an old dotted path below `keras` to today's dotted path below `tandem.keras` ("" is `tandem.keras`
 itself). Where an old module held names that live in several modules now, they stand side by side, separated by
 spaces, and are searched in that order. A path below an alias that has no line of its own is looked up below the first
-of today's modules: `keras.api.layers` is `keras.layers`.
+of today's modules: `keras.api.layers` is `keras.layers`. `old_module` gives an old path as an object.
 """
+
+import importlib
+from types import ModuleType
 
 MODULE_ALIASES = {
     # Keras 2.13 and later, and TensorFlow's copies
@@ -27,6 +30,10 @@ MODULE_ALIASES = {
     "engine.sequential": "models layers",
     "engine.topology": "layers models utils",
     "engine.training": "models layers",
+    "engine.base_layer_utils": "layers utils",
+    "engine.keras_tensor": "",
+    "engine.training_utils": "models utils",
+    "engine.node": "layers",
     "legacy.layers": "layers",
     "legacy.models": "models",
     # layers
@@ -61,6 +68,7 @@ MODULE_ALIASES = {
     "layers.wrappers": "layers",
     # the rest
     "backend.common": "backend",
+    "backend.experimental": "backend",
     "backend.load_backend": "backend",
     "backend.tensorflow_backend": "backend",
     "backend.theano_backend": "backend",
@@ -113,3 +121,73 @@ PRIVATE_MODULES = {
     "src": "Each public name of {old}.src is in {old} itself: write {old}.layers for {old}.src.layers.",
     "_tf_keras": "Write {old}.layers for {old}._tf_keras.keras.layers.",
 }
+
+
+class OldModule(ModuleType):
+    """A module path of an older release: its names are looked up in today's modules, in order."""
+
+    def __init__(self, name, sources):
+        super().__init__(name, f"What `{name}` held in older releases.")
+        self._sources = sources
+
+    def __getattr__(self, name):
+        if not name.startswith("__"):
+            below = old_module(f"{self.__name__}.{name}")
+            if below is not None:
+                return below
+            for source in self._sources:
+                try:
+                    return getattr(importlib.import_module(source), name)
+                except (AttributeError, ModuleNotFoundError):
+                    continue
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def __dir__(self):
+        return sorted({name for source in self._sources for name in dir(importlib.import_module(source))})
+
+
+class _Merge(OldModule):
+    """`keras.layers.merge`, which was a function in Keras 1 and is a module in Keras 2."""
+
+    def __call__(
+        self,
+        inputs,
+        mode="sum",
+        concat_axis=-1,
+        dot_axes=-1,
+        output_shape=None,
+        output_mask=None,
+        arguments=None,
+        name=None,
+    ):
+        from tandem.keras.legacy.old_layers import merge
+
+        return merge(inputs, mode, concat_axis, dot_axes, output_shape, output_mask, arguments, name)
+
+
+_made = {}
+
+
+def old_module(path):
+    """The module at an old path ("keras.engine.topology"), or None."""
+    rest = path.partition(".")[2]
+    if rest not in MODULE_ALIASES:
+        return None
+    if rest not in _made:
+        names = MODULE_ALIASES[rest].split() or [""]
+        kind = _Merge if rest == "layers.merge" else OldModule
+        _made[rest] = kind(path, [f"tandem.keras.{name}".rstrip(".") for name in names])
+    return _made[rest]
+
+
+def names_of(namespace):
+    """A module's `__getattr__` that finds what old releases had at its path, in today's `namespace`."""
+
+    def __getattr__(name):
+        if not name.startswith("__"):
+            found = getattr(importlib.import_module(f"tandem.keras.{namespace}"), name, None)
+            if found is not None:
+                return found
+        raise AttributeError(f"module has no attribute {name!r}")
+
+    return __getattr__

@@ -12,6 +12,7 @@ from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.keras import naming, tensors
 from tandem.keras.legacy import optimizers as legacy
+from tandem.keras.legacy.updates import HandUpdates
 from tandem.keras.optimizers.phases import Phased, tensor_of, tensors_of
 from tandem.keras.optimizers.schedules.schedule import LearningRateSchedule
 from tandem.keras.optimizers.stateless import Stateless
@@ -19,7 +20,7 @@ from tandem.keras.variables import Variable
 from tandem.ops import steps, updates
 
 
-class Optimizer(Stateless, Phased):
+class Optimizer(HandUpdates, Stateless, Phased):
     """Changes variables by their gradients.
 
     learning_rate: a float, a `LearningRateSchedule`, or a function without arguments; weight_decay: decoupled decay,

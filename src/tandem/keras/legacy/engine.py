@@ -1,0 +1,40 @@
+"""Classes of today under the places at which Keras 1 and 2 had them too."""
+
+from urllib.request import urlretrieve
+
+from tandem.core.graph import Node
+from tandem.keras.constraints import MaxNorm, NonNeg, UnitNorm
+from tandem.keras.initializers import Ones, RandomNormal, RandomUniform, Zeros
+from tandem.keras.layers import Input, InputLayer, Layer
+from tandem.keras.losses import cosine_similarity
+from tandem.keras.losses.loss import LossFunctionWrapper
+from tandem.keras.models import Model
+from tandem.keras.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, Nadam, RMSprop
+
+Container = Network = Model
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "Adamax",
+    "Container",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LossFunctionWrapper",
+    "MaxNorm",
+    "Nadam",
+    "Network",
+    "Node",
+    "NonNeg",
+    "Ones",
+    "RMSprop",
+    "RandomNormal",
+    "RandomUniform",
+    "UnitNorm",
+    "Zeros",
+    "cosine_similarity",
+    "urlretrieve",
+]
