@@ -201,6 +201,38 @@ def test_sizes_of_unknown_length():
     ]
 
 
+IN_MODELS = {
+    "map": lambda x: ops.map(lambda row: row * 2, x),
+    "vectorized_map": lambda x: ops.vectorized_map(lambda row: ops.sum(row), x),
+    "while_loop": lambda x: ops.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2), (0, x)),
+    "fori_loop": lambda x: ops.fori_loop(0, 3, lambda i, y: y + i, x),
+    "scan": lambda x: ops.scan(lambda carry, row: (carry + row, carry * row), x[0] * 0, x),
+    "associative_scan": lambda x: ops.associative_scan(lambda a, b: a + b, x),
+    "switch": lambda x: ops.switch(1, [lambda y: y, lambda y: y * 3], x),
+    "meshgrid": lambda x: ops.meshgrid(x[0], x[1]),
+    "top_k": lambda x: ops.top_k(x, 2),
+    "moments": lambda x: ops.moments(x, axes=[0]),
+    "split": lambda x: ops.split(x, 2, axis=1),
+    "unstack": lambda x: ops.unstack(x, axis=1),
+    "histogram": lambda x: ops.histogram(x[0], 3),
+    "stft": lambda x: ops.stft(ops.tile(x, (1, 5)), 8, 4, 8),
+    "clip": lambda x: ops.clip(x, ops.min(x), ops.max(x) * 0.5),
+    "nonzero": lambda x: tuple(ops.nonzero(x > 0)),
+    "take": lambda x: ops.take(x, ops.argmax(x, axis=1), axis=1),
+    "full": lambda x: ops.full((2, 2), x[0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", IN_MODELS)
+def test_a_model_gives_what_the_function_gives(name):
+    function = IN_MODELS[name]
+    x = keras.Input((4,), batch_size=3)
+    found = keras.tree.flatten(keras.Model(x, function(x))(F))
+    wanted = keras.tree.flatten(function(torch.tensor(F)))
+    for mine, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 SAMPLERS = {
     "normal": ((), {"mean": 1.0, "stddev": 2.0}, 1.0, 2.0),
     "uniform": ((), {"minval": 1.0, "maxval": 5.0}, 3.0, 4 / 12**0.5),

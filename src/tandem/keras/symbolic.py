@@ -378,8 +378,8 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=No
             given = signature.bind(*args, **kwargs).arguments
             for name in rest:
                 given.update(given.pop(name, {}))
-            values = list(given.pop(many[0], ())) if many else []
-            values += [given.pop(name, defaults.get(name)) for name in operands if name not in many]
+            values = [given.pop(name, defaults.get(name)) for name in operands if name not in many]
+            values += given.pop(many[0], ()) if many else ()
             # What is left belongs to the operation, unless it is symbolic.
             later = {key: value for key, value in given.items() if any_symbolic(value)}
             settings = {key: value for key, value in given.items() if key not in later}

@@ -160,11 +160,8 @@ def _is_true(pred):
 
 def _specs_of(values):
     def one(leaf):
-        if isinstance(leaf, Symbolic):
-            return spec(leaf.shape, leaf.dtype)
-        if hasattr(leaf, "shape"):
-            return spec(leaf.shape, leaf.dtype)
-        return leaf
+        leaf = leaf if isinstance(leaf, Symbolic) or hasattr(leaf, "shape") else tensor(leaf)
+        return spec(leaf.shape, leaf.dtype)
 
     return arrays.map_tree(one, values)
 

@@ -5,13 +5,13 @@ import operator
 import torch
 
 from tandem.keras import config
+from tandem.keras.ops import numpy_indexing
 from tandem.keras.ops.family import (
     Family,
     common,
     narrow,
     narrow_float,
     result_type,
-    spec,
     storage_dtype,
     tensor,
     to_float,
@@ -234,22 +234,26 @@ def isin(x1, x2, assume_unique=False, invert=False):
     return arithmetic.is_among(*together(x1, x2), assume_unique=assume_unique, invert=invert)
 
 
-def _where_spec(condition, x1=None, x2=None):
-    return tuple(spec((None,), "int32") for _ in condition.shape) if x1 is None and x2 is None else None
-
-
-@NAMES.op("Where", 3, spec=_where_spec)
-def where(condition, x1=None, x2=None):
-    """x1 where the condition holds, else x2; of the condition alone, the indices where it does."""
+def _chosen(condition, x1, x2):
     condition = arithmetic.truth(tensor(condition))
-    if x1 is None and x2 is None:
-        from tandem.keras.ops.numpy_indexing import NAMES as indexing
-
-        return indexing["nonzero"](condition)
-    if x1 is None or x2 is None:
-        raise ValueError("`x1` and `x2` either both should be `None` or both should have non-None value.")
     dtype = result_type(*(type(x) if type(x) in (int, float) else tensor(x) for x in (x1, x2)))
     return elementwise.where(condition, tensor(x1).to(dtype), tensor(x2).to(dtype))
+
+
+_where = NAMES.add("where", _chosen, "Where", 3)
+
+
+@NAMES.plain
+def where(condition, x1=None, x2=None):
+    """x1 where the condition holds, else x2; of the condition alone, the indices where it does."""
+    if x1 is None and x2 is None:
+        return numpy_indexing.nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ValueError("`x1` and `x2` either both should be `None` or both should have non-None value.")
+    return _where(condition, x1, x2)
+
+
+where.operation = _where.operation
 
 
 @NAMES.op("Select", 3)

@@ -3,6 +3,7 @@
 import torch
 
 from tandem.keras.ops.family import Family, common, result_type, spec, tensor
+from tandem.keras.symbolic import any_symbolic
 from tandem.ops import array_index, indexing
 
 NAMES = Family()
@@ -51,10 +52,20 @@ def _nonzero_spec(x):
     return tuple(spec((None,), "int32") for _ in x.shape)
 
 
-@NAMES.op("Nonzero", spec=_nonzero_spec)
+def _nonzero_rows(x):
+    return tuple(array_index.nonzero(tensor(x)).to(_INT32).unbind(0))
+
+
+_rows = NAMES.add("nonzero", _nonzero_rows, "Nonzero", spec=_nonzero_spec)
+
+
+@NAMES.plain
 def nonzero(x):
-    """Where x is not 0: a row of indices to each axis."""
-    return array_index.nonzero(tensor(x)).to(_INT32)
+    """Where x is not 0: a row of indices to each axis (of a symbolic value, as in Keras, a tuple of rows)."""
+    return _rows(x) if any_symbolic(x) else array_index.nonzero(tensor(x)).to(_INT32)
+
+
+nonzero.operation = _rows.operation
 
 
 @NAMES.op("SearchSorted", 2)
