@@ -20,6 +20,10 @@ nd.slice(a,begin=(0,1),end=(1,None)).shape
 nd.slice(a,(None,2),(None,0),(1,-1)).shape
 nd.slice(a,begin=(0,),end=(5,))
 nd.slice(a,(-1,),(2,)).shape
+nd.split_v2(nd.arange(6),4)
+nd.split_v2(a,2,axis=-1)[1].shape
+mx.gluon.loss.L2Loss()(nd.ones((2,3)),nd.ones((3,3)))
+mx.gluon.loss.L2Loss()(nd.ones((2,3)),nd.ones((6,)))
 nd.slice_axis(a,axis=1,begin=0,end=None).shape
 nd.slice_axis(a,axis=-1,begin=-3,end=-1).shape
 nd.slice_axis(a,axis=1,begin=2,end=9)

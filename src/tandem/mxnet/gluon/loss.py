@@ -5,7 +5,8 @@ mean over all axes but `batch_axis`.
 """
 
 from tandem.core.errors import explain
-from tandem.mxnet.base import MXNetError, numeric_types
+from tandem.mxnet import ndarray
+from tandem.mxnet.base import numeric_types
 from tandem.mxnet.gluon import extensions
 from tandem.mxnet.gluon.block import HybridBlock
 from tandem.mxnet.gluon.utils import apply_op
@@ -41,12 +42,12 @@ def _others(array, batch_axis):
 def _like(label, pred):
     """The label in the prediction's shape.
 
-    Raises MXNetError where it has another size.
+    Raises ValueError where it has another size.
     """
     if label.shape == pred.shape:
         return label
     if label.size != pred.size:
-        raise MXNetError(
+        raise ValueError(
             explain(
                 "The label does not fit the prediction", expected=f"shape {pred.shape}", given=f"shape {label.shape}"
             )
@@ -70,7 +71,7 @@ def _apply_weighting(F, loss, weight=None, sample_weight=None):
 
 def _reshape_like(F, x, y):
     """x in y's shape."""
-    return F.reshape_like(x, y)
+    return x.reshape(y.shape) if F is ndarray else F.reshape_like(x, y)
 
 
 class Loss(HybridBlock):

@@ -42,7 +42,7 @@ def split_data(data, num_slice, batch_axis=0, even_split=True):
     if even_split and size % num_slice:
         raise ValueError(
             explain(
-                f"data cannot be evenly split into {num_slice} slices along axis {batch_axis}",
+                f"data with shape {data.shape} cannot be evenly split into {num_slice} slices along axis {batch_axis}",
                 expected=f"a batch size that is a multiple of {num_slice}",
                 given=f"shape {tuple(data.shape)}",
                 hint="even_split=False allows slices of different sizes.",

@@ -217,11 +217,19 @@ def moveaxis(tensor, source, destination):
 def split_v2(ary, indices_or_sections, axis=0, squeeze_axis=False):
     """The array cut along an axis: into equal parts (an integer), or before given indices.
 
-    Raises ValueError for what is neither.
+    Raises ValueError for what is neither, and where the parts would not be equal.
     """
     from tandem.mxnet.ndarray import _internal
 
     if isinstance(indices_or_sections, int):
+        if ary.shape[axis] % indices_or_sections:
+            raise ValueError(
+                explain(
+                    "array split does not result in an equal division",
+                    expected=f"a divisor of {ary.shape[axis]}",
+                    given=indices_or_sections,
+                )
+            )
         return _internal._split_v2(ary, (), axis, squeeze_axis, indices_or_sections)
     if isinstance(indices_or_sections, (tuple, set, list)):
         return _internal._split_v2(ary, (0, *indices_or_sections), axis, squeeze_axis)
