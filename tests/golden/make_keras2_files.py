@@ -1,10 +1,10 @@
-"""Writes the golden files under tests/golden/keras/ with Keras 2 (tf_keras and TensorFlow, which the tests do not need).
+"""Writes the golden files under tests/golden/keras/ with Keras 2 (tf_keras and TensorFlow).
 
     python -m venv keras2 && keras2/bin/pip install tensorflow-cpu tf_keras
     keras2/bin/python tests/golden/make_keras2_files.py
 
-For each model: NAME.h5 (whole), NAME.weights.legacy.h5, NAME.json, NAME.keras (Keras 2's own form of it), and NAME.npz with inputs
-(x, or x0, x1), targets (y), predictions (p, or p0, p1) and predictions after one more epoch (after).
+For each model: NAME.h5 (whole), NAME.weights.legacy.h5, NAME.json, NAME.keras (as Keras 2 has it), and NAME.npz with
+inputs (x, or x0, x1), targets (y), predictions (p, or p0, p1) and predictions after one more epoch (after).
 """
 
 import os

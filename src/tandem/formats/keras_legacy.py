@@ -53,9 +53,7 @@ def read_weights(root):
     if not root.strings("layer_names") and "model_weights" in root:
         root = root.group("model_weights")
     attributes = root.attributes
-    found = Weights(
-        keras_version=_text(attributes, "keras_version", "1"), backend=_text(attributes, "backend", None)
-    )
+    found = Weights(keras_version=_text(attributes, "keras_version", "1"), backend=_text(attributes, "backend", None))
     for name in root.strings("layer_names"):
         found.layers.append((name, *_arrays(root.group(name))))
     if _TOP in root:

@@ -24,7 +24,8 @@ _UNIT = 1024**3  # bytes; sizes of files are given in these
 
 
 def _raw(value):
-    """(numpy array, name of a dtype that HDF5 does not have or None) of an array or a tensor."""
+    """(numpy array, name of a dtype that HDF5 does not have or None) of an array, a tensor or what holds a `tensor`."""
+    value = getattr(value, "tensor", value)
     if hasattr(value, "detach"):
         import torch
 

@@ -186,7 +186,7 @@ class Weights:
     def save_own_variables(self, store):
         """Put the layer's own variables into the mapping `store`, under "0", "1", …"""
         for index, variable in enumerate((*self._trainable_variables, *self._non_trainable_variables)):
-            store[str(index)] = variable.numpy()
+            store[str(index)] = variable
 
     def load_own_variables(self, store):
         """Set the layer's own variables from the mapping `store`. Raises ValueError where it does not fit."""

@@ -251,4 +251,3 @@ class _Into(dict):
         for part in (self._path or "vars").split("/"):
             place = place.setdefault(part, {})
         place[key] = value
-

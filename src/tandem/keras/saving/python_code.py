@@ -11,6 +11,7 @@ import weakref
 
 from tandem.core.errors import Unsupported, explain, warn
 from tandem.keras import config as settings
+from tandem.keras.saving import registry
 
 _known = weakref.WeakValueDictionary()  # code as files hold it -> a function of this process
 
@@ -84,6 +85,19 @@ def deserialize(inner, safe):
             explain("Python code that a file brings (a lambda) is not run", given="bytecode", hint=_ADVICE)
         )
     return found
+
+
+def with_given_function(config):
+    """The config of a `Lambda` layer, with the function that `custom_objects` has under the layer's name."""
+    given = registry.get_registered_object(str(config.get("name")))
+    if not callable(given) or not _is_code(config.get("function")):
+        return config
+    # The shape and the mask that code stands for are found by running the function.
+    return {key: value for key, value in config.items() if not _is_code(value)} | {"function": given}
+
+
+def _is_code(value):
+    return isinstance(value, dict) and value.get("class_name") == "__lambda__"
 
 
 _ADVICE = (

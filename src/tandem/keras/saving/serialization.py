@@ -102,7 +102,7 @@ def _home(kind):
     if kind.__module__.startswith("tandem.keras."):
         room = kind.__module__.split(".")[2]
         return _PUBLIC.get(room, f"keras.{room}"), None
-    return None, kind.__name__
+    return kind.__module__, kind.__name__
 
 
 def serialize_dict(config):
@@ -160,6 +160,8 @@ def _make(config, safe_mode, module_objects):
         return _find_function(inner, config)
     if isinstance(inner, dict) and sharing.loaded(config) is not None:
         return sharing.loaded(config)
+    if class_name == "Lambda" and isinstance(inner, dict):
+        inner = python_code.with_given_function(inner)
     kind = find_class(module, registered, class_name, config, module_objects)
     if not hasattr(kind, "from_config"):
         raise TypeError(f"Unable to reconstruct an instance of '{class_name}' because it has no `from_config()`.")

@@ -39,8 +39,8 @@ def get_file(
     fname: the file's name in the folder, by default its name in `origin`; origin: its URL; file_hash: SHA-256 or MD5
     that the file must have: one in the cache that has another is downloaded again; md5_hash: the same, of old;
     hash_algorithm: "sha256", "md5" or "auto"; extract: unpack the archive, and return the folder that it was unpacked
-    in (untar: the same, for a tar archive); archive_format: "tar", "zip", "auto", a list of them, or None; cache_dir: in
-    place of $KERAS_HOME or ~/.keras; cache_subdir: a folder in it; force_download: also where the file is there.
+    in (untar: the same, for a tar archive); archive_format: "tar", "zip", "auto", a list of them, or None; cache_dir:
+    in place of $KERAS_HOME or ~/.keras; cache_subdir: a folder in it; force_download: also where the file is there.
     The file appears whole or not at all. Members of an archive that lead out of its folder are left out.
     Raises ValueError where the hash is another one, Exception where the URL cannot be read.
     """

@@ -1,0 +1,220 @@
+"""Files of Keras 1 and 2: golden ones that Keras 2 wrote, and what Keras 1 had otherwise, written here."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tandem import keras
+from tandem.core.errors import Unsupported
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "keras"
+layers = keras.layers
+
+
+def golden(name):
+    """(inputs, targets, predictions, predictions after one more epoch, arrays)."""
+    found = np.load(GOLDEN / f"{name}.npz")
+    one = [found[key] if key in found else [found[f"{key}0"], found[f"{key}1"]] for key in ("x", "y", "p")]
+    return (*one, found["after"])
+
+
+def close(found, wanted):
+    pairs = zip(found, wanted) if isinstance(wanted, list) else [(found, wanted)]
+    return all(np.allclose(a, b, atol=2e-6) for a, b in pairs)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("name", ["images", "words", "graph"])
+def test_models_of_keras_2(name, suffix):
+    x, y, p, after = golden(name)
+    model = keras.models.load_model(GOLDEN / f"{name}{suffix}")
+    assert close(model.predict(x, verbose=0), p)
+    # Keras 2 did not write the state of its older optimizers into `.keras` files.
+    if suffix == ".h5" or name == "words":
+        assert int(model.optimizer.iterations.numpy()) == 4
+        model.fit(x, y, epochs=1, batch_size=4, shuffle=False, verbose=0)
+        found = model.predict(x, verbose=0)
+        assert np.allclose(found[0] if name == "graph" else found, after, atol=3e-5)
+
+
+@pytest.mark.parametrize("name", ["images", "words", "graph"])
+def test_json_and_weights_of_keras_2(name):
+    x, _, p, _ = golden(name)
+    model = keras.models.model_from_json((GOLDEN / f"{name}.json").read_text())
+    for by_name in (False, True):
+        for weight in model.weights:
+            weight.assign(weight.numpy() * 0)
+        model.load_weights(GOLDEN / f"{name}.weights.legacy.h5", by_name=by_name)
+        assert close(model.predict(x, verbose=0), p)
+
+
+def test_what_is_compiled():
+    model = keras.models.load_model(GOLDEN / "images.h5")
+    assert type(model.optimizer).__name__ == "Adam" and model.optimizer.decay == pytest.approx(1e-2)
+    assert not keras.models.load_model(GOLDEN / "images.h5", compile=False).compiled
+    model = keras.models.load_model(GOLDEN / "words.h5")
+    model.fit(*golden("words")[:2], verbose=0)
+    assert {"acc", "auc", "loss"} <= set(model.history.history)
+
+
+def test_an_old_hard_sigmoid_keeps_its_slope(tmp_path):
+    model = keras.models.load_model(GOLDEN / "words.h5")
+    model.save(tmp_path / "x.keras")
+    x, _, p, _ = golden("words")
+    assert close(keras.models.load_model(tmp_path / "x.keras").predict(x, verbose=0), p)
+
+
+# --- Keras 1 ----------------------------------------------------------------------------------------------------------
+
+
+def write_old(path, config, arrays, version=b"1.2.2", **attributes):
+    """A file as Keras 1 wrote it. arrays: layer -> list of arrays."""
+    with h5py.File(path, "w") as h5:
+        h5.attrs["keras_version"] = version
+        h5.attrs["model_config"] = json.dumps(config).encode()
+        for name, value in attributes.items():
+            h5.attrs[name] = json.dumps(value).encode()
+        group = h5.create_group("model_weights")
+        group.attrs["layer_names"] = [name.encode() for name in arrays]
+        for name, values in arrays.items():
+            inner = group.create_group(name)
+            inner.attrs["weight_names"] = [f"{name}_{number}".encode() for number in range(len(values))]
+            for number, value in enumerate(values):
+                inner[f"{name}_{number}"] = value
+
+
+def sequential(*items):
+    return {"class_name": "Sequential", "config": [{"class_name": kind, "config": config} for kind, config in items]}
+
+
+def test_a_model_of_keras_1(tmp_path):
+    chance = np.random.RandomState(0)
+    config = sequential(
+        (
+            "Convolution2D",
+            {
+                "name": "conv",
+                "batch_input_shape": [None, 2, 6, 5],
+                "nb_filter": 3,
+                "nb_row": 3,
+                "nb_col": 2,
+                "border_mode": "valid",
+                "subsample": [1, 1],
+                "dim_ordering": "th",
+                "init": "glorot_uniform",
+                "activation": "relu",
+                "bias": True,
+                "W_regularizer": {"name": "WeightRegularizer", "l1": 0.0, "l2": 0.01},
+                "b_regularizer": None,
+                "W_constraint": {"name": "MaxNorm", "m": 2, "axis": 0},
+                "trainable": True,
+                "input_dtype": "float32",
+            },
+        ),
+        ("Flatten", {"name": "flat", "trainable": True}),
+        ("Dropout", {"name": "drop", "p": 0.3, "trainable": True}),
+        ("Dense", {"name": "dense", "output_dim": 2, "init": "normal", "activation": "linear", "bias": True}),
+    )
+    kernel, bias = chance.randn(3, 2, 3, 2).astype("f"), chance.randn(3).astype("f")
+    dense = [chance.randn(48, 2).astype("f"), chance.randn(2).astype("f")]
+    training = {
+        "optimizer_config": {
+            "class_name": "SGD",
+            "config": {"lr": 0.25, "momentum": 0.5, "decay": 0.0, "nesterov": False},
+        },
+        "loss": "mse",
+        "metrics": ["accuracy"],
+        "sample_weight_mode": None,
+        "loss_weights": None,
+    }
+    path = tmp_path / "x.h5"
+    write_old(path, config, {"conv": [kernel, bias], "flat": [], "drop": [], "dense": dense}, training_config=training)
+    model = keras.models.load_model(path)
+    x = chance.randn(4, 2, 6, 5).astype("f")
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 2), (2, 3))
+    inner = np.maximum(np.einsum("bcyxij,ocij->boyx", windows, kernel) + bias[:, None, None], 0)
+    wanted = inner.reshape(4, -1) @ dense[0] + dense[1]
+    assert np.allclose(model.predict(x, verbose=0), wanted, atol=1e-4)
+    assert float(model.optimizer.learning_rate.numpy()) == 0.25 and model.optimizer.momentum == 0.5
+    assert model.layers[0].kernel_regularizer.l2 == pytest.approx(0.01) and model.layers[2].rate == 0.3
+
+
+def test_gates_of_keras_1(tmp_path):
+    """Each gate had matrices of its own, in the order i, c, f, o."""
+    chance = np.random.RandomState(0)
+    gates = {gate: [chance.randn(2, 3), chance.randn(3, 3), chance.randn(3)] for gate in "icfo"}
+    arguments = {
+        "batch_input_shape": [None, 4, 2],
+        "output_dim": 3,
+        "activation": "tanh",
+        "inner_activation": "sigmoid",
+    }
+    config = sequential(("LSTM", {"name": "lstm", "return_sequences": False, "consume_less": "cpu", **arguments}))
+    write_old(tmp_path / "x.h5", config, {"lstm": [array for gate in "icfo" for array in gates[gate]]})
+    with pytest.warns(UserWarning, match="No training configuration"):
+        model = keras.models.load_model(tmp_path / "x.h5")
+    today = [np.concatenate([gates[gate][part] for gate in "ifco"], -1) for part in range(3)]
+    assert all(np.allclose(a, b) for a, b in zip(model.get_weights(), today))
+
+
+def test_cudnn_layers_of_keras_2(tmp_path):
+    chance = np.random.RandomState(0)
+    today = [chance.randn(2, 9).astype("f"), chance.randn(3, 9).astype("f"), chance.randn(2, 9).astype("f")]
+    old = [
+        np.concatenate([part.T.reshape(part.shape) for part in np.split(today[0], 3, 1)], 1),
+        np.concatenate([part.T for part in np.split(today[1], 3, 1)], 1),
+        today[2].reshape(-1),
+    ]
+    config = sequential(("CuDNNGRU", {"name": "gru", "batch_input_shape": [None, 4, 2], "units": 3}))
+    write_old(tmp_path / "x.h5", config, {"gru": old}, version=b"2.2.4")
+    with pytest.warns(UserWarning, match="No training configuration"):
+        model = keras.models.load_model(tmp_path / "x.h5")
+    assert all(np.allclose(a, b) for a, b in zip(model.get_weights(), today))
+
+
+def test_a_graph_of_keras_1(tmp_path):
+    def node(*names):
+        return [[[name, 0, 0] for name in names]]
+
+    items = [
+        ("InputLayer", "a", {"batch_input_shape": [None, 2]}, []),
+        ("Dense", "b", {"output_dim": 2, "activation": "linear"}, node("a")),
+        ("Merge", "c", {"mode": "concat", "concat_axis": -1, "mode_type": "raw"}, node("a", "b")),
+        ("Merge", "d", {"mode": "sum", "mode_type": "raw"}, node("c", "c")),
+    ]
+    config = {
+        "class_name": "Model",
+        "config": {
+            "name": "old",
+            "layers": [
+                {"class_name": kind, "name": name, "config": {"name": name, **inner}, "inbound_nodes": nodes}
+                for kind, name, inner, nodes in items
+            ],
+            "input_layers": [["a", 0, 0]],
+            "output_layers": [["d", 0, 0]],
+        },
+    }
+    kernel = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
+    write_old(tmp_path / "x.h5", config, {"a": [], "b": [kernel, np.zeros(2, "float32")], "c": [], "d": []})
+    with pytest.warns(UserWarning, match="No training configuration"):
+        model = keras.models.load_model(tmp_path / "x.h5")
+    x = np.array([[1.0, 1.0]], "float32")
+    assert np.allclose(model.predict(x, verbose=0), [[2, 2, 8, 12]])
+    assert keras.models.model_from_json(json.dumps(config)).output_shape == (None, 4)
+
+
+def test_what_has_no_counterpart(tmp_path):
+    items = {
+        "Unsupported": {"class_name": "TFOpLambda", "config": {"name": "tf.add", "function": "math.add"}},
+        "mode": {"class_name": "Merge", "config": {"name": "m", "mode": "cos"}},
+    }
+    for item in items.values():
+        with pytest.raises(Unsupported):
+            keras.models.model_from_config({"class_name": "Sequential", "config": {"layers": [item]}})
+    path = tmp_path / "x.h5"
+    keras.Sequential([layers.Input((2,)), layers.Dense(2)]).save_weights(path)
+    with pytest.raises(ValueError, match=r"No model config found.*load_weights"):
+        keras.models.load_model(path)
