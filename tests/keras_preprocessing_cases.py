@@ -21,6 +21,21 @@ LAYERS = [
     ("CategoryEncoding", ((3, 4),), {"high": 5, "num_tokens": 5, "output_mode": "count"}),
     ("CategoryEncoding", ((3, 4),), {"high": 5, "num_tokens": 5, "output_mode": "one_hot"}),
     ("Discretization", ((3, 4),), {"bin_boundaries": [-0.5, 0.0, 0.7], "output_mode": "one_hot"}),
+    ("MelSpectrogram", ((2, 400),), {"fft_length": 64, "sequence_stride": 20, "num_mel_bins": 6, "random": True}),
+    ("MelSpectrogram", ((2, 300),), {"fft_length": 64, "sequence_length": 50, "num_mel_bins": 5, "random": True}),
+    *(
+        ("STFTSpectrogram", ((2, 90, 3),), {"frame_length": 16, **options})
+        for options in (
+            {"mode": "psd"},
+            {"mode": "log"},
+            {"mode": "stft", "frame_step": 5, "fft_length": 32, "window": "hamming", "scaling": "spectrum"},
+            {"mode": "real", "padding": "same", "periodic": True},
+            {"mode": "imag", "expand_dims": True, "window": None},
+            {"mode": "magnitude", "scaling": None},
+        )
+    ),
+    ("STFTSpectrogram", ((2, 3, 90),), {"frame_length": 16, "data_format": "channels_first", "mode": "psd"}),
+    ("STFTSpectrogram", ((2, 3, 90),), {"frame_length": 16, "data_format": "channels_first", "expand_dims": True}),
     _images("Resizing", height=5, width=11),
     _images("Resizing", height=5, width=4, crop_to_aspect_ratio=True),
     _images("Resizing", height=12, width=13, interpolation="bicubic", data_format="channels_last"),

@@ -28,6 +28,8 @@ _INDEX = {
         "SeparableConvolution2D",
     ),
     ".legacy.convolutional": ("Convolution2D", "Convolution3D"),
+    ".legacy.local": ("LocallyConnected1D", "LocallyConnected2D"),
+    "elsewhere": ("FlaxLayer", "JaxLayer", "TFSMLayer"),
     "pooling": (
         "AdaptiveAveragePooling1D",
         "AdaptiveAveragePooling2D",
@@ -152,6 +154,7 @@ _INDEX = {
     "preprocessing.combined": ("AugMix", "Pipeline", "RandAugment", "RandomColorJitter"),
     "preprocessing.categories": ("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"),
     "preprocessing.lookup": ("IntegerLookup", "StringLookup"),
+    "preprocessing.spectra": ("MelSpectrogram", "STFTSpectrogram"),
     "preprocessing.text": ("TextVectorization",),
     "torch_module": ("TorchModuleWrapper",),
     "wrappers": ("Bidirectional", "TimeDistributed", "Wrapper"),

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tandem.core.errors import Unsupported
-from tandem.keras import dtype_policies, tensors
+from tandem.keras import tensors
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.preprocessing.batches import batches_of
 from tandem.keras.layers.preprocessing.strings import TextLayer, holds_strings, texts
@@ -229,8 +229,6 @@ class Discretization(Layer):
         dtype=None,
         name=None,
     ):
-        if dtype is None:
-            dtype = "int64" if output_mode == "int" else dtype_policies.get(None).compute_dtype
         super().__init__(name=name, dtype=dtype)
         if num_bins is not None and num_bins < 0:
             raise ValueError(f"`num_bins` must be greater than or equal to 0. Received: `num_bins={num_bins}`")
@@ -262,7 +260,7 @@ class Discretization(Layer):
     @property
     def output_dtype(self):
         """The dtype of the outputs."""
-        return self.compute_dtype
+        return "int32" if self.output_mode == "int" else self.compute_dtype
 
     def adapt(self, data, steps=None):
         """Set the boundaries to quantiles of the data: an array, a data set, or an iterable of batches."""
@@ -298,7 +296,7 @@ class Discretization(Layer):
         x = x.to(getattr(torch, self.input_dtype))
         edges = tensors.convert(np.asarray(self.bin_boundaries, "float32")).to(x)
         found = lookup.bins(x, edges)
-        dtype = getattr(torch, self.compute_dtype)
+        dtype = getattr(torch, self.output_dtype)
         if self.output_mode == "int":
             return found.to(dtype)
         return lookup.encode(found, len(self.bin_boundaries) + 1, self.output_mode, dtype=dtype)
@@ -309,7 +307,7 @@ class Discretization(Layer):
 
     def compute_output_spec(self, inputs):
         """The shape and dtype of the output for a KerasTensor."""
-        return KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype, name="spec")
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype, name="spec")
 
     def save_own_variables(self, store):
         """Put the boundaries that were learned into the mapping `store`."""
