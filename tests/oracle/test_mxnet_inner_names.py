@@ -41,6 +41,23 @@ def test_sequences_and_states():
     same_expressions(table, SETUP)
 
 
+def test_layers_as_stacks_of_cells():
+    layers = [
+        "rnn.LSTM(3, 2, bidirectional=True, dropout=0.1, input_size=2, prefix='f_')",
+        "rnn.GRU(3, 2, input_size=2, prefix='g_')",
+        "rnn.RNN(3, input_size=2, activation='tanh', prefix='r_')",
+    ]
+    setup = SETUP + """
+def unfused(layer):
+    layer.initialize('ones')
+    stack = layer._unfuse()
+    steps = nd.arange(16).reshape((4, 2, 2)) / 16
+    found, _ = stack.unroll(4, steps, layout='TNC', merge_outputs=True)
+    return repr(stack), stack.prefix, sorted(stack.collect_params()), found, abs(found - layer(steps)).max() < 1e-5
+"""
+    same_expressions([f"unfused({layer})" for layer in layers], setup)
+
+
 def test_lists_texts_and_losses():
     same_expressions(
         """

@@ -92,6 +92,31 @@ class _RNNLayer(HybridBlock):
             found[f"{prefix}_unfused.{place[1:]}.{cell}{name}"] = parameter
         return found
 
+    def _unfuse(self):
+        """A stack of cells with this layer's parameters.
+
+        Raises AssertionError for a layer with projections or clipped states, which the cells do not have.
+        """
+        from tandem.mxnet.gluon.rnn import rnn_cell
+
+        if self._projection_size or self._state_clip:
+            raise AssertionError(explain("_unfuse does not support projection layers or clipped states yet!"))
+        kind = {"lstm": rnn_cell.LSTMCell, "gru": rnn_cell.GRUCell}.get(self._mode, rnn_cell.RNNCell)
+        options = {"activation": self._mode.partition("_")[2]} if kind is rnn_cell.RNNCell else {}
+        stack = rnn_cell.HybridSequentialRNNCell(prefix=self.prefix, params=self.params)
+        with stack.name_scope():
+            size = self._input_size
+            for layer in range(self._num_layers):
+                cells = [
+                    kind(self._hidden_size, input_size=size, prefix=f"{direction}{layer}_", **options)
+                    for direction in "lr"[: self._dir]
+                ]
+                stack.add(cells[0] if len(cells) == 1 else rnn_cell.BidirectionalCell(*cells))
+                if self._dropout > 0 and layer + 1 < self._num_layers:
+                    stack.add(rnn_cell.DropoutCell(self._dropout))
+                size = self._hidden_size * self._dir
+        return stack
+
     def __repr__(self):
         content = f"{self.l0_i2h_weight.shape[1] or None} -> {self._hidden_size}, {self._layout}"
         if self._num_layers != 1:
