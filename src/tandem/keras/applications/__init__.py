@@ -22,15 +22,17 @@ _INDEX = {
     "xception": ("Xception",),
 }
 _HOME = {name: module for module, names in _INDEX.items() for name in names}
-# `keras.applications.mobilenet_v3` has no models of its own in Keras 3, `resnet50` only ResNet50.
+# The families' own layers, which are not public: a model's config names them.
+_LAYERS = {"CustomScaleLayer": "inception_resnet_v2", "LayerScale": "convnext"}
 _MODULES = (*_INDEX, "imagenet_utils", "resnet50")
 
 __all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name):
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"tandem.keras.applications.{_HOME[name]}"), name)
+    if name in _HOME or name in _LAYERS:
+        module = _HOME.get(name) or _LAYERS[name]
+        value = getattr(importlib.import_module(f"tandem.keras.applications.{module}"), name)
         globals()[name] = value
         return value
     if name in _MODULES:

@@ -53,7 +53,8 @@ def preprocess_input(x, data_format=None, mode="caffe"):
         data_format = config.image_data_format()
     elif data_format not in ("channels_first", "channels_last"):
         raise ValueError(
-            f"Expected data_format to be one of `channels_first` or `channels_last`. Received: data_format={data_format}"
+            "Expected data_format to be one of `channels_first` or `channels_last`. "
+            f"Received: data_format={data_format}"
         )
     whole = isinstance(x, np.ndarray)
     x = _floats(x)
@@ -105,10 +106,11 @@ def decode_predictions(preds, top=5):
     if isinstance(preds, torch.Tensor):
         preds = preds.detach().cpu().numpy()
     names = _classes()
-    best = (row.argsort()[-top:][::-1] for row in np.asarray(preds))
-    return [
-        [(*names[str(index)], row[index]) for index in indices] for row, indices in zip(np.asarray(preds), best, strict=True)
-    ]
+    decoded = []
+    for row in np.asarray(preds):
+        best = row.argsort()[-top:][::-1]
+        decoded.append([(*names[str(index)], row[index]) for index in best])
+    return decoded
 
 
 def obtain_input_shape(input_shape, default_size, min_size, data_format, require_flatten, weights=None):
@@ -145,8 +147,7 @@ def obtain_input_shape(input_shape, default_size, min_size, data_format, require
         input_shape = default if require_flatten else image(None, 3)
     if require_flatten and None in input_shape:
         raise ValueError(
-            "If `include_top` is True, you should specify a static `input_shape`. "
-            f"Received: input_shape={input_shape}"
+            f"If `include_top` is True, you should specify a static `input_shape`. Received: input_shape={input_shape}"
         )
     return input_shape
 
@@ -183,7 +184,7 @@ def preprocessing(mode):
     for_family.__name__ = for_family.__qualname__ = "preprocess_input"
     for_family.__doc__ = (
         "A batch of images as this family expects it: "
-        + ("as it is, for the models have layers that scale it." if mode is None else f'mode "{mode}" of imagenet_utils.')
+        + ("as it is; the models scale it." if mode is None else f'mode "{mode}" of imagenet_utils.')
         + "\n\n    x: array or tensor with values from 0 to 255; data_format: where the channels are.\n    "
     )
     return for_family

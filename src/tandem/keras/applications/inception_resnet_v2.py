@@ -21,6 +21,8 @@ preprocess_input = preprocessing("tf")
 class CustomScaleLayer(layers.Layer):
     """``inputs[0] + scale * inputs[1]``."""
 
+    _keras_module = "keras.src.applications.inception_resnet_v2"  # as Keras's own configs name it
+
     def __init__(self, scale, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale

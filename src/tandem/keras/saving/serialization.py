@@ -191,6 +191,7 @@ def _make(config, safe_mode, module_objects):
 _ROOMS = (
     "layers",
     "models",
+    "applications",
     "initializers",
     "regularizers",
     "constraints",
