@@ -313,7 +313,8 @@ class Executor:
         """An executor on inputs of other shapes, by name, that shares the arrays of this one.
 
         partial_shaping: whether arguments that are not named may change their shape too; allow_up_sizing: whether
-        larger arrays may be made anew. Raises MXNetError for a larger one without that, AssertionError for an unnamed one.
+        larger arrays may be made anew.
+        Raises MXNetError for a larger one without that, AssertionError for an unnamed one.
         """
         facts = Facts(self._symbol._entries)
         for node in facts.order:

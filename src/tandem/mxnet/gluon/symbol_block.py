@@ -5,7 +5,7 @@ import torch
 from tandem.core import arrays, scope
 from tandem.core.arrays import Array
 from tandem.core.errors import explain
-from tandem.mxnet import symbol
+from tandem.mxnet import initializer, symbol
 from tandem.mxnet.gluon.block import HybridBlock, _first_array
 from tandem.mxnet.gluon.parameter import ParameterDict
 from tandem.mxnet.gluon.weights import DeferredInitializationError
@@ -31,6 +31,23 @@ def call(block, args, kwargs):
         params = {key: one.as_np_ndarray() for key, one in params.items()}
     with block.name_scope():
         return block.hybrid_forward(F, *args, **kwargs, **params)
+
+
+def variable(parameter):
+    """The symbol that stands for a parameter, always the same."""
+    found = parameter.__dict__.get("_var")
+    if found is None:
+        init = parameter.init
+        found = parameter.__dict__["_var"] = symbol.var(
+            parameter.name,
+            shape=parameter.shape,
+            dtype=parameter.dtype,
+            lr_mult=parameter.lr_mult,
+            wd_mult=parameter.wd_mult,
+            init=init if init is None or isinstance(init, str) else initializer.create(init),
+            stype=parameter._stype,
+        )
+    return found
 
 
 def traced(block):

@@ -496,22 +496,9 @@ class Parameter(Holder):
 
     def var(self):
         """The symbol that stands for this parameter, always the same."""
-        found = self.__dict__.get("_var")
-        if found is None:
-            from tandem.mxnet import symbol
+        from tandem.mxnet.gluon import symbol_block
 
-            init = self.init if self.init is None or isinstance(self.init, str) else initializer.create(self.init)
-            found = symbol.var(
-                self.name,
-                shape=self.shape,
-                dtype=self.dtype,
-                lr_mult=self.lr_mult,
-                wd_mult=self.wd_mult,
-                init=init,
-                stype=self._stype,
-            )
-            self.__dict__["_var"] = found
-        return found
+        return symbol_block.variable(self)
 
     def row_sparse_data(self, row_id):
         """The row_sparse array on row_id's context, with the rows of these numbers.

@@ -113,13 +113,14 @@ def _function(name, on_numbers, both, with_number, reflected=None, doc=""):
 maximum = _function("maximum", builtins.max, "_maximum", "_maximum_scalar", doc="The greater of two.")
 minimum = _function("minimum", builtins.min, "_minimum", "_minimum_scalar", doc="The lesser of two.")
 hypot = _function("hypot", math.hypot, "_hypot", "_hypot_scalar", doc="``sqrt(left^2 + right^2)``.")
-pow = _function("pow", operator.pow, "_power", "_power_scalar", "_rpower_scalar", doc="``base ** exp``.")
+_pow = _function("pow", operator.pow, "_power", "_power_scalar", "_rpower_scalar")
+
+
+def pow(base, exp):
+    """``base ** exp``."""
+    return _pow(base, exp)
 
 
 def power(base, exp):
     """``base ** exp``."""
-    return pow(base, exp)
-
-
-# Comparisons and logic that MXNet also has as functions of symbols or numbers.
-equal, not_equal = Symbol.__eq__, Symbol.__ne__
+    return _pow(base, exp)

@@ -318,7 +318,6 @@ class _ControlFlow:
 
     def inputs(self, attributes, node=None):
         """Any number of inputs: None."""
-        return None
 
     def output_names(self, node):
         """One name to each output."""

@@ -11,9 +11,9 @@ from tandem.mxnet.symbol.symbol import Symbol
 __all__ = ["arange", "empty", "eye", "full", "histogram", "linspace", "ones", "split_v2", "zeros"]
 
 
-def _make(name, args=(), **given):
+def _make(operator, args=(), /, **given):
     node_name, attr = given.pop("name", None), given.pop("attr", None)
-    return compose.apply(OPERATORS[name], Symbol, name.lower(), args, given, node_name, attr)
+    return compose.apply(OPERATORS[operator], Symbol, operator.lower(), args, given, node_name, attr)
 
 
 def zeros(shape, dtype=None, **kwargs):

@@ -6,8 +6,8 @@ from tandem.formats.limits import FormatError
 from tandem.formats.saving import atomic_write
 from tandem.formats.symbol_json import GraphData, NodeData
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.symbol.compose import _tell_initializers
 from tandem.mxnet.symbol import control_flow
+from tandem.mxnet.symbol.compose import _tell_initializers
 from tandem.mxnet.symbol.control_flow import ROWS as CONTROL_FLOW
 from tandem.mxnet.symbol.nodes import HIDDEN, SPECIAL, Entry, Node, copy_graph, visit
 

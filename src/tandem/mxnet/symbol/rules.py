@@ -1,5 +1,7 @@
 """What MXNet infers backwards besides the shapes of weights: labels, states, parts of concatenations, ..."""
 
+import math
+
 import torch
 
 
@@ -31,9 +33,8 @@ def _softmax_label(facts, node, outputs, a):
     if facts.shape(label) == data and None not in data:
         return  # probabilities
     if a["multi_output"]:
-        wanted = (data[0], *data[2:])
-        if None not in wanted and facts.shape(label) is None:
-            facts.tell_shape(label, wanted, node)
+        if None not in data and facts.shape(label) is None:
+            facts.tell_shape(label, (data[0], math.prod(data[2:])), node)
     elif facts.shape(label) is None and None not in data[:-1]:
         facts.tell_shape(label, data[:-1] if a["preserve_shape"] else data[:1], node)
 

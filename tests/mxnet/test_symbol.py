@@ -1,0 +1,166 @@
+"""Symbols: composing, copying, files of other versions and damaged ones, symbols of `mx.np`."""
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+import tandem.mxnet as mx
+from tandem.formats import symbol_json
+from tandem.formats.limits import FormatError
+
+sym = mx.sym
+
+
+def _net():
+    data = sym.Variable("data")
+    hidden = sym.Activation(sym.FullyConnected(data, num_hidden=4, name="fc1"), act_type="relu", name="relu1")
+    return sym.SoftmaxOutput(sym.FullyConnected(hidden, num_hidden=3, name="fc2"), name="softmax")
+
+
+def test_missing_inputs_become_variables():
+    net = _net()
+    assert net.list_arguments() == ["data", "fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias", "softmax_label"]
+    assert net.get_internals()["relu1_output"].list_outputs() == ["relu1_output"]
+    shapes, outputs, _ = net.infer_shape(data=(8, 5))
+    assert shapes == [(8, 5), (4, 5), (4,), (3, 4), (3,), (8,)]
+    assert outputs == [(8, 3)]
+
+
+def test_composition_leaves_the_old_symbol_as_it_was():
+    net = _net()
+    joined = net(data=sym.Flatten(sym.Variable("image"), name="flat"))
+    assert net.list_arguments()[0] == "data"
+    assert joined.list_arguments()[0] == "image"
+    assert joined.infer_shape(image=(2, 3, 4))[1] == [(2, 3)]
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_copies_are_equal_and_apart(twin):
+    net = _net()
+    other = twin(net)
+    assert other.tojson() == net.tojson()
+    other._set_attr(__mark__="1")
+    assert net.attr("__mark__") is None
+
+
+def test_a_file_of_mxnet_0_8_is_brought_up_to_date():
+    old = {
+        "nodes": [
+            {
+                "op": "null",
+                "param": {},
+                "name": "data",
+                "inputs": [],
+                "backward_source_id": -1,
+                "attr": {"lr_mult": "2"},
+            },
+            {"op": "null", "param": {}, "name": "bn_gamma", "inputs": [], "backward_source_id": -1},
+            {"op": "null", "param": {}, "name": "bn_beta", "inputs": [], "backward_source_id": -1},
+            {
+                "op": "BatchNorm",
+                "param": {"eps": "0.001", "momentum": "0.9", "fix_gamma": "False"},
+                "name": "bn",
+                "inputs": [[0, 0], [1, 0], [2, 0]],
+                "backward_source_id": -1,
+                "attr": {"ctx_group": "dev1", "mine": "x"},
+            },
+        ],
+        "arg_nodes": [0, 1, 2],
+        "heads": [[3, 0]],
+    }
+    net = sym.load_json(json.dumps(old))
+    assert net.list_arguments() == ["data", "bn_gamma", "bn_beta"]
+    assert net.list_auxiliary_states() == ["bn_moving_mean", "bn_moving_var"]
+    assert net.attr("ctx_group") == "dev1"
+    assert net.attr_dict()["data"]["__lr_mult__"] == "2"
+    executor = net.simple_bind(mx.cpu(), data=(4, 3))
+    executor.aux_dict["bn_moving_var"][:] = 1
+    assert executor.forward()[0].shape == (4, 3)
+
+
+@pytest.mark.parametrize("key", ["attr", "attrs"])
+def test_attributes_are_read_under_either_key(key):
+    node = {"op": "sum", "name": "s", key: {"axis": "1"}, "inputs": [[0, 0, 0]]}
+    text = {"nodes": [{"op": "null", "name": "x", "inputs": []}, node], "arg_nodes": [0], "heads": [[1, 0, 0]]}
+    assert sym.load_json(json.dumps(text)).infer_shape(x=(2, 3))[1] == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: tree.pop("heads"),
+        lambda tree: tree.update(nodes=3),
+        lambda tree: tree.update(heads=[[99, 0, 0]]),
+        lambda tree: tree.update(heads=[[-1, 0, 0]]),
+        lambda tree: tree.update(heads=[]),
+        lambda tree: tree["nodes"][3].update(inputs=[[3, 0, 0]]),
+        lambda tree: tree["nodes"][3].update(inputs=[[0, 5, 0]]),
+        lambda tree: tree["nodes"][3].update(op=None),
+        lambda tree: tree["nodes"][3].update(attrs={"num_hidden": 4}),
+        lambda tree: tree["nodes"][3].update(attrs=["num_hidden"]),
+        lambda tree: tree["nodes"][3].update(op="_foreach"),
+        lambda tree: tree["nodes"][3].update(inputs=[[0, 0, 0]] * 9),
+    ],
+)
+def test_damaged_files_say_so(change):
+    tree = json.loads(_net().tojson())
+    change(tree)
+    with pytest.raises(mx.MXNetError):
+        sym.load_json(json.dumps(tree))
+
+
+def test_graphs_that_nest_too_deeply_are_refused():
+    graph = {"nodes": [], "heads": []}
+    for _ in range(40):
+        graph = {"nodes": [{"op": "_foreach", "name": "f", "inputs": [], "subgraphs": [graph]}], "heads": []}
+    with pytest.raises(FormatError, match="too deeply"):
+        symbol_json.loads(json.dumps(graph))
+    with pytest.raises(FormatError, match="no JSON"):
+        symbol_json.loads("[" * 100000)
+
+
+def test_deep_graphs_do_not_recurse():
+    net = sym.Variable("x")
+    for _ in range(3000):
+        net = net + 1
+    again = sym.load_json(net.tojson())
+    assert len(again.get_internals()) == 3001
+    assert copy.copy(again).infer_shape(x=(2,))[1] == [(2,)]
+
+
+def test_symbols_of_numpy_broadcast():
+    a, b = sym.Variable("a").as_np_ndarray(), sym.Variable("b").as_np_ndarray()
+    total = sym.np.sum((a + b) * 2 - 1 / b, axis=1)
+    executor = total.simple_bind(mx.cpu(), a=(2, 3), b=(1, 3))
+    executor.arg_dict["b"][:] = 2
+    np.testing.assert_allclose(executor.forward()[0].asnumpy(), [10.5, 10.5])
+    with pytest.raises(TypeError, match="as_np_ndarray"):
+        a + sym.Variable("c")
+
+
+def test_an_operator_in_python_runs_in_a_symbol():
+    class Twice(mx.operator.CustomOp):
+        def forward(self, is_train, req, in_data, out_data, aux):
+            self.assign(out_data[0], req[0], in_data[0] * 2)
+
+        def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+            self.assign(in_grad[0], req[0], out_grad[0] * 2)
+
+    @mx.operator.register("twice_in_symbol")
+    class TwiceProp(mx.operator.CustomOpProp):
+        def list_arguments(self):
+            return ["value"]
+
+        def create_operator(self, ctx, shapes, dtypes):
+            return Twice()
+
+    net = sym.Custom(op_type="twice_in_symbol", name="t")
+    assert net.list_arguments() == ["t_value"]
+    executor = net.simple_bind(mx.cpu(), t_value=(2,))
+    executor.arg_dict["t_value"][:] = 3
+    assert executor.forward(True)[0].asnumpy().tolist() == [6, 6]
+    executor.backward(mx.nd.ones(2))
+    assert executor.grad_arrays[0].asnumpy().tolist() == [2, 2]
