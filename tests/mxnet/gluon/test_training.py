@@ -159,6 +159,25 @@ def test_new_values_reach_the_store():
         assert [data.asnumpy().tolist() for data in net.weight.list_data()] == [[[value - 1] * 2]] * 2
 
 
+def test_a_derived_trainer_sums_gradients_its_own_way():
+    class Doubling(gluon.Trainer):
+        def _allreduce_grads(self):
+            for parameter in self._params:
+                for grad in parameter.list_grad():
+                    grad[:] *= 2
+
+    net = net_of(2, 1)
+    before = net[0].weight.data().asnumpy()
+    trainer = Doubling(net.collect_params(), "sgd", {"learning_rate": 0.5}, kvstore=None)
+    backward(net)
+    trainer.step(2)
+    np.testing.assert_allclose(net[0].weight.data().asnumpy(), before - 1, rtol=1e-6)
+    backward(net)
+    trainer.allreduce_grads()
+    trainer.update(2)
+    np.testing.assert_allclose(net[0].weight.data().asnumpy(), before - 2, rtol=1e-6, atol=1e-6)
+
+
 def test_all_parameters_are_updated_in_one_call(monkeypatch):
     calls = []
     adam = updates.adam

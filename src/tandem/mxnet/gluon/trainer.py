@@ -213,8 +213,7 @@ class Trainer:
             self._check_fresh(ignore_stale_grad)
             self._update_on_store()
             return
-        if self._kvstore is not None:
-            self._allreduce()
+        self._allreduce_grads()
         self._update(ignore_stale_grad)
 
     def allreduce_grads(self):
@@ -225,8 +224,7 @@ class Trainer:
         if not self._kv_initialized:
             self._init_kvstore()
         self._refuse_on_store("allreduce_grads()")
-        if self._kvstore is not None:
-            self._allreduce()
+        self._allreduce_grads()
 
     def update(self, batch_size, ignore_stale_grad=False):
         """Update the parameters from gradients that `allreduce_grads` has summed; else as `step`.
@@ -267,7 +265,10 @@ class Trainer:
                 if not _is_fresh(data):
                     raise _stale(parameter, data)
 
-    def _allreduce(self):
+    def _allreduce_grads(self):
+        """Sum the gradients of all replicas into each; trainers derived from this one (Horovod's) have their own way."""
+        if self._kvstore is None:
+            return
         for index, parameter in self._trained():
             grads = parameter.list_grad()
             self._kvstore.push(index, grads)
