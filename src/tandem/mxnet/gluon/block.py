@@ -131,6 +131,8 @@ class HybridBlock(Block):
 
         Raises ValueError where no argument is an array.
         """
+        if not isinstance(x, Array) and any(hasattr(leaf, "list_outputs") for leaf in arrays.leaves((x, args))):
+            return self._call_symbols((x, *args), {}, inner=True)
         first = x if isinstance(x, Array) else _first_array((x, *args))
         ctx = first.context
         F = ndarray if type(first) is NDArray else namespace_of(first)
@@ -279,10 +281,10 @@ class HybridBlock(Block):
 
         return symbol_block.export(self, path, epoch, remove_amp_cast)
 
-    def _call_symbols(self, args, kwargs):
+    def _call_symbols(self, args, kwargs, inner=False):
         from tandem.mxnet.gluon import symbol_block
 
-        return symbol_block.call(self, args, kwargs)
+        return symbol_block.call(self, args, kwargs, inner)
 
 
 def __getattr__(name):

@@ -19,9 +19,12 @@ _MOST_KINDS = 32  # of inputs that one block keeps a graph for
 __all__ = ["SymbolBlock"]
 
 
-def call(block, args, kwargs):
-    """The symbol of a block's outputs for symbols of its inputs."""
-    if type(block).forward is not HybridBlock.forward:
+def call(block, args, kwargs, inner=False):
+    """The symbol of a block's outputs for symbols of its inputs.
+
+    inner: whether the block's own `forward` has run already, and calls `HybridBlock.forward`.
+    """
+    if type(block).forward is not HybridBlock.forward and not inner:
         with block.name_scope():
             return block.forward(*args, **kwargs)
     first = next(leaf for leaf in arrays.leaves((args, kwargs)) if isinstance(leaf, Symbol))

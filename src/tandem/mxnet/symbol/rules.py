@@ -124,7 +124,20 @@ def _where(facts, node, outputs, a):
         facts.tell_shape(pair[0], facts.shape(pair[1]), node)
 
 
+def _flattened(facts, node, outputs, a):
+    """Reshape to one axis: a single unknown size of the data follows from the number of elements."""
+    data, output = facts.shape(node.inputs[0]), facts.shape(outputs[0])
+    if data is None or output is None or len(output) != 1 or None in output or data.count(None) != 1:
+        return
+    rest = math.prod(size for size in data if size is not None)
+    if rest and output[0] % rest == 0:
+        place = data.index(None)
+        facts.tell_shape(node.inputs[0], (*data[:place], output[0] // rest, *data[place + 1 :]), node)
+
+
 SHAPES = {
+    "Reshape": _flattened,
+    "_rnn_param_concat": _concat,
     "FullyConnected": _fully_connected,
     "SoftmaxOutput": _softmax_label,
     "LinearRegressionOutput": _regression_label,

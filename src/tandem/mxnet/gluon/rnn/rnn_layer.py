@@ -163,6 +163,8 @@ class _RNNLayer(HybridBlock):
 
     def hybrid_forward(self, F, inputs, states=None, sequence_length=None, **params):
         """See `forward`."""
+        if hasattr(inputs, "list_outputs"):
+            return self._symbolic(F, inputs, states, sequence_length, params)
         given = states is not None
         if given:
             states = [states] if isinstance(states, Array) else list(states)
@@ -178,6 +180,40 @@ class _RNNLayer(HybridBlock):
         outputs, *after = apply_op(
             self._compute, inputs, sequence_length, *(states or ()), *(params[name] for name in order)
         )
+        return (outputs, after) if given else outputs
+
+    def _symbolic(self, F, inputs, states, sequence_length, params):
+        """The same with symbols: one `RNN` operator with all weights as one vector, which MXNet's files have."""
+        given = states is not None
+        if not given:
+            states = self.begin_state(0, func=F.zeros)
+        states = list(states) if isinstance(states, (list, tuple)) else [states]
+        if self._layout == "NTC":
+            inputs = F.swapaxes(inputs, dim1=0, dim2=1)
+        weights = []
+        for kind in ("weight", "bias"):
+            for key in (key for row in self._names for names in row for key in names.values()):
+                if key.endswith(kind):
+                    weights.append(F.reshape(params[key], shape=-1))
+        if self._use_sequence_length:
+            states.append(sequence_length)
+        packed = F._internal._rnn_param_concat(*weights, dim=0)
+        outputs = F.RNN(
+            inputs,
+            packed,
+            *states,
+            use_sequence_length=self._use_sequence_length,
+            state_size=self._hidden_size,
+            projection_size=self._projection_size or None,
+            num_layers=self._num_layers,
+            bidirectional=self._dir == 2,
+            p=self._dropout,
+            state_outputs=True,
+            mode=self._mode,
+        )
+        outputs, after = outputs[0], list(outputs)[1:]
+        if self._layout == "NTC":
+            outputs = F.swapaxes(outputs, dim1=0, dim2=1)
         return (outputs, after) if given else outputs
 
     def _compute(self, inputs, lengths, *tensors):
