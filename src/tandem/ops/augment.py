@@ -79,6 +79,26 @@ def inverse(matrix):
     return cofactors / (a * torch.linalg.cross(b, c)).sum(-1, keepdim=True).unsqueeze(-1)
 
 
+def forward_matrix(size, *, angle, translate, scale, shear, centre):
+    """(N, 3, 3): where points go that are moved, sheared, turned by angles (N,) and scaled: ``c + L (p + t - c)``.
+
+    size: (H, W); translate: (x, y), as parts of the width and height less one pixel; angle, shear (x, y): degrees;
+    centre: c, as parts of the image; with a, x, y for the negative angle and shears ``L = scale * [[d, -b], [-c, a']]``,
+    ``a' = cos(a - y) / cos y``, ``c = -sin(a - y) / cos y``, ``b = a' tan x + sin a``, ``d = cos a - c tan x``.
+    """
+    height, width = size
+    turn, lean_x, lean_y = (-torch.deg2rad(torch.as_tensor(v, dtype=torch.float32)) for v in (angle, *shear))
+    a = torch.cos(turn - lean_y) / torch.cos(lean_y)
+    c = -torch.sin(turn - lean_y) / torch.cos(lean_y)
+    b, d = a * torch.tan(lean_x) + torch.sin(turn), torch.cos(turn) - c * torch.tan(lean_x)
+    middle = centre[0] * (width - 1), centre[1] * (height - 1)
+    across, down = (part * (count - 1) - m for part, count, m in zip(translate, (width, height), middle, strict=True))
+    rows = []
+    for left, right, m in ((d * scale, -b * scale, middle[0]), (-c * scale, a * scale, middle[1])):
+        rows += [left, right, m + left * across + right * down]
+    return matrix_of(_map(*rows, 0.0, 0.0))
+
+
 def zoom_map(down, across, size):
     """Maps that zoom about the middle; down, across: (N, 1), what a pixel's step becomes; size: (H, W)."""
     down, across = down.reshape(-1).float(), across.reshape(-1).float()

@@ -72,18 +72,21 @@ def affine_transform(
     center_y=None,
     bounding_box_format="xyxy",
 ):
-    """The upright boxes around boxes (N, M, 4) whose image is turned, moved, scaled and sheared; parameters: (N,)."""
+    """The upright boxes around boxes (N, M, 4) that are moved, sheared, turned and scaled; parameters: (N,).
+
+    translate_x, translate_y: parts of the width and height less one pixel; angle, shear_x, shear_y: degrees; center_x,
+    center_y: parts of the image, the middle by default.
+    """
     _only_corners(bounding_box_format)
-    matrix = augment.affine_matrix(
+    matrix = augment.forward_matrix(
         (height, width),
         angle=angle,
         translate=(translate_x, translate_y),
         scale=scale,
         shear=(shear_x, shear_y),
         centre=(0.5 if center_x is None else center_x, 0.5 if center_y is None else center_y),
-        whole=True,
     )
-    return box_forms.around_moved(tensors.convert(boxes, "float32"), augment.inverse(matrix))
+    return box_forms.around_moved(tensors.convert(boxes, "float32"), matrix)
 
 
 def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):

@@ -5,8 +5,8 @@ import torch
 
 from tandem.core.errors import Unsupported
 from tandem.keras import tensors
-from tandem.keras.layers.base import Layer
 from tandem.keras.layers.preprocessing.batches import batches_of
+from tandem.keras.layers.preprocessing.data_layer import DataLayer
 from tandem.keras.layers.preprocessing.strings import TextLayer, holds_strings, texts
 from tandem.keras.symbolic import KerasTensor
 from tandem.ops import hashing, lookup, quantiles
@@ -32,14 +32,12 @@ def _check_mode(mode, allowed, sparse):
         raise Unsupported("Sparse tensors are not supported by the torch backend. Given: sparse=True.")
 
 
-class CategoryEncoding(Layer):
+class CategoryEncoding(DataLayer):
     """Whole numbers below `num_tokens` as rows of that length.
 
     output_mode: "multi_hot", 1 for what is there, "one_hot", a row to each number, or "count", how often.
     inputs: (…, numbers); count_weights: of their shape, added up in place of 1. Raises ValueError for other arguments.
     """
-
-    _allow_non_tensor_positional_args = True
 
     def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **kwargs):
         super().__init__(**kwargs)
@@ -209,15 +207,13 @@ class HashedCrossing(_Hashed):
         }
 
 
-class Discretization(Layer):
+class Discretization(DataLayer):
     """Numbers as the bins that they fall into.
 
     bin_boundaries: sorted numbers, n of them for n + 1 bins; num_bins: how many bins `adapt` is to make; epsilon: how
     exact its quantiles are; output_mode: "int", or rows, "one_hot", "multi_hot" or "count".
     Raises ValueError where both boundaries and a number of bins are given, or none of them.
     """
-
-    _allow_non_tensor_positional_args = True
 
     def __init__(
         self,

@@ -2,11 +2,10 @@
 
 import torch
 
-from tandem.core.errors import explain
 from tandem.keras import random as keras_random
 from tandem.keras import tensors
 from tandem.keras.config import standardize_data_format
-from tandem.keras.layers.base import Layer
+from tandem.keras.layers.preprocessing.data_layer import DataLayer
 from tandem.keras.layers.preprocessing.densify import densify_bounding_boxes
 from tandem.keras.symbolic import KerasTensor
 from tandem.ops import augment, random
@@ -55,7 +54,7 @@ def check_choices(fill_mode=None, interpolation=None, modes=FILL_MODES):
         raise NotImplementedError(f"Unknown `interpolation` {interpolation}. Expected of one {INTERPOLATIONS}.")
 
 
-class ImageLayer(Layer):
+class ImageLayer(DataLayer):
     """Base of layers that change images: of `call`, which takes images alone or in a dict with what belongs to them.
 
     bounding_box_format: of "bounding_boxes" in such a dict; data_format: where the channels are.
@@ -64,7 +63,6 @@ class ImageLayer(Layer):
     `get_random_transformation` and does it in the `transform_…` methods.
     """
 
-    _allow_non_tensor_positional_args = True
     _bounds = (-1.0, 1.0)
 
     def __init__(self, factor=None, bounding_box_format=None, data_format=None, **kwargs):
@@ -239,8 +237,3 @@ class RandomImageLayer(ImageLayer):
                 "seed": self.seed,
             }
         )
-
-
-def wrong_number(name, value):
-    """The ValueError for an argument that is no number."""
-    return ValueError(explain(f"The `{name}` argument is wrong", expected="a number", given=repr(value)))

@@ -4,15 +4,13 @@ import numpy as np
 import torch
 
 from tandem.keras import saving, tensors
-from tandem.keras.layers.base import Layer
 from tandem.keras.layers.preprocessing.batches import batches_of
+from tandem.keras.layers.preprocessing.data_layer import DataLayer
 from tandem.ops import moments
 
 
-class Rescaling(Layer):
+class Rescaling(DataLayer):
     """``inputs * scale + offset``; scale, offset: numbers, or lists or arrays that broadcast to the inputs."""
-
-    _allow_non_tensor_positional_args = True
 
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -55,15 +53,13 @@ def _plain(value):
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-class Normalization(Layer):
+class Normalization(DataLayer):
     """``(inputs - mean) / sqrt(variance)``, with a mean and variance that are given or learned by `adapt`.
 
     axis: the axes that have means of their own, None for one mean of all; mean, variance: both or none of them; invert:
     the way back, ``inputs * sqrt(variance) + mean``. Raises ValueError where only one of both is given, or where their
     shapes do not fit.
     """
-
-    _allow_non_tensor_positional_args = True
 
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):
         super().__init__(**kwargs)

@@ -5,6 +5,7 @@ import torch
 from tandem.keras import initializers
 from tandem.keras.config import standardize_data_format
 from tandem.keras.layers.base import Layer
+from tandem.keras.layers.preprocessing.data_layer import DataLayer
 from tandem.ops import conv, spectrogram
 
 _MEL = (
@@ -36,16 +37,15 @@ _STFT = (
 )
 
 
-class MelSpectrogram(Layer):
+class MelSpectrogram(DataLayer):
     """Sound as the strengths of mel bins over time.
 
     fft_length: of the transform; sequence_stride, sequence_length: of its frames, in samples; window: "hann",
-    "hamming", an array or None; sampling_rate: samples a second; num_mel_bins; min_freq, max_freq: in hertz; power_to_db:
-    whether strengths become decibels, relative to `ref_power`, at least those of `min_power`, not more than `top_db` below the
-    greatest; mag_exp: what magnitudes are raised to. inputs: (…, samples). Returns (…, bins, frames).
+    "hamming", an array or None; sampling_rate: samples a second; num_mel_bins; min_freq, max_freq: in hertz;
+    power_to_db: whether strengths become decibels, relative to `ref_power`, at least those of `min_power`, not more
+    than `top_db` below the greatest; mag_exp: what magnitudes are raised to. inputs: (…, samples). Returns
+    (…, bins, frames).
     """
-
-    _allow_non_tensor_positional_args = True
 
     def __init__(
         self,
