@@ -105,6 +105,11 @@ def test_custom_gradient():
     close(y.detach(), np.log1p(np.exp(F)))
     y.sum().backward()
     close(x.grad, 10 / (1 + np.exp(-F)))
+    symbol = keras.Input((4,), batch_size=3)
+    model = keras.Model(symbol, log_one_plus_exp(symbol))
+    x.grad = None
+    model(x).sum().backward()
+    close(x.grad, 10 / (1 + np.exp(-F)))
 
 
 def test_vectorize_with_a_signature_and_without_some_arguments():

@@ -9,7 +9,7 @@ from tandem.core.errors import explain
 from tandem.core.graph import Symbolic
 from tandem.keras import backend, tensors, tree
 from tandem.keras.ops.family import Family, spec, storage_dtype, tensor
-from tandem.keras.symbolic import KerasTensor, as_specs
+from tandem.keras.symbolic import KerasTensor, as_specs, lift
 from tandem.ops import arithmetic, mapping, scattering
 
 NAMES = Family("keras.src.ops.core")
@@ -321,12 +321,19 @@ def associative_scan(f, elems, reverse=False, axis=0):
     return mapping.associative_scan(f, values, reverse=reverse, axis=axis, map_tree=tree.map_structure)
 
 
+def _computed_with_gradient(f, *args):
+    return mapping.with_gradient(f, [tensor(one) if _is_array(one) else one for one in args])
+
+
+_with_gradient = lift(_computed_with_gradient, "CustomGradient", ("args",), module=NAMES.module)
+
+
 @NAMES.plain
 def custom_gradient(f):
     """A decorator: ``f(*args)`` returns ``(outputs, grad)``, and ``grad(*args, upstream=...)`` is its gradient."""
 
     def with_gradient(*args):
-        return mapping.with_gradient(f, [tensor(one) if _is_array(one) else one for one in args])
+        return _with_gradient(f, *args)
 
     with_gradient.__name__ = getattr(f, "__name__", "custom_gradient")
     with_gradient.__doc__ = f.__doc__

@@ -2,6 +2,7 @@
 
 import torch
 
+from tandem.core import devices
 from tandem.keras import config
 from tandem.keras.ops.family import Family, result_type, storage_dtype, tensor, to_float
 from tandem.ops import creation
@@ -13,26 +14,22 @@ def _sizes(shape):
     return (shape,) if isinstance(shape, int) else tuple(int(size) for size in shape)
 
 
-def _device():
-    return tensor(0).device
-
-
 @NAMES.plain
 def zeros(shape, dtype=None):
     """0 in a shape."""
-    return torch.zeros(_sizes(shape), dtype=storage_dtype(dtype), device=_device())
+    return torch.zeros(_sizes(shape), dtype=storage_dtype(dtype), device=devices.default())
 
 
 @NAMES.plain
 def ones(shape, dtype=None):
     """1 in a shape."""
-    return torch.ones(_sizes(shape), dtype=storage_dtype(dtype), device=_device())
+    return torch.ones(_sizes(shape), dtype=storage_dtype(dtype), device=devices.default())
 
 
 @NAMES.plain
 def empty(shape, dtype=None):
     """Memory of a shape whose numbers are not set."""
-    return torch.empty(_sizes(shape), dtype=storage_dtype(dtype), device=_device())
+    return torch.empty(_sizes(shape), dtype=storage_dtype(dtype), device=devices.default())
 
 
 @NAMES.op("Full", ("fill_value",))
@@ -78,25 +75,25 @@ def arange(start, stop=None, step=None, dtype=None):
     if dtype is None:
         dtype = result_type(*(getattr(one, "dtype", type(one)) for one in (start, stop, step)))
     start, stop, step = (one.item() if hasattr(one, "item") else one for one in (start, stop, step))
-    return creation.steps(start, stop, step, storage_dtype(dtype), _device())
+    return creation.steps(start, stop, step, storage_dtype(dtype), devices.default())
 
 
 @NAMES.plain
 def eye(N, M=None, k=0, dtype=None):
     """A matrix with 1 on its k-th diagonal."""
-    return creation.diagonal(N, N if M is None else M, k, storage_dtype(dtype), _device())
+    return creation.diagonal(N, N if M is None else M, k, storage_dtype(dtype), devices.default())
 
 
 @NAMES.plain
 def identity(n, dtype=None):
     """A square matrix with 1 on its diagonal."""
-    return creation.diagonal(n, n, 0, storage_dtype(dtype), _device())
+    return creation.diagonal(n, n, 0, storage_dtype(dtype), devices.default())
 
 
 @NAMES.plain
 def tri(N, M=None, k=0, dtype=None):
     """A matrix with 1 on and below its k-th diagonal."""
-    return creation.triangle(N, N if M is None else M, k, storage_dtype(dtype), _device())
+    return creation.triangle(N, N if M is None else M, k, storage_dtype(dtype), devices.default())
 
 
 @NAMES.op("Array")
@@ -136,7 +133,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
 
 def _window(kind):
     def compute(x):
-        return creation.window(kind, int(x), storage_dtype(config.floatx()), _device())
+        return creation.window(kind, int(x), storage_dtype(config.floatx()), devices.default())
 
     return compute
 
@@ -151,7 +148,7 @@ for _name in ("bartlett", "blackman", "hamming", "hanning"):
 @NAMES.plain
 def kaiser(x, beta):
     """The Kaiser window of x points, of the shape `beta`."""
-    return creation.window("kaiser", int(x), storage_dtype(config.floatx()), _device(), float(beta))
+    return creation.window("kaiser", int(x), storage_dtype(config.floatx()), devices.default(), float(beta))
 
 
 @NAMES.op("Vander")

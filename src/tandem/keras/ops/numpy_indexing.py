@@ -146,7 +146,8 @@ def unique(
 @NAMES.op("Size", spec=lambda x: spec((), "int32"))
 def size(x):
     """The number of elements, a tensor."""
-    return torch.full((), tensor(x).numel(), dtype=torch.int64)
+    x = tensor(x)
+    return torch.full((), x.numel(), dtype=torch.int64, device=x.device)
 
 
 @NAMES.plain
