@@ -213,7 +213,7 @@ def test_classes_are_never_imported_from_a_file(tmp_path):
             config["config"]["layers"][1].update(module=module, class_name=name, registered_name=name)
             new.writestr("config.json", json.dumps(config))
             new.writestr("model.weights.h5", packed.read("model.weights.h5"))
-        with pytest.raises(TypeError, match="Could not locate|deserialized"):
+        with pytest.raises(TypeError, match=r"Could not locate|deserialized"):
             keras.models.load_model(tmp_path / "y.keras")
 
 
@@ -231,7 +231,7 @@ def test_custom_objects(tmp_path):
         assert same(model, keras.models.load_model(tmp_path / name, custom_objects=objects))
         with keras.saving.custom_object_scope(objects):
             assert same(model, keras.models.load_model(tmp_path / name))
-        with pytest.raises(TypeError, match="Could not locate|deserialized"):
+        with pytest.raises(TypeError, match=r"Could not locate|deserialized"):
             keras.models.load_model(tmp_path / name)
     assert same(model, keras.models.load_model(tmp_path / "x.keras", custom_objects={"Own": Own}, compile=False))
 
@@ -370,3 +370,10 @@ def test_the_file_editor(tmp_path, capsys):
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_bfloat16_keeps_its_bits(tmp_path):
+    model = keras.Sequential([layers.Input((4,)), layers.Dense(3, dtype="bfloat16")])
+    model.save(tmp_path / "x.keras")
+    loaded = keras.models.load_model(tmp_path / "x.keras")
+    assert loaded.layers[0].kernel.dtype == "bfloat16" and same(model, loaded)

@@ -218,3 +218,20 @@ def test_what_has_no_counterpart(tmp_path):
     keras.Sequential([layers.Input((2,)), layers.Dense(2)]).save_weights(path)
     with pytest.raises(ValueError, match=r"No model config found.*load_weights"):
         keras.models.load_model(path)
+
+
+def test_configs_by_class_and_config():
+    legacy = keras.legacy.saving
+    config = legacy.serialize_keras_object(layers.Dense(3, activation="relu", name="own"))
+    assert config["class_name"] == "Dense" and config["config"]["units"] == 3
+    layer = legacy.deserialize_keras_object(config, module_objects={"Dense": layers.Dense})
+    assert isinstance(layer, layers.Dense) and layer.name == "own" and layer.units == 3
+    old = {"class_name": "Dense", "config": {"output_dim": 3, "init": "glorot_uniform", "name": "own"}}
+    assert legacy.deserialize_keras_object(old).units == 3
+    assert legacy.serialize_keras_object(keras.losses.mean_squared_error) == "mean_squared_error"
+    objects = {"mean_squared_error": keras.losses.mean_squared_error, "Dense": layers.Dense}
+    assert legacy.deserialize_keras_object("mean_squared_error", objects) is keras.losses.mean_squared_error
+    assert keras.utils.legacy.serialize_keras_object is legacy.serialize_keras_object
+    for bad in ("nosuch", {"class_name": "Nosuch", "config": {}}, {"a": 1}, 3):
+        with pytest.raises(ValueError, match=r"Unknown thing|Improper config|Could not interpret"):
+            legacy.deserialize_keras_object(bad, {}, printable_module_name="thing")

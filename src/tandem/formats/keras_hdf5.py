@@ -203,6 +203,7 @@ class Group(_Node):
     """A group: a mapping of names to groups and datasets."""
 
     _entries_read = None
+    _children = None
 
     def _entries(self):
         if self._entries_read is None:
@@ -247,17 +248,22 @@ class Group(_Node):
         for part in parts:
             if not isinstance(node, Group) or part not in node._entries():
                 raise KeyError(path)
-            address = node._entries()[part]
-            if address is None:
-                raise self._file.broken(f"{node.path}{part!r} is a link", "a group or an array", "a soft or outer link")
-            inner = f"{node.path}{part}"
-            messages = _messages(self._file, address, repr(inner))
-            kinds = {kind for kind, _, _ in messages}
-            if _LAYOUT in kinds or _DATASPACE in kinds:
-                node = Dataset(self._file, address, inner, messages)
-            else:
-                node = Group(self._file, address, inner + "/", messages)
+            node = node._child(part)
         return node
+
+    def _child(self, name):
+        children = self._children = self._children or {}
+        if name in children:
+            return children[name]
+        address, path = self._entries()[name], f"{self.path}{name}"
+        if address is None:
+            raise self._file.broken(f"{path!r} is a link", "a group or an array", "a soft or outer link")
+        messages = _messages(self._file, address, repr(path))
+        kinds = {kind for kind, _, _ in messages}
+        if _LAYOUT in kinds or _DATASPACE in kinds:
+            return Dataset(self._file, address, path, messages)  # arrays are read once
+        children[name] = Group(self._file, address, path + "/", messages)
+        return children[name]
 
     def group(self, path):
         """The group at a path. Raises KeyError where there is none."""

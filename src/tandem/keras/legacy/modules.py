@@ -105,6 +105,7 @@ MODULE_ALIASES = {
     "utils.generic_utils": "utils saving",
     "utils.io_utils": "utils",
     "utils.layer_utils": "utils",
+    "utils.legacy": "legacy.saving",
     "utils.losses_utils": "losses utils",
     "utils.metrics_utils": "metrics utils",
     "utils.multi_gpu_utils": "utils",
