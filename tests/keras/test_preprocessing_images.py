@@ -68,6 +68,7 @@ def draw(shape, seed=0):
 
 
 def pair(name, options, **more):
+    real_keras().utils.set_random_seed(7)
     return [getattr(K.layers, name)(**options, **more) for K in (keras, real_keras())]
 
 

@@ -83,7 +83,7 @@ def forward_matrix(size, *, angle, translate, scale, shear, centre):
     """(N, 3, 3): where points go that are moved, sheared, turned by angles (N,) and scaled: ``c + L (p + t - c)``.
 
     size: (H, W); translate: (x, y), as parts of the width and height less one pixel; angle, shear (x, y): degrees;
-    centre: c, as parts of the image; with a, x, y for the negative angle and shears ``L = scale * [[d, -b], [-c, a']]``,
+    centre: c, as parts of the image; with a, x, y for the negative angle and shears ``L = scale [[d, -b], [-c, a']]``,
     ``a' = cos(a - y) / cos y``, ``c = -sin(a - y) / cos y``, ``b = a' tan x + sin a``, ``d = cos a - c tan x``.
     """
     height, width = size
@@ -263,7 +263,10 @@ def gaussian_kernel(size, sigma):
 
 
 def blur(x, size, sigma, layout="channels_last"):
-    """The images smoothed by a Gaussian kernel; zeros are outside. size: (down, across); sigma: a tensor (across, down)."""
+    """The images smoothed by a Gaussian kernel; zeros are outside.
+
+    size: of the kernel, (down, across); sigma: a tensor (across, down), as Keras has it.
+    """
     y = x.movedim(-1, 1) if layout == "channels_last" else x
     n, channels, height, width = y.shape
     y = y.reshape(n * channels, 1, height, width)
