@@ -148,11 +148,6 @@ def test_update_operators_write_where_out_says():
     assert weights[1].asnumpy() == pytest.approx([0.8] * 3)
 
 
-def test_symbols_say_that_they_are_not_there():
-    with pytest.raises(NotImplementedError, match=r"mx\.sym\.Variable"):
-        mx.sym.Variable("x")
-
-
 @pytest.mark.parametrize("rows", [0, 2])
 def test_arrays_without_rows(rows):
     """Operators that work row by row keep the number of rows, be it 0."""

@@ -55,7 +55,14 @@ def test_bools_and_numbers():
         for operator in ["+", "-", "*", "**", "==", "!=", ">", ">=", "<", "<="]
         for number in ("2", "0.5", "True")
     ]
-    table += ["nd.array(3).shape", "nd.array(3).asnumpy()", "nd.array(np.float64(3), dtype='int32').asscalar()"]
+    table += [
+        "nd.array(3).shape",
+        "nd.array(3).asnumpy()",
+        "nd.array(3)[:].asnumpy()",
+        "nd.array(3)[()].shape",
+        "mx.engine.set_bulk_size(0)",
+        "nd.array(np.float64(3), dtype='int32').asscalar()",
+    ]
     same_expressions([*table, f"2 * {bools}", f"0.5 - {bools}"])
 
 

@@ -6,7 +6,7 @@ __all__ = ["bulk", "set_bulk_size"]
 
 
 class _Size(threading.local):
-    value = 15
+    value = 0
 
 
 _size = _Size()

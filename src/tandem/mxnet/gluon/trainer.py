@@ -266,7 +266,7 @@ class Trainer:
                     raise _stale(parameter, data)
 
     def _allreduce_grads(self):
-        """Sum the gradients of all replicas into each; trainers derived from this one (Horovod's) have their own way."""
+        """Sum the gradients of all replicas into each; derived trainers (Horovod's) have their own way."""
         if self._kvstore is None:
             return
         for index, parameter in self._trained():

@@ -15,6 +15,8 @@ _scope = scope._current
 def get_item(array, key):
     """`array[key]`: a view where the elements lie together in memory, else a copy."""
     tensor = array._tensor
+    if not tensor.dim() and isinstance(key, (slice, tuple)) and key in (slice(None), ()):
+        return array  # all of it, which MXNet does not ask an axis for
     if _scope.recording or not torch.is_grad_enabled():
         result = _read(array, tensor, key)
     else:
