@@ -19,10 +19,18 @@ def as_steps(length, inputs, layout):
         if length is not None and inputs.shape[axis] != length:
             raise _wrong_length(length, inputs.shape[axis])
         return take(inputs, inputs.shape[axis], axis), axis, inputs.shape[batch_axis]
+    if _is_symbol(inputs) and len(inputs) == 1:
+        if length is None:
+            raise AssertionError(explain("A symbol does not tell how many steps it has", expected="length=..."))
+        return take(inputs, length, axis), axis, 0
     inputs = list(inputs)
     if length is not None and len(inputs) != length:
         raise _wrong_length(length, len(inputs))
-    return inputs, axis, inputs[0].shape[0]
+    return inputs, axis, 0 if _is_symbol(inputs[0]) else inputs[0].shape[0]
+
+
+def _is_symbol(value):
+    return hasattr(value, "list_outputs")
 
 
 def _wrong_length(length, given):
@@ -34,19 +42,21 @@ def _wrong_length(length, given):
 def take(merged, length, axis):
     """The steps of an array, as a list."""
     F = namespace_of(merged)
+    if _is_symbol(merged):  # inference does not know how many steps there are
+        return list(F.split(merged, axis=axis, num_outputs=length, squeeze_axis=1))
     return [F.squeeze(F.slice_axis(merged, axis=axis, begin=step, end=step + 1), axis=axis) for step in range(length)]
 
 
 def as_merged(steps, axis):
     """One array from a list of steps."""
-    return steps if isinstance(steps, Array) else namespace_of(steps[0]).stack(*steps, axis=axis)
+    return steps if isinstance(steps, Array) or _is_symbol(steps) else namespace_of(steps[0]).stack(*steps, axis=axis)
 
 
 def final_form(outputs, length, axis, merge):
     """Outputs as one array where `merge` is True, as a list where it is False, else as they are."""
     if merge:
         return as_merged(outputs, axis)
-    if merge is False and isinstance(outputs, Array):
+    if merge is False and (isinstance(outputs, Array) or _is_symbol(outputs)):
         return take(outputs, length, axis)
     return outputs
 
@@ -64,6 +74,8 @@ def begin_states(cell, begin_state, first, batch_size):
     """The states given, or zeros where the first step lives."""
     if begin_state is not None:
         return begin_state
+    if _is_symbol(first):
+        return cell.begin_state(batch_size=0, func=namespace_of(first).zeros)
     return cell.begin_state(batch_size=batch_size, ctx=first.context, dtype=first.dtype)
 
 
