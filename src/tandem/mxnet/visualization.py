@@ -48,11 +48,11 @@ def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.
         text = ""
         for field, end in zip(fields, ends):
             text = (text + str(field))[:end].ljust(end)
-        print(text)
+        print(text)  # noqa: T201
 
-    print("_" * line_length)
+    print("_" * line_length)  # noqa: T201
     line(["Layer (type)", "Output Shape", "Param #", "Previous Layer"])
-    print("=" * line_length)
+    print("=" * line_length)  # noqa: T201
     total = 0
     for place, node in enumerate(nodes):
         if node["op"] == "null" and place > 0:
@@ -60,9 +60,7 @@ def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.
         before, count = [], 0
         for source, _, _ in node["inputs"]:
             name = nodes[source]["name"]
-            if nodes[source]["op"] != "null" or source in heads:
-                before.append(name)
-            elif source == 0:
+            if nodes[source]["op"] != "null" or source in heads or source == 0:
                 before.append(name)
             elif shapes is not None and name.endswith(_LEARNED):
                 count += math.prod(shapes[name])
@@ -76,9 +74,9 @@ def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.
         for other in before[1:]:
             line(["", "", "", other])
         total += count
-        print(("=" if place == len(nodes) - 1 else "_") * line_length)
-    print(f"Total params: {total}")
-    print("_" * line_length)
+        print(("=" if place == len(nodes) - 1 else "_") * line_length)  # noqa: T201
+    print(f"Total params: {total}")  # noqa: T201
+    print("_" * line_length)  # noqa: T201
 
 
 _COLOURS = {

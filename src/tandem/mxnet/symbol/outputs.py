@@ -4,8 +4,16 @@ An operator that is not here has one, "output". Facts of MXNet 1.9.1: some of an
 (BatchNorm's statistics, Dropout's mask), but count in files.
 """
 
+from tandem.core.errors import explain
+from tandem.formats.symbol_json import MOST_OUTPUTS
+from tandem.mxnet.base import MXNetError
+
 
 def _numbered(count, visible=None):
+    if not 0 <= count <= MOST_OUTPUTS:
+        raise MXNetError(
+            explain("An operator has an impossible number of outputs", expected=f"0 to {MOST_OUTPUTS}", given=count)
+        )
     return tuple(f"output{place}" for place in range(count if visible is None else visible)), count
 
 
