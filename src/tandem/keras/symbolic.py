@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import threading
 from collections import namedtuple
 
 import torch
@@ -191,6 +192,43 @@ def any_symbolic(args, kwargs=None):
     return any(isinstance(leaf, graph.Symbolic) for leaf in arrays.leaves((args, kwargs)))
 
 
+class _Bound(threading.local):
+    values = None  # id of a symbolic value -> the value that a model's run gave it, while a loss may ask for it
+    learnable = False  # whether the loss asks for gradients with respect to them
+
+
+bound = _Bound()
+
+
+def with_values(tree):
+    """A tree with the symbolic values replaced by what the run of their model gave them, where there was one."""
+    return arrays.map_tree(lambda leaf: _value(leaf) if isinstance(leaf, graph.Symbolic) else leaf, tree)
+
+
+def _value(symbol):
+    values = bound.values
+    if id(symbol) not in values and symbol.node is not None and symbol.node.inputs:
+        args, kwargs = with_values((symbol.node.args, symbol.node.kwargs))
+        if not any_symbolic(args, kwargs):
+            remember(symbol.node, symbol.node.operation(*args, **kwargs))
+    return values.get(id(symbol), symbol)
+
+
+def learnable(value):
+    """A value with respect to which a gradient can be taken, where a loss asks for that."""
+    if not bound.learnable or not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        return value
+    return value if value.requires_grad or not torch.is_grad_enabled() else value.detach().requires_grad_()
+
+
+def remember(node, result):
+    """Keep the outputs of a node that was run, for losses that ask for them."""
+    result = arrays.map_tree(learnable, result)
+    leaves = [leaf for leaf in arrays.leaves(result) if isinstance(leaf, torch.Tensor)]
+    bound.values.update(zip(map(id, graph.symbolics(node.outputs)), leaves, strict=True))
+    return result
+
+
 class Operation:
     """Something that can be a node of a functional model: it has a name, a `call`, and knows where it was used.
 
@@ -375,6 +413,10 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=No
         if len(args) == 1 and not kwargs and type(args[0]) is torch.Tensor:
             return function(args[0])
         if any_symbolic(args, kwargs):
+            if bound.values is not None:
+                args, kwargs = with_values((args, kwargs))
+                if not any_symbolic(args, kwargs):
+                    return function(*args, **kwargs)
             given = signature.bind(*args, **kwargs).arguments
             for name in rest:
                 given.update(given.pop(name, {}))

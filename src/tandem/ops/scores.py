@@ -64,6 +64,7 @@ def binary_matches(target, output, threshold=0.5, *, dtype=torch.float32):
 
 def categorical_matches(target, output, *, dtype=torch.float32):
     """1 where target and output, (..., classes), have their largest value at the same class, else 0: (...)."""
+    target = target.to(dtype) if target.dtype == torch.bool else target
     return (target.argmax(-1) == output.detach().argmax(-1)).to(dtype)
 
 

@@ -288,7 +288,9 @@ class Function:
         return self._wanted[0]
 
     def __call__(self, inputs):
-        given = list(tree.flatten(inputs)) if isinstance(inputs, (list, tuple, dict)) else [inputs]
+        given = list(inputs) if isinstance(inputs, (list, tuple)) else tree.flatten(inputs)
+        if len(given) != len(self.inputs):
+            given = tree.flatten(inputs)
         if len(given) != len(self.inputs):
             raise ValueError(
                 explain("The values do not fit the function", expected=f"{len(self.inputs)} values", given=len(given))

@@ -34,6 +34,18 @@ def _dtype_of(x):
     return x.dtype if isinstance(x, KerasTensor) else tensors.convert(x).dtype
 
 
+def _one(x):
+    """A shape, as `shape` gives it, as a tensor; other things as they are."""
+    if isinstance(x, (list, tuple)):
+        return apply(lambda sizes: tensors.convert(list(sizes)), x)
+    return x
+
+
+def _axes(axis):
+    """An axis argument: a number or None as it is, a list, range or array as a tuple."""
+    return axis if axis is None or isinstance(axis, int) else tuple(int(one) for one in np.atleast_1d(axis))
+
+
 def _bool_as_float(x):
     return _op["cast"](x, config.floatx()) if str(_dtype_of(x)).endswith("bool") else x
 
@@ -41,47 +53,47 @@ def _bool_as_float(x):
 # --- reductions ------------------------------------------------------------------------------------------------------
 def sum(x, axis=None, keepdims=False):
     """The sum over `axis`, a number or a list; None: over all."""
-    return _op["sum"](x, axis=axis, keepdims=keepdims)
+    return _op["sum"](_one(x), axis=_axes(axis), keepdims=keepdims)
 
 
 def prod(x, axis=None, keepdims=False):
     """The product over `axis`."""
-    return _op["prod"](x, axis=axis, keepdims=keepdims)
+    return _op["prod"](_one(x), axis=_axes(axis), keepdims=keepdims)
 
 
 def mean(x, axis=None, keepdims=False):
     """The mean over `axis`; of booleans, the part that is True."""
-    return _op["mean"](_bool_as_float(x), axis=axis, keepdims=keepdims)
+    return _op["mean"](_bool_as_float(x), axis=_axes(axis), keepdims=keepdims)
 
 
 def var(x, axis=None, keepdims=False):
     """The variance over `axis`, divided by the count."""
-    return _op["var"](_bool_as_float(x), axis=axis, keepdims=keepdims)
+    return _op["var"](_bool_as_float(x), axis=_axes(axis), keepdims=keepdims)
 
 
 def std(x, axis=None, keepdims=False):
     """The standard deviation over `axis`, divided by the count."""
-    return _op["std"](_bool_as_float(x), axis=axis, keepdims=keepdims)
+    return _op["std"](_bool_as_float(x), axis=_axes(axis), keepdims=keepdims)
 
 
 def max(x, axis=None, keepdims=False):
     """The greatest value over `axis`."""
-    return _op["max"](x, axis=axis, keepdims=keepdims)
+    return _op["max"](x, axis=_axes(axis), keepdims=keepdims)
 
 
 def min(x, axis=None, keepdims=False):
     """The least value over `axis`."""
-    return _op["min"](x, axis=axis, keepdims=keepdims)
+    return _op["min"](x, axis=_axes(axis), keepdims=keepdims)
 
 
 def any(x, axis=None, keepdims=False):
     """Whether one is True, over `axis`."""
-    return _op["any"](_op["cast"](x, "bool"), axis=axis, keepdims=keepdims)
+    return _op["any"](_op["cast"](x, "bool"), axis=_axes(axis), keepdims=keepdims)
 
 
 def all(x, axis=None, keepdims=False):
     """Whether all are True, over `axis`."""
-    return _op["all"](_op["cast"](x, "bool"), axis=axis, keepdims=keepdims)
+    return _op["all"](_op["cast"](x, "bool"), axis=_axes(axis), keepdims=keepdims)
 
 
 def argmax(x, axis=-1):
@@ -112,7 +124,7 @@ def cumprod(x, axis=0):
 # --- values ----------------------------------------------------------------------------------------------------------
 def cast(x, dtype):
     """x as `dtype`."""
-    return _op["cast"](x, dtype)
+    return _op["cast"](_one(x), dtype)
 
 
 def cast_to_floatx(x):

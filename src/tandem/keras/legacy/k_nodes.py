@@ -6,7 +6,7 @@ import torch
 
 from tandem.core import arrays, graph, scope
 from tandem.keras import tensors
-from tandem.keras.symbolic import KerasTensor, Operation, any_symbolic
+from tandem.keras.symbolic import KerasTensor, Operation, any_symbolic, bound, with_values
 
 
 class SizeOf(Operation):
@@ -56,6 +56,8 @@ def apply(function, *args, **kwargs):
 
     A size that `shape` gave for an axis of unknown size may stand wherever the function takes an integer.
     """
+    if bound.values is not None:
+        args, kwargs = with_values((args, kwargs))
     if not any_symbolic(args, kwargs):
         return function(*args, **kwargs)
     sources = []
@@ -179,6 +181,8 @@ def gradients(loss, variables):
         for one in loss:
             total = summed(one) if total is None else add(total, summed(one))
         loss = total
+    if bound.values is not None:
+        loss, variables = with_values((loss, variables))
     if not isinstance(loss, KerasTensor):
         return _of_tensors(tensors.convert(loss), variables)
     known = ancestors(loss)

@@ -86,6 +86,9 @@ class BaseWrapper:
         return {**self._selected(fn), **(override or {})}
 
     # What scikit-learn asks of an estimator.
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "model")
+
     def __sklearn_clone__(self):
         return type(self)(self.build_fn, **copy.deepcopy(self.sk_params))
 

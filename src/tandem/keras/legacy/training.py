@@ -1,8 +1,10 @@
 """Keras 1's and 2's ways to train: `fit_generator` and its like, and old names of arguments of `fit`."""
 
+import contextlib
 import itertools
 
 from tandem.core.errors import explain, suggest, warn
+from tandem.keras.symbolic import bound
 from tandem.keras.trainers import sources
 from tandem.keras.utils.py_dataset import PyDataset, batches
 
@@ -14,6 +16,92 @@ def tell(message, stacklevel=3):
     if message not in _told:
         _told.add(message)
         warn(message, DeprecationWarning)
+
+
+def model_arguments(kwargs):
+    """The arguments of `Model` with Keras 1's `input` and `output` as today's."""
+    kwargs = dict(kwargs)
+    for old in ("input", "output"):
+        if old in kwargs:
+            tell(f"Model: write `{old}s` for `{old}`.", 4)
+            kwargs[f"{old}s"] = kwargs.pop(old)
+    return kwargs
+
+
+def _trainable(model):
+    layers = model._flatten_layers()
+    own = {id(one): one for layer in layers for one in layer._trainable_variables}
+    return [(layer, layer.__dict__["_trainable"]) for layer in layers], [(one, one.trainable) for one in own.values()]
+
+
+def _set_trainable(model, state):
+    layers, variables = state
+    for layer, flag in layers:
+        layer.__dict__["_trainable"] = flag
+    for variable, flag in variables:
+        variable.trainable = flag
+    model._count_mutation()
+
+
+def remember_trainable(model):
+    """Keep what learns when a model is compiled, for `as_compiled`."""
+    model.__dict__["_learns_as_compiled"] = _trainable(model) if model.trainable_weights else None
+
+
+@contextlib.contextmanager
+def as_compiled(model):
+    """Train a model of which nothing learns any more as it was compiled.
+
+    So did Keras 1 and 2, and so are GANs written: ``discriminator.trainable = False`` behind its `compile` is meant for
+    the model that it becomes a part of. What Keras 3 makes of it, a model that trains and learns nothing, helps nobody.
+    """
+    state = model.__dict__.get("_learns_as_compiled")
+    if state is None or model.trainable_weights:
+        yield
+        return
+    tell("A model compiled before `trainable = False` still learns, as in Keras 2; compile it again to freeze it.")
+    now = _trainable(model)
+    _set_trainable(model, state)
+    try:
+        yield
+    finally:
+        _set_trainable(model, now)
+
+
+_OURS = ("tandem.", "keras.")
+
+
+def _is_users(loss):
+    if isinstance(loss, dict):
+        return any(map(_is_users, loss.values()))
+    if isinstance(loss, (list, tuple)):
+        return any(map(_is_users, loss))
+    return callable(loss) and not str(getattr(loss, "__module__", None) or type(loss).__module__).startswith(_OURS)
+
+
+@contextlib.contextmanager
+def losses_see_values(model):
+    """Run a step in which losses of the user's, functions that refer to symbolic values of the model, see them as the
+    values of this run: Keras 1 and 2 computed all in one graph.
+    """
+    if not _is_users(getattr(model, "loss", None)) or bound.values is not None:
+        yield
+        return
+    bound.values, bound.learnable = {}, _asks_for_gradients(model.loss)
+    try:
+        yield
+    finally:
+        bound.values, bound.learnable = None, False
+
+
+def _asks_for_gradients(loss):
+    """Whether a loss, or one of several, calls a function `gradients`."""
+    if isinstance(loss, (list, tuple, dict)):
+        return any(map(_asks_for_gradients, loss.values() if isinstance(loss, dict) else loss))
+    while hasattr(loss, "func"):
+        loss = loss.func  # of a `functools.partial`
+    code = getattr(loss, "__code__", None)
+    return code is not None and "gradients" in code.co_names
 
 
 class LegacyTraining:

@@ -8,8 +8,9 @@ from tandem.keras import tensors, tree
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.legacy.training import model_arguments
 from tandem.keras.models.model import Model, key_of, shapes_of
-from tandem.keras.symbolic import KerasTensor, Operation, add_node
+from tandem.keras.symbolic import KerasTensor, Operation, add_node, bound, learnable, remember
 from tandem.keras.trainers.trainer import Trainer
 
 _OF_THE_GRAPH = (
@@ -46,7 +47,10 @@ class Functional(Model):
     def __new__(cls, *args, **kwargs):
         return Layer.__new__(cls, *args, **kwargs)
 
-    def __init__(self, inputs, outputs, name=None, **kwargs):
+    def __init__(self, inputs=None, outputs=None, name=None, **kwargs):
+        if "input" in kwargs or "output" in kwargs:
+            kwargs = model_arguments({"inputs": inputs, "outputs": outputs, **kwargs})
+            inputs, outputs = kwargs.pop("inputs"), kwargs.pop("outputs")
         for what, values in (("inputs", inputs), ("outputs", outputs)):
             for value in arrays.leaves(values):
                 if not isinstance(value, KerasTensor):
@@ -221,14 +225,18 @@ class Functional(Model):
             for value, one in zip(values, _masks_in_order(mask, len(values))):
                 if one is not None and value is not None:
                     tensors.set_mask(value, one)
-        if not self._overrides_training:
+        if bound.values is not None:
+            values = [learnable(value) for value in values]
+            bound.values.update((id(symbol), value) for symbol, value in zip(self._inputs, values, strict=True))
+        elif not self._overrides_training:
             return self._graph.run(values)
         flag = scope.is_training() if training is None else training
 
         def run(node, args, kwargs):
-            if flag is not None and "training" in kwargs:
+            if self._overrides_training and flag is not None and "training" in kwargs:
                 kwargs = {**kwargs, "training": flag}
-            return node.operation(*args, **kwargs)
+            result = node.operation(*args, **kwargs)
+            return result if bound.values is None else remember(node, result)
 
         return self._graph.run(values, run)
 

@@ -13,6 +13,8 @@ from tandem.keras.trainers.trainer import Trainer
 
 
 def _is_functional(args, kwargs):
+    if {"input", "output"} <= kwargs.keys():  # Keras 1's names
+        return True
     return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
 
 

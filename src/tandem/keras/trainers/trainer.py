@@ -10,7 +10,13 @@ from tandem.engine.replay import Step
 from tandem.keras import config, tensors
 from tandem.keras import metrics as metrics_room
 from tandem.keras import optimizers as optimizers_room
-from tandem.keras.legacy.training import LegacyTraining, fit_arguments
+from tandem.keras.legacy.training import (
+    LegacyTraining,
+    as_compiled,
+    fit_arguments,
+    losses_see_values,
+    remember_trainable,
+)
 from tandem.keras.trainers import loops, parts, single, sources
 from tandem.keras.trainers import prepare as preparing
 from tandem.keras.trainers.compile_loss import CompileLoss
@@ -128,6 +134,7 @@ class Trainer(LegacyTraining):
         state.optimizer = optimizer
         state.loss = loss
         state.loss_tracker = metrics_room.Mean(name="loss")
+        remember_trainable(self)
         state.steps_per_execution = int(steps_per_execution)
         state.run_eagerly = bool(run_eagerly)
         state.stop_training = False
@@ -197,7 +204,11 @@ class Trainer(LegacyTraining):
                 found.append(state.compile_metrics)
             if state.compile_loss is not None:
                 found.extend(state.compile_loss.metrics)
-        return found + super().metrics
+        found.extend(self._metrics)
+        for layer in self._flatten_layers(include_self=False):
+            if not isinstance(layer, Trainer):  # what a model inside was compiled with is its own affair
+                found.extend(layer._metrics)
+        return found
 
     @property
     def metrics_names(self):
@@ -300,8 +311,9 @@ class Trainer(LegacyTraining):
 
     def _learn(self, data):
         x, y, sample_weight = sources.unpack(data)
-        y_pred = self._forward(x, True)
-        loss = self._loss_of(x, y, y_pred, sample_weight, True)
+        with losses_see_values(self):
+            y_pred = self._forward(x, True)
+            loss = self._loss_of(x, y, y_pred, sample_weight, True)
         self._loss_tracker.update_state(loss, sample_weight=parts.batch_size(x))
         variables = self.trainable_weights
         if not variables:
@@ -315,8 +327,9 @@ class Trainer(LegacyTraining):
 
     def _judge(self, data):
         x, y, sample_weight = sources.unpack(data)
-        y_pred = self._forward(x, False)
-        loss = self._loss_of(x, y, y_pred, sample_weight, False)
+        with losses_see_values(self):
+            y_pred = self._forward(x, False)
+            loss = self._loss_of(x, y, y_pred, sample_weight, False)
         self._loss_tracker.update_state(loss, sample_weight=parts.batch_size(x))
         return x, y, y_pred, sample_weight
 
@@ -450,9 +463,10 @@ class Trainer(LegacyTraining):
                 "batch_size": validation_batch_size or batch_size,
                 "steps": validation_steps,
             }
-        return loops.fit(
-            self, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoch, validation, validation_freq
-        )
+        with as_compiled(self):
+            return loops.fit(
+                self, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoch, validation, validation_freq
+            )
 
     def evaluate(
         self,
@@ -506,12 +520,13 @@ class Trainer(LegacyTraining):
                 y, sources.map_arrays(sources.tensor, sample_weight), class_weight
             )
         data = single.batch((x, y, sample_weight), preparing.device_of(self))
-        preparing.prepare(self, data, training=True)
-        self.reset_metrics()
-        function = self.make_train_function()
-        if self._training.phases is not None:
-            self._training.phases.settle()
-        logs = function(iter([data]))
+        with as_compiled(self):
+            preparing.prepare(self, data, training=True)
+            self.reset_metrics()
+            function = self.make_train_function()
+            if self._training.phases is not None:
+                self._training.phases.settle()
+            logs = function(iter([data]))
         return self._batch_result(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
