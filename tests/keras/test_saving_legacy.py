@@ -1,12 +1,17 @@
 """Files of Keras 1 and 2: golden ones that Keras 2 wrote, and what Keras 1 had otherwise, written here."""
 
+import contextlib
+import io
 import json
+import random
+import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from formats.damage import mutated
 from tandem import keras
 from tandem.core.errors import Unsupported
 
@@ -218,6 +223,43 @@ def test_what_has_no_counterpart(tmp_path):
     keras.Sequential([layers.Input((2,)), layers.Dense(2)]).save_weights(path)
     with pytest.raises(ValueError, match=r"No model config found.*load_weights"):
         keras.models.load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:No training configuration")
+@pytest.mark.parametrize("name", ["images.h5", "graph.keras"])
+def test_damaged_models_say_so(name, tmp_path):
+    data, broken = (GOLDEN / name).read_bytes(), 0
+    for bad in mutated(data, 40):
+        (tmp_path / name).write_bytes(bad)
+        try:
+            keras.models.load_model(tmp_path / name)
+        except (ValueError, TypeError):  # FormatError is a ValueError
+            broken += 1
+    assert broken > 20
+
+
+def test_damaged_configs_say_so():
+    with zipfile.ZipFile(GOLDEN / "graph.keras") as packed:
+        members = {name: packed.read(name) for name in packed.namelist()}
+    chance = random.Random(0)
+    for _ in range(60):
+        config, places = json.loads(members["config.json"]), []
+        stack = [config]
+        while stack:
+            value = stack.pop()
+            for key in value if isinstance(value, dict) else range(len(value)):
+                places.append((value, key))
+                if isinstance(value[key], (dict, list)):
+                    stack.append(value[key])
+        holder, key = chance.choice(places)
+        holder[key] = chance.choice([None, -1, "os.system", [], {}, [[[]]], True, 1.5, "nosuch"])
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as packed:
+            for name, content in (members | {"config.json": json.dumps(config)}).items():
+                packed.writestr(name, content)
+        file.seek(0)
+        with contextlib.suppress(ValueError, TypeError, Unsupported):
+            keras.models.load_model(file)
 
 
 def test_configs_by_class_and_config():

@@ -55,6 +55,9 @@ def read_weights(root):
     attributes = root.attributes
     found = Weights(keras_version=_text(attributes, "keras_version", "1"), backend=_text(attributes, "backend", None))
     for name in root.strings("layer_names"):
+        if name not in root:
+            what = f"the layer {name!r} is not there"
+            raise broken(root._file.name, what, "what 'layer_names' lists", root.keys()[:8])
         found.layers.append((name, *_arrays(root.group(name))))
     if _TOP in root:
         found.top = _arrays(root.group(_TOP))[1]

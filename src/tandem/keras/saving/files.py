@@ -195,8 +195,8 @@ def _from_config(config, metadata, custom_objects, compile, safe_mode):
     config, training = dict(config), None
     if not compile:
         config["compile_config"] = None
-    scopes = sharing.ObjectSharingScope(), python_code.SafeModeScope(safe_mode)
-    with scopes[0], scopes[1], registry.CustomObjectScope(custom_objects):
+    scopes = sharing.ObjectSharingScope(), python_code.SafeModeScope(safe_mode), legacy_h5.told_as_damage()
+    with scopes[0], scopes[1], scopes[2], registry.CustomObjectScope(custom_objects):
         if _of_keras_2(metadata):
             training = config.get("compile_config")
             config = configs.modern(config)

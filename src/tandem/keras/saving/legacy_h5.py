@@ -1,12 +1,15 @@
 """Keras 1's and 2's `.h5` files: whole models and weights, read and written."""
 
+import contextlib
+import os
 import tempfile
 
 import h5py
 import numpy as np
 
-from tandem.core.errors import warn
+from tandem.core.errors import explain, warn
 from tandem.formats import keras_hdf5, keras_legacy, keras_weights
+from tandem.formats.limits import FormatError
 from tandem.formats.saving import atomic_write
 from tandem.keras.legacy import configs as old_configs
 from tandem.keras.legacy import weights as old_weights
@@ -14,6 +17,7 @@ from tandem.keras.saving import python_code, registry
 from tandem.keras.saving.serialization import deserialize_keras_object
 
 holds_layers = keras_legacy.holds_layers
+_HERE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
 
 def _in_order(layer):
@@ -74,6 +78,23 @@ def save_weights(model, path):
     _write(path, lambda h5: keras_legacy.write_weights(h5, _weights_of(model)))
 
 
+@contextlib.contextmanager
+def told_as_damage():
+    """Raise FormatError for what our own code raises when a config is not what it should be, in place of a KeyError and
+    the like.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, IndexError, RecursionError) as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if trace is None or not trace.tb_frame.f_code.co_filename.startswith(_HERE):
+            raise  # a class of the caller's
+        what = f"{type(error).__name__}: {error}"
+        raise FormatError(explain("The config in the file is damaged", given=what)) from error
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -87,7 +108,8 @@ def load_model(path, custom_objects=None, compile=True, safe_mode=True):
             raise ValueError(f"No model config found in the file at {path}. {hint[0].upper()}{hint[1:]}.")
         weights = keras_legacy.read_weights(root)
         version = keras_legacy.read_version(root, weights)
-        with registry.CustomObjectScope(custom_objects), python_code.SafeModeScope(safe_mode):
+        scopes = python_code.SafeModeScope(safe_mode), told_as_damage()
+        with registry.CustomObjectScope(custom_objects), scopes[0], scopes[1]:
             model = deserialize_keras_object(old_configs.modern(config, version), custom_objects, safe_mode)
             _set_all(model, weights)
             training = keras_legacy.read_json(root, "training_config") if compile else None
