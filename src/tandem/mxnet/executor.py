@@ -273,7 +273,8 @@ class Executor:
             except SparseStorage:
                 array._assign(grad)
                 continue
-            grad = grad.to(place.device)
+            if self._arrays.devices:
+                grad = grad.to(place.device)
             if request == "write" and not again:
                 targets.append(place)
                 sources.append(grad)

@@ -254,7 +254,10 @@ def check_speed(sym, location=None, ctx=None, N=20, grad_req=None, typ="whole", 
     ctx = contexts.current_context() if ctx is None else ctx
     grad_req = "write" if grad_req is None else grad_req
     if location is None:
-        location = {name: np.random.normal(size=shape) for name, shape in kwargs.items()}
+        shapes = kwargs
+        if hasattr(sym, "infer_shape"):  # a symbol tells those of its weights
+            shapes = dict(zip(sym.list_arguments(), sym.infer_shape(**kwargs)[0]))
+        location = {name: np.random.normal(size=shape) for name, shape in shapes.items()}
     sym = as_symbol(sym, location)
     arrays = parse_location(sym, location, ctx)
     grads = {name: ndarray.zeros(array.shape, ctx=ctx) for name, array in arrays.items()}
