@@ -210,6 +210,20 @@ def test_the_environment_says_where_updates_are_made(value):
     same_code(_CODE + textwrap.dedent(code), "found", value=value, rtol=1e-4)
 
 
+def test_inputs_in_memory_that_is_pinned_or_shared():
+    same_code(
+        """
+        net = mx.gluon.nn.Dense(2, in_units=3)
+        net.initialize("ones", ctx=[mx.cpu(1), mx.cpu(0)])
+        found = []
+        for place in (mx.cpu_pinned(0), mx.cpu_pinned(1), mx.Context("cpu_shared", 1)):
+            x = nd.ones((1, 3), ctx=place)
+            found.append((net(x).asnumpy(), str(net.weight.data(place).context), str(net.weight.grad(place).context)))
+        """,
+        "found",
+    )
+
+
 def test_what_a_trainer_refuses():
     setup = "gluon = mx.gluon\na = gluon.nn.Dense(2, in_units=3)\na.initialize()\np = a.collect_params()"
     uses = """

@@ -377,6 +377,8 @@ class Parameter(Holder):
             for array in arrays:
                 if array.context == ctx:
                     return array
+            if getattr(ctx, "device_type", "") in ("cpu_pinned", "cpu_shared"):  # what is there is the CPU's to MXNet
+                return self._check_and_get(arrays, contexts.cpu(ctx.device_id))
             raise RuntimeError(
                 explain(
                     f"Parameter '{self.name}' was not initialized on context {ctx}",
