@@ -119,6 +119,15 @@ def test_vectorize_with_a_signature_and_without_some_arguments():
     close(scaled(F, 2), F**2)
 
 
+def test_a_saturated_cast_reaches_the_largest_number_that_fits():
+    far = np.array([1e20, -1e20, 1.5])
+    assert ops.saturate_cast(far, "int32").tolist() == [2**31 - 1, -(2**31), 1]
+    assert ops.saturate_cast(far.astype("float32"), "int32").tolist() == [2**31 - 128, -(2**31), 1]
+    assert ops.saturate_cast(far, "float16").tolist() == [65504.0, -65504.0, 1.5]
+    assert ops.saturate_cast(np.array([300, -300, 7]), "int8").tolist() == [127, -128, 7]
+    assert ops.saturate_cast(np.array([300, 0]), "bool").tolist() == [True, False]
+
+
 def test_jvp():
     value, tangent = ops.jvp(lambda x: x * x, (F,), (G,))
     close(value, F * F)
@@ -299,6 +308,7 @@ ops.norm(f, axis=1)
 ops.one_hot(ops.argmax(f, axis=1), 4)
 ops.batch_normalization(f, ops.zeros(4), ops.ones(4), -1)
 ops.divide_no_nan(f, ops.floor(f))
+ops.saturate_cast(f * 300, "uint8")
 ops.rearrange(f, "a (b c) -> c (a b)", b=2)
 """.strip().splitlines()
 

@@ -112,15 +112,14 @@ def reinterpreted(x, dtype):
     return x.view(dtype)
 
 
-def erf_inverse(x):
-    """The x with ``erf(x) = y``."""
-    return torch.erfinv(x)
-
-
 def log_sum_exp(x, axis=None, keepdims=False):
     """``log(sum(exp(x)))`` over axes (None: all)."""
     axes = tuple(range(x.dim())) if axis is None else axis
     return torch.logsumexp(x, axes, keepdims)
+
+
+# Binary digits of the numbers of floating point dtypes.
+_DIGITS = {torch.bfloat16: 8, torch.float16: 11, torch.float32: 24, torch.float64: 53}
 
 
 def saturated(x, dtype):
@@ -133,9 +132,9 @@ def saturated(x, dtype):
     if own is not None:
         low, high = max(low, own.min), min(high, own.max)
         if x.is_floating_point() and not dtype.is_floating_point:
-            # The largest integers have no float of 16 or 32 bits: the next one below it is what fits.
-            top = torch.tensor(high, dtype=x.dtype)
-            if float(top) > high:
-                high = float(torch.nextafter(top, torch.zeros_like(top)))
+            # The largest integers have no float of so many digits: the next one below it is what fits.
+            low, high = int(low), int(high)
+            spare = max(high.bit_length() - _DIGITS[x.dtype], 0)
+            high = high >> spare << spare
         x = torch.clamp(x, low, high)
     return x.to(dtype)

@@ -82,11 +82,6 @@ def together(*xs):
     return [x.to(dtype) for x in xs]
 
 
-def together_float(*xs):
-    """`together`, integers as `floatx`."""
-    return [to_float(x) for x in together(*xs)]
-
-
 def spec(shape, dtype):
     """A result of a shape and a dtype."""
     return KerasTensor(tuple(shape), dtype_name(dtype), name="spec")
