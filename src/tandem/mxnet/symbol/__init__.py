@@ -10,7 +10,7 @@ from tandem.mxnet.symbol import arithmetic as _arithmetic
 from tandem.mxnet.symbol import methods as _methods
 from tandem.mxnet.symbol import namespaces as _namespaces
 from tandem.mxnet.symbol.arithmetic import hypot, maximum, minimum, pow, power
-from tandem.mxnet.symbol.creation import arange, empty, eye, full, histogram, linspace, ones, split_v2, zeros
+from tandem.mxnet.symbol.creation import arange, eye, full, histogram, linspace, ones, split_v2, zeros
 from tandem.mxnet.symbol.custom import Custom
 from tandem.mxnet.symbol.symbol import Group, NotImplementedForSymbol, Symbol, Variable, load, load_json, var
 
@@ -25,7 +25,6 @@ __all__ = [
     "Symbol",
     "Variable",
     "arange",
-    "empty",
     "eye",
     "full",
     "histogram",

@@ -136,6 +136,8 @@ def make(row, name, attrs, inputs=(), keyed=None, written=None):
         variadic = False
     else:
         taken, optional, variadic = row.taken(attributes), row.optional, row.variadic is not None
+        if row.name == "UpSampling" and attributes["sample_type"] == "bilinear":
+            taken, variadic = ("data", "weight"), False
     if variadic:
         if keyed:
             unknown = next(iter(keyed))

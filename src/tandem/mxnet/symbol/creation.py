@@ -8,7 +8,7 @@ from tandem.mxnet.operators.table import OPERATORS
 from tandem.mxnet.symbol import compose
 from tandem.mxnet.symbol.symbol import Symbol
 
-__all__ = ["arange", "empty", "eye", "full", "histogram", "linspace", "ones", "split_v2", "zeros"]
+__all__ = ["arange", "eye", "full", "histogram", "linspace", "ones", "split_v2", "zeros"]
 
 
 def _make(operator, args=(), /, **given):
@@ -50,11 +50,6 @@ def linspace(start, stop, num, endpoint=True, name=None, dtype=None):
 def eye(N, M=0, k=0, dtype=None, **kwargs):
     """A matrix with ones on its k-th diagonal."""
     return _make("_eye", N=N, M=M, k=k, dtype=mx_real_t if dtype is None else dtype, **kwargs)
-
-
-def empty(shape, dtype=None, **kwargs):
-    """An array of a shape; what is in it does not matter."""
-    return zeros(shape, dtype, **kwargs)
 
 
 def histogram(a, bins=10, range=None, **kwargs):

@@ -91,7 +91,7 @@ def _without_casts(entries):
 
     for node in visit(entries):
         node.inputs = [source(entry) for entry in node.inputs]
-    return [source(entry) for entry in entries]
+    return entries  # a cast that is itself an output stays
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -135,7 +135,15 @@ def _flattened(facts, node, outputs, a):
         facts.tell_shape(node.inputs[0], (*data[:place], output[0] // rest, *data[place + 1 :]), node)
 
 
+def _up_sampling(facts, node, outputs, a):
+    """The kernel of bilinear interpolation by a factor: a channel to itself."""
+    if a["sample_type"] == "bilinear" and len(node.inputs) == 2:
+        size = 2 * a["scale"] - a["scale"] % 2
+        facts.tell_shape(node.inputs[1], (a["num_filter"], 1, size, size), node)
+
+
 SHAPES = {
+    "UpSampling": _up_sampling,
     "Reshape": _flattened,
     "_rnn_param_concat": _concat,
     "FullyConnected": _fully_connected,
