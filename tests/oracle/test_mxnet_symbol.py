@@ -1,5 +1,6 @@
 """Symbols and executors against the real MXNet: structure, files, inference, errors, numbers, models across."""
 
+import numpy as np
 import pytest
 
 from mxnet_parity import run_here, same_code, same_expressions
@@ -402,8 +403,6 @@ y = net(x).asnumpy()
 
 
 def test_exported_blocks_run_in_the_other(tmp_path):
-    import numpy as np
-
     ours, theirs = str(tmp_path / "ours"), str(tmp_path / "theirs")
     code = _NET.replace("from mxnet.gluon import nn", "nn = mx.gluon.nn")
     expected = run_here(code, path=ours)["y"]
@@ -425,4 +424,68 @@ def test_models_have_the_same_graph(name):
         """,
         ["graph", "shapes"],
         name=name,
+    )
+
+
+_RECURRENT = """
+class Net(mx.gluon.HybridBlock):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.words = mx.gluon.nn.Embedding(10, 4)
+            self.first = mx.gluon.rnn.LSTM(3, num_layers=2, bidirectional=True, layout='NTC')
+            self.second = mx.gluon.rnn.GRU(3, layout='NTC')
+
+    def hybrid_forward(self, F, x):
+        return self.second(self.first(self.words(x))), F.sum(x, axis=1)
+
+x = nd.array(np.arange(10).reshape(2, 5))
+net = Net()
+net.initialize()
+net.hybridize()
+y = net(x)[0].asnumpy()
+net.export(path)
+"""
+_READ_RECURRENT = """
+net = mx.gluon.SymbolBlock.imports(path + '-symbol.json', ['data'], path + '-0000.params')
+y = net(nd.array(np.arange(10).reshape(2, 5)))[0].asnumpy()
+"""
+
+
+def test_exported_recurrent_layers_run_in_the_other(tmp_path):
+    ours, theirs = str(tmp_path / "ours"), str(tmp_path / "theirs")
+    expected = run_here(_RECURRENT, path=ours)["y"]
+    np.testing.assert_allclose(oracle.run(_READ_RECURRENT, ["y"], path=ours)["y"], expected, rtol=1e-5, atol=1e-6)
+    expected = oracle.run(_RECURRENT, ["y"], path=theirs)["y"]
+    np.testing.assert_allclose(run_here(_READ_RECURRENT, path=theirs)["y"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_cells_unroll_over_symbols():
+    same_code(
+        """
+        cell = mx.gluon.rnn.HybridSequentialRNNCell(prefix='s_')
+        with cell.name_scope():
+            cell.add(mx.gluon.rnn.LSTMCell(3))
+            cell.add(mx.gluon.rnn.GRUCell(4))
+        outputs, states = cell.unroll(3, mx.sym.var('x'), merge_outputs=True)
+        found = outputs.list_arguments(), outputs.infer_shape(x=(2, 3, 5)), len(states)
+        """,
+        ["found"],
+    )
+
+
+def test_summaries_print_the_same():
+    same_code(
+        """
+        import contextlib, io
+        sym = mx.sym
+        net = sym.Convolution(sym.var('data'), kernel=(3, 3), num_filter=8, name='c')
+        net = sym.Pooling(sym.BatchNorm(net, name='bn') + net, kernel=(2, 2), name='p')
+        net = sym.FullyConnected(sym.Flatten(net, name='f'), num_hidden=10, name='fc')
+        net = sym.SoftmaxOutput(net, name='softmax')
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            mx.viz.print_summary(net, shape={'data': (1, 3, 28, 28)})
+        text = [line.rstrip() for line in text.getvalue().splitlines() if '_plus' not in line]
+        """,
+        ["text"],
     )

@@ -1,6 +1,7 @@
 """`mx.sym.np`: NumPy's functions on symbols, from the operators behind `mx.np`, and the symbols that they answer."""
 
 import functools
+import importlib
 
 import numpy as onp
 
@@ -75,7 +76,17 @@ _BINARY = {
     "less": ("_npi_less", "_npi_less_scalar", "_npi_greater_scalar"),
     "less_equal": ("_npi_less_equal", "_npi_less_equal_scalar", "_npi_greater_equal_scalar"),
 }
-_ALSO = {"divide": "true_divide", "remainder": "mod"}
+_ALSO = {
+    "divide": "true_divide",
+    "remainder": "mod",
+    "fabs": "abs",
+    "invert": "bitwise_not",
+    "round": "around",
+    "round_": "around",
+    "row_stack": "vstack",
+    "deg2rad": "radians",
+    "rad2deg": "degrees",
+}
 
 
 def _binary(name, x1, x2):
@@ -119,7 +130,7 @@ _NAMES = {
     **{name.removeprefix("_np_"): name for name in OPERATORS if name.startswith("_np_")},
 }
 _PUBLIC = {name: full for name, full in _NAMES.items() if not name.endswith(("_scalar", "_scalar2"))}
-_PUBLIC.update({"concatenate": "_npi_concatenate", "where": "_npi_where"} if "_npi_where" in OPERATORS else {})
+_PUBLIC.update(zeros_like="zeros_like", ones_like="ones_like")
 _LISTS = ("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack")
 _table = namespaces.Namespace("mxnet.symbol.numpy", _PUBLIC, lambda: _Symbol)
 
@@ -139,6 +150,8 @@ def _of_list(name):
 
 def __getattr__(name):
     name = _ALSO.get(name, name)
+    if name == "linalg":
+        return importlib.import_module("tandem.mxnet.symbol.numpy_linalg")
     if name in _BINARY:
         return _function(name)
     if name in _LISTS:
@@ -147,4 +160,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*_table.names, *_BINARY, *_ALSO})
+    return sorted({*_table.names, *_BINARY, *_ALSO, "linalg"})
