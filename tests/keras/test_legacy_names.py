@@ -106,6 +106,50 @@ def test_methods_of_layers():
         layer.get_output_at(1)
 
 
+def test_a_layer_of_keras_1_lists_its_weights():
+    from tandem.keras import backend as K
+
+    class Scaled(layers.Layer):
+        def build(self, input_shape):
+            self.W = K.variable(np.ones((input_shape[-1], 2)), name=f"{self.name}_W")
+            self.trainable_weights = [self.W]
+            super().build(input_shape)
+
+        def call(self, x, mask=None):
+            return K.dot(x, self.W)
+
+        def get_output_shape_for(self, input_shape):
+            return (input_shape[0], 2)
+
+    model = keras.Sequential([Scaled(input_shape=(3,))])
+    assert len(model.trainable_weights) == 1
+    model.compile("sgd", "mse")
+    before = model.get_weights()[0]
+    model.train_on_batch(np.ones((4, 3)), np.zeros((4, 2)))
+    assert (model.get_weights()[0] < before).all()
+
+
+def test_logs_have_both_spellings_of_accuracy(tmp_path):
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(logs.get("val_acc"))
+
+    model = keras.Sequential([layers.Dense(1, activation="sigmoid", input_dim=3)])
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    saving = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "{epoch}-{val_acc:.1f}.weights.h5"), "val_acc", save_best_only=True, save_weights_only=True
+    )
+    callbacks = [Look(), saving, keras.callbacks.EarlyStopping(monitor="val_acc", patience=0)]
+    x = np.random.default_rng(0).random((20, 3))
+    history = model.fit(x, np.ones(20), epochs=3, validation_data=(x, np.ones(20)), verbose=0, callbacks=callbacks)
+    assert history.history["val_acc"] == history.history["val_accuracy"] == seen
+    assert "val_acc" not in history.history and history.history.get("nothing") is None
+    assert len(list(tmp_path.iterdir())) >= 1
+    assert len(seen) < 3 or seen == sorted(set(seen))
+
+
 def test_old_paths_are_attributes_too():
     assert keras.engine.topology.Layer is layers.Layer
     assert keras.layers.merge.concatenate is layers.concatenate

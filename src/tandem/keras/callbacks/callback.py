@@ -3,6 +3,7 @@
 import math
 
 from tandem.core.errors import explain
+from tandem.keras.legacy.logs import Logs
 from tandem.keras.utils.messages import print_msg
 
 HOOKS = tuple(
@@ -129,7 +130,7 @@ class History(Callback):
     """Keeps what each epoch gave; `fit` returns it: `history` is a dict of lists, `epoch` the epochs' numbers."""
 
     def __init__(self):
-        self.history = {}
+        self.history = Logs()
 
     def on_train_begin(self, logs=None):
         """Begin the list of epochs again (the values of an earlier `fit` stay where the object is used twice)."""

@@ -9,6 +9,7 @@ import numpy as np
 from tandem.core.errors import explain, warn
 from tandem.keras.callbacks.callback import Callback
 from tandem.keras.callbacks.monitor import MonitorCallback
+from tandem.keras.legacy.logs import Logs
 from tandem.keras.utils.messages import print_msg
 
 # ".h5" and ".hdf5" are Keras 2's formats of whole models and of weights.
@@ -145,7 +146,7 @@ class ModelCheckpoint(MonitorCallback):
         if batch is not None:
             values["batch"] = batch + 1
         try:
-            return self.filepath.format(**values)
+            return self.filepath.format_map(Logs(values))
         except KeyError as error:
             raise KeyError(
                 explain(

@@ -4,6 +4,7 @@ import numpy as np
 
 from tandem.core.errors import warn
 from tandem.keras.callbacks.callback import Callback, current_rate, optimizer_with_rate
+from tandem.keras.legacy.logs import other_name
 from tandem.keras.utils.messages import print_msg
 
 _BETTER = {"min": lambda value, best: value < best, "max": lambda value, best: value > best}
@@ -52,7 +53,7 @@ class MonitorCallback(Callback):
     def _direction(self, name):
         """ "min" or "max" as the model's metric `name` says, or None."""
         for metric, alias in _named_metrics(self.model):
-            if name in (metric.name, alias):
+            if name in (metric.name, alias) or other_name(name) in (metric.name, alias):
                 direction = getattr(metric, "_direction", None)
                 return {"up": "max", "down": "min"}.get(direction)
         return None

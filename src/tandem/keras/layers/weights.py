@@ -118,6 +118,12 @@ class Weights:
         """The weights that optimizers change: none where the layer's `trainable` is False."""
         return [variable for variable in self.weights if variable.trainable] if self.trainable else []
 
+    @trainable_weights.setter
+    def trainable_weights(self, value):
+        # Keras 1's layers listed in `build` what they had made by `K.variable`.
+        for variable in value:
+            self._track(variable.name, variable)
+
     @property
     def non_trainable_weights(self):
         """The weights that optimizers do not change."""

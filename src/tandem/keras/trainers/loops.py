@@ -5,6 +5,7 @@ import time
 from tandem.core.errors import explain, warn
 from tandem.keras import callbacks as callbacks_room
 from tandem.keras import config
+from tandem.keras.legacy.logs import Logs
 from tandem.keras.trainers.collected import Collected
 from tandem.keras.trainers.epochs import Ahead, Counted, Epochs
 from tandem.keras.trainers.logs import Kept, LazyLogs, pythonify
@@ -136,7 +137,7 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
             callbacks.on_epoch_begin(epoch)
             source.on_epoch_begin()
             _, last = _run(model, batches, function, callbacks, "train")
-            logs = _epoch_logs(model, last)
+            logs = Logs(_epoch_logs(model, last))
             told = told or _tell_of_nan(logs, epoch)
             source.on_epoch_end()
             if validation is not None and _validates(epoch, validation_freq):

@@ -1,0 +1,33 @@
+"""Names that values had in the logs before Keras 2.3: `acc` for `accuracy`."""
+
+from tandem.core.errors import warn
+
+_PAIRS = {"acc": "accuracy", "accuracy": "acc"}
+_told = set()
+
+
+def other_name(name):
+    """The other spelling of a logged value's name, or None where it has but one."""
+    prefix = "val_" if name.startswith("val_") else ""
+    other = _PAIRS.get(name.removeprefix(prefix))
+    return None if other is None else prefix + other
+
+
+class Logs(dict):
+    """A dict in which a value is found under both spellings of its name; listing shows the one that it has."""
+
+    def __missing__(self, name):
+        other = other_name(name) if isinstance(name, str) else None
+        if other is None or not dict.__contains__(self, other):
+            raise KeyError(name)
+        if name not in _told:
+            _told.add(name)
+            warn(f"The logs have {other!r}: write that for {name!r}.", DeprecationWarning)
+        return self[other]
+
+    def get(self, name, default=None):
+        """The value of a name in either spelling, or `default`."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
