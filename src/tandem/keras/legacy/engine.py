@@ -10,10 +10,14 @@ from tandem.keras.losses import cosine_similarity
 from tandem.keras.losses.loss import LossFunctionWrapper
 from tandem.keras.models import Model
 from tandem.keras.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, Nadam, RMSprop
+from tandem.keras.regularizers import L1, L1L2, L2
 
 Container = Network = Model
 
 __all__ = [
+    "L1",
+    "L1L2",
+    "L2",
     "SGD",
     "Adadelta",
     "Adagrad",

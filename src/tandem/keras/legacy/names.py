@@ -43,6 +43,7 @@ NAMES = {
     "keras.backend": {
         "k_extra": "b_any disable_tf_random_generator enable_tf_random_generator is_tf_random_generator_enabled"
     },
+    "keras.regularizers": {"engine": "activity_l1:L1 activity_l1l2:L1L2 activity_l2:L2 l1l2:L1L2"},
     "keras.preprocessing.image": {"utilities": "flip_axis list_pictures transform_matrix_offset_center"},
     "keras.utils": {
         "utilities": (

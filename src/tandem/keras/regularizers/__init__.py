@@ -67,3 +67,9 @@ __all__ = [
     "orthogonal_regularizer",
     "serialize",
 ]
+
+
+def __getattr__(name):
+    from tandem.keras.missing import absent
+
+    return absent("keras.regularizers", name, __all__)
