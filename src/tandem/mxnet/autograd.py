@@ -293,9 +293,11 @@ def _gradient_array(variable, result):
 def get_symbol(x):
     """The recorded computation of an array as a Symbol.
 
-    Raises Unsupported: symbols are not there yet.
+    Raises Unsupported: what is recorded keeps no names of operators.
     """
-    raise Unsupported(explain("autograd.get_symbol() needs symbols, which are not supported yet", given=repr(x.shape)))
+    raise Unsupported(
+        explain("autograd.get_symbol() is not there: what is recorded keeps no names of operators", given=repr(x.shape))
+    )
 
 
 class _Bridge(torch.autograd.Function):

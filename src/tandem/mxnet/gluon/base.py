@@ -321,14 +321,14 @@ class Block(Module):
     def save(self, prefix):
         """Write the structure and the parameters under a prefix.
 
-        Raises Unsupported: the structure needs symbols.
+        Raises Unsupported.
         """
         raise _no_structure("save", "save_parameters")
 
     def load(self, prefix):
         """Read what `save` wrote.
 
-        Raises Unsupported: the structure needs symbols.
+        Raises Unsupported.
         """
         raise _no_structure("load", "load_parameters")
 
@@ -421,11 +421,11 @@ class Block(Module):
     def register_op_hook(self, callback, monitor_all=False):
         """Have `callback(name, operator, array)` called for the operators inside.
 
-        Raises Unsupported: operators have no names before there are symbols.
+        Raises Unsupported.
         """
         raise Unsupported(
             explain(
-                "register_op_hook() needs mx.sym, which is not there yet",
+                "register_op_hook() is not there yet",
                 hint="register_forward_hook() on the children shows their outputs.",
             )
         )
@@ -467,6 +467,4 @@ class Block(Module):
 
 
 def _no_structure(name, instead):
-    return Unsupported(
-        explain(f"{name}() needs mx.sym, which is not there yet", hint=f"{instead}() has the parameters.")
-    )
+    return Unsupported(explain(f"{name}() is not there yet", hint=f"{instead}() has the parameters."))
