@@ -23,9 +23,9 @@ _DEFAULTS = {
 _ARGUMENTS = """
 
     include_top: with the classifier; weights: "imagenet" (a published file, through Keras's cache folder), None
-    (random) or the path of a file; input_tensor: a Keras tensor to use as the image; input_shape: the image's shape without the
-    batch; pooling: without a classifier None, "avg" or "max"; classes, classifier_activation: the classifier's;
-    name: the model's.{more}
+    (random) or the path of a file; input_tensor: a Keras tensor to use as the image; input_shape: the image's shape
+    without the batch; pooling: without a classifier None, "avg" or "max"; classes, classifier_activation: the
+    classifier's; name: the model's.{more}
     Raises ValueError where these do not fit each other.
     """
 

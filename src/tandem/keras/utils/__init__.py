@@ -7,6 +7,11 @@ from tandem.keras.missing import absent
 _INDEX = {
     "tandem.keras.utils.numerical": ("clear_session", "normalize", "set_random_seed", "to_categorical"),
     "tandem.keras.utils.files": ("get_file",),
+    "tandem.keras.utils.datasets": (
+        "image_dataset_from_directory",
+        "text_dataset_from_directory",
+        "timeseries_dataset_from_array",
+    ),
     "tandem.keras.utils.image_utils": ("array_to_img", "img_to_array", "load_img", "save_img"),
     "tandem.keras.utils.progbar": ("Progbar",),
     "tandem.keras.utils.py_dataset": ("PyDataset", "Sequence"),
