@@ -7,6 +7,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from oracles import real_keras
 from tandem import keras as tandem
@@ -158,3 +159,16 @@ def test_state_trees_have_the_same_paths():
         keras.utils.clear_session()
         found.append(paths(trained(dense, keras)[0].get_state_tree()))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("writer", ["keras", "tandem"])
+def test_weights_of_torch_modules_go_both_ways(writer, tmp_path):
+    def make(keras):
+        module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
+        return keras.Sequential([keras.layers.Input((4,)), keras.layers.TorchModuleWrapper(module)])
+
+    source, target = both(writer)
+    model, other = make(source), make(target)
+    model.save_weights(tmp_path / "x.weights.h5")
+    other.load_weights(tmp_path / "x.weights.h5")
+    assert np.allclose(model.predict(data(5, 4), verbose=0), other.predict(data(5, 4), verbose=0), atol=1e-6)

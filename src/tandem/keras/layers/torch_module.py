@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from tandem.core import devices, dtypes, graph
 from tandem.core.errors import Unsupported, explain
 from tandem.core.module import Module, call_plain
-from tandem.keras import naming
+from tandem.keras import naming, tensors
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.signature import shape_tree
 from tandem.keras.symbolic import KerasTensor, as_specs
@@ -215,6 +215,15 @@ class TorchModuleWrapper(Layer):
 
     def _on_values(self, *args, **kwargs):
         return call_plain(self.module, False, args, {key: kwargs[key] for key in kwargs if key != "training"})
+
+    def save_own_variables(self, store):
+        """Put the module's `state_dict` into the mapping `store`, by its keys, as Keras's files have it."""
+        for key, value in self.module.state_dict().items():
+            store[key] = value
+
+    def load_own_variables(self, store):
+        """Set the module's state from the mapping `store`. Raises RuntimeError where the keys or shapes differ."""
+        self.module.load_state_dict({key: tensors.convert(store[key]) for key in list(store)})
 
     def get_config(self):
         """Not supported: the module's class and weights would have to be pickled into the config."""

@@ -17,16 +17,18 @@ def _kinds():
     from tandem.keras.losses.loss import Loss
     from tandem.keras.metrics.metric import Metric
     from tandem.keras.models.functional import Functional
+    from tandem.keras.models.model import Model
     from tandem.keras.models.sequential import Sequential
     from tandem.keras.optimizers.optimizer import Optimizer
     from tandem.keras.symbolic import Operation
     from tandem.keras.trainers.compile_metrics import CompileMetrics
 
-    layer = set(dir(Layer()))
+    # Beside what each layer has, a model's own bookkeeping: what a subclass adds is seen.
+    layer = set(dir(Layer())) | {name for name in dir(Model) if name.startswith("_")} | _OF_MODELS
     skipped = [
         (Functional, layer | {"operations", "_operations"}),
         (Sequential, layer | {"_functional"}),
-        (Layer, layer | _OF_MODELS),
+        (Layer, layer),
         (Operation, set(dir(Operation()))),
         (Metric, set(dir(Metric())) | set(dir(CompileMetrics([], [])))),
         (Optimizer, set(dir(Optimizer(1.0))) - {"variables"}),
@@ -36,7 +38,7 @@ def _kinds():
 
 
 # What Model has for itself and Keras's has not.
-_OF_MODELS = {"_chain", "_trainer", "_training", "_anchor"}
+_OF_MODELS = {"_anchor", "_chain", "_learns_as_compiled", "_trainer", "_training"}
 
 
 def is_saveable(obj):
