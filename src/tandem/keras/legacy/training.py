@@ -45,7 +45,7 @@ def _set_trainable(model, state):
 
 def remember_trainable(model):
     """Keep what learns when a model is compiled, for `as_compiled`."""
-    model.__dict__["_learns_as_compiled"] = _trainable(model) if model.trainable_weights else None
+    model._training.learns_as_compiled = _trainable(model) if model.trainable_weights else None
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def as_compiled(model):
     So did Keras 1 and 2, and so are GANs written: ``discriminator.trainable = False`` behind its `compile` is meant for
     the model that it becomes a part of. What Keras 3 makes of it, a model that trains and learns nothing, helps nobody.
     """
-    state = model.__dict__.get("_learns_as_compiled")
+    state = model._training.learns_as_compiled
     if state is None or model.trainable_weights:
         yield
         return

@@ -19,6 +19,7 @@ class State:
         self.compile_loss = None
         self.compile_metrics = None
         self.loss_tracker = None
+        self.learns_as_compiled = None  # what learned then; see legacy.training.as_compiled
         self.arguments = {}
         self.compiled = False
         self.run_eagerly = False
