@@ -296,7 +296,11 @@ def get_symbol(x):
     Raises Unsupported: what is recorded keeps no names of operators.
     """
     raise Unsupported(
-        explain("autograd.get_symbol() is not there: what is recorded keeps no names of operators", given=repr(x.shape))
+        explain(
+            "autograd.get_symbol() is not there: what is recorded keeps no names of operators",
+            given=f"an array of shape {x.shape}",
+            hint="A HybridBlock called with symbols (mx.sym.var) gives the symbol of what it computes.",
+        )
     )
 
 
