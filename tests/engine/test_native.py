@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from tandem.engine import rewrite
-from tandem.engine.native import llvm
+from tandem.engine.native import emit, llvm
+from tandem.engine.plan import Plan
 from tandem.engine.program import Program
 from tandem.engine.record import record
 
@@ -306,9 +307,7 @@ def test_max_pooling(window, last, relu):
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
-@pytest.mark.parametrize(
-    "form", ["plain", "left", "right", "both", "strided", "spread"]
-)
+@pytest.mark.parametrize("form", ["plain", "left", "right", "both", "strided", "spread"])
 def test_large_products_by_onednn(monkeypatch, form):
     monkeypatch.setattr(rewrite, "_onednn_multiplies", lambda: True)
     left, right, bias = torch.randn(130, 257), torch.randn(257, 129), torch.randn(129)
@@ -333,3 +332,28 @@ def test_large_products_by_onednn(monkeypatch, form):
     for one, other in zip(program.run(), function(*inputs), strict=True):
         assert one.stride() == other.stride()
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_many_loops_have_functions_that_equal_ones_share():
+    weights = [torch.randn(4, 4) for _ in range(12)]
+
+    def function(x):
+        for weight in weights:
+            x = torch.tanh(torch.mm(x, weight)) + x.sum(0)
+        return [x]
+
+    x = torch.randn(3, 4) * 0.1
+    compare(function, x, rtol=1e-5, atol=1e-5)
+    buffers = [x.clone()]
+    _, recording = record(function, buffers, buffers)
+    plan = Plan(recording, buffers, native=True)
+    (unit,) = plan.units
+    segment = emit.Segment(unit.nests, False)
+    assert len(unit.nests) > emit._TOGETHER
+    assert segment.text.count("define internal") < len(unit.nests) / 4
+
+
+def test_a_program_of_too_many_calls_stays_with_the_library(monkeypatch):
+    monkeypatch.setattr("tandem.engine.plan._MOST_CALLS", 1)
+    _, program = native(lambda x: [torch.tanh(x) * 2], torch.randn(4))
+    assert not any(line.compiled for line in program.lines)

@@ -63,6 +63,10 @@ class Unit:
         return bool(self.writes & (other.reads | other.writes)) or bool(self.reads & other.writes)
 
 
+# Joining loops takes the square of their number: of 15,000 calls a minute, which nobody wants to wait for.
+_MOST_CALLS = 5000
+
+
 class Plan:
     """The units of a replay, and the memory that they work on.
 
@@ -74,6 +78,7 @@ class Plan:
         self.recording = recording
         native = (
             native
+            and len(recording.calls) <= _MOST_CALLS
             and llvm.can_compile()
             and all(s.tensor is None or s.tensor.device.type == "cpu" for s in recording.storages)
         )

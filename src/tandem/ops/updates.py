@@ -20,6 +20,7 @@ import math
 import torch
 
 _WORTH_THREADS = 1 << 16
+_WORTH_WAKING = 4096  # elements of a tensor in the mean: the threads are woken for each
 
 
 # --- the gradient --------------------------------------------------------------------------------------------------
@@ -529,7 +530,8 @@ def _fusable(params, *states):
     """
     kind = params[0].device.type
     if kind == "cpu":
-        if torch.get_num_threads() > 1 and sum(p.numel() for p in params) < _WORTH_THREADS:
+        count = sum(p.numel() for p in params)
+        if torch.get_num_threads() > 1 and count < max(_WORTH_THREADS, _WORTH_WAKING * len(params)):
             return False
     elif kind != "cuda":
         return False
