@@ -104,8 +104,8 @@ def check_outputs(name, size):
     real, ours = both(name, include_top=top, input_shape=(size, size, 3), **classes)
     x = images(real)
     expected, given = real.predict(x, verbose=0), ours.predict(x, verbose=0)
-    assert np.abs(expected[0] - expected[1]).max() > 1e-2 * np.abs(expected).max()  # the image matters
-    np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    assert np.abs(expected[0] - expected[1]).max() > 1e-4 * np.abs(expected).max()  # the image matters
+    np.testing.assert_allclose(given, expected, rtol=1e-3, atol=2e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", ["VGG16", "ResNet50V2", "MobileNetV2", "MobileNetV3Small", "EfficientNetV2B0"])
@@ -125,7 +125,7 @@ def test_the_same_weights_give_the_same_outputs(name):
         ("MobileNetV3Large", 64),
         ("DenseNet121", 64),
         ("EfficientNetB0", 64),
-        ("EfficientNetV2S", 64),
+        ("EfficientNetV2B1", 64),
         ("ConvNeXtTiny", 64),
     ],
 )
