@@ -47,7 +47,9 @@ def test_layers_as_stacks_of_cells():
         "rnn.GRU(3, 2, input_size=2, prefix='g_')",
         "rnn.RNN(3, input_size=2, activation='tanh', prefix='r_')",
     ]
-    setup = SETUP + """
+    setup = (
+        SETUP
+        + """
 def unfused(layer):
     layer.initialize('ones')
     stack = layer._unfuse()
@@ -55,6 +57,7 @@ def unfused(layer):
     found, _ = stack.unroll(4, steps, layout='TNC', merge_outputs=True)
     return repr(stack), stack.prefix, sorted(stack.collect_params()), found, abs(found - layer(steps)).max() < 1e-5
 """
+    )
     same_expressions([f"unfused({layer})" for layer in layers], setup)
 
 
