@@ -97,8 +97,10 @@ CONTRIB = {
             [(2, 3, 5, 6)],
         ),
         (
-            "contrib.cnn.DeformableConvolution(4, (3, 2), strides=2, padding=1, groups=2, num_deformable_group=2,"
-            " activation='tanh', use_bias=False, offset_bias_initializer=mx.init.Constant(0.3), prefix='d_')",
+            (
+                "contrib.cnn.DeformableConvolution(4, (3, 2), strides=2, padding=1, groups=2, num_deformable_group=2,"
+                " activation='tanh', use_bias=False, offset_bias_initializer=mx.init.Constant(0.3), prefix='d_')"
+            ),
             [(2, 4, 5, 6)],
         ),
     ],

@@ -36,8 +36,10 @@ OWN = {
     "Identity": [("nn.Identity()", [(3, 4)])],
     "ModulatedDeformableConvolution": [  # the oracle has it on a GPU alone
         (
-            "contrib.cnn.ModulatedDeformableConvolution(4, 3, padding=1, num_deformable_group=2,"
-            " offset_bias_initializer=mx.init.Constant(0.3))",
+            (
+                "contrib.cnn.ModulatedDeformableConvolution(4, 3, padding=1, num_deformable_group=2,"
+                " offset_bias_initializer=mx.init.Constant(0.3))"
+            ),
             [(2, 4, 5, 6)],
         )
     ],

@@ -182,6 +182,7 @@ def test_steps_on_batches_see_what_changed_in_between():
         assert model.train_on_batch(x, y) == [1.0, 1.0]
         np.testing.assert_allclose(model.layers[0].get_weights()[1], [1.0])
     model.layers[0].trainable = False
+    model.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
     before = model.predict_on_batch(x)
     with pytest.warns(UserWarning, match="trainable"):
         model.train_on_batch(x, y)

@@ -271,9 +271,15 @@ class Finder:
         own = module.__dict__.get("__getattr__")
 
         def __getattr__(name):
+            older = not name.startswith("__") and f"{rest}.{name}".lstrip(".") in self._table(front.aliases)
             if own is not None:
                 try:
-                    return own(name)
+                    found = own(name)
+                    # An old path is one module, whether it is imported or is an attribute. (What can be called as
+                    # well, as `keras.layers.merge` can, only an attribute can be.)
+                    if not older or not isinstance(found, ModuleType) or callable(found):
+                        return found
+                    return _import(f"{shown}.{name}")
                 except AttributeError as error:
                     message = str(error)
                     if name.startswith("__"):
@@ -283,7 +289,7 @@ class Finder:
             elif name.startswith("__"):
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
             half_imported = getattr(module.__spec__, "_initializing", False)
-            if not half_imported and f"{rest}.{name}".lstrip(".") in self._table(front.aliases):
+            if not half_imported and older:
                 return _import(f"{shown}.{name}")
             return _raise_missing(_no_name(front.framework, shown, name, _public(module)), name, sys._getframe(1))
 

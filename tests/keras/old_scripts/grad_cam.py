@@ -36,7 +36,7 @@ first, _ = iterate([image])
 for _ in range(10):
     loss_value, grads_value = iterate([image])
     image += grads_value
-assert loss_value > first
+assert loss_value >= first  # equal where all of the filter is off
 
 dream = K.variable(0.0)
 for name, coefficient in {"block5_conv3": 1.5}.items():

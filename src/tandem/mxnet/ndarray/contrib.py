@@ -15,6 +15,7 @@ from tandem.mxnet.ndarray import _internal
 from tandem.mxnet.ndarray.creation import full, zeros
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import graphs, log_uniform
+from tandem.ops.sparse import Csr
 
 _table = views.Namespace("mxnet.ndarray.contrib", lambda: NDArray, operators.names("_contrib_"))
 
@@ -163,8 +164,8 @@ def edge_id(data, u, v, out=None, name=None):
     """
     if data.stype != "csr":
         raise MXNetError(explain("edge_id takes a csr matrix", expected="stype 'csr'", given=f"stype {data.stype!r}"))
-    parts = [array._tensor for array in (data.indptr, data.indices, data.data)]
-    result = graphs.edge_values(*parts, data.shape[1], u._tensor, v._tensor)
+    graph = Csr(*(array._tensor for array in (data.indptr, data.indices, data.data)), data.shape)
+    result = graphs.edge_numbers(graph, u._tensor, v._tensor)
     return NDArray._wrap(result, data.context) if out is None else views.write_all(out, (result,), "edge_id")
 
 
