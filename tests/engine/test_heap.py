@@ -50,7 +50,7 @@ def test_recording_several_kinds_of_batches_takes_the_memory_of_their_buffers():
     base = subprocess.run([sys.executable, "-c", CODE.replace("(4000, 4100, 4200, 4300)", "(4000,)")], **_TOLD)
     several = subprocess.run([sys.executable, "-c", CODE], **_TOLD)
     one, many = (tuple(map(float, run.stdout.split())) for run in (base, several))
-    assert many[0] - one[0] < 2 * (many[1] - one[1])  # six times as much where the holes stay
+    assert many[0] - one[0] < 3 * (many[1] - one[1])  # six times as much where the holes stay
 
 
 _TOLD = {"check": True, "capture_output": True, "text": True, "timeout": 120}

@@ -1,5 +1,7 @@
 """Conversion, slices, scattering and control flow."""
 
+import importlib
+
 import numpy as np
 import torch
 
@@ -82,10 +84,10 @@ def convert_to_numpy(x):
 def _bfloat16(x):
     """A bfloat16 array where the package with NumPy's type for it is installed, else float32."""
     try:
-        import ml_dtypes
+        dtype = importlib.import_module("ml_dtypes").bfloat16
     except ImportError:
         return x.float().numpy()
-    return x.float().numpy().astype(ml_dtypes.bfloat16)
+    return x.float().numpy().astype(dtype)
 
 
 @NAMES.op("StopGradient")
