@@ -12,7 +12,6 @@ _USUAL_MMAP, _USUAL_TRIM = 32 << 20, 64 << 20
 # Blocks from this size on are asked of the system one by one during a recording.
 _LARGE = 1 << 18
 
-
 _fresh = True  # whether nothing has been recorded in this process
 
 

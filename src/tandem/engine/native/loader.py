@@ -10,7 +10,7 @@ import platform
 import struct
 import sys
 
-_ALLOC, _NOBITS, _SYMTAB, _RELA = 0x2, 8, 2, 4
+_ALLOC, _NOBITS, _SYMTAB, _RELA, _REL, _UNWIND = 0x2, 8, 2, 4, 9, 0x70000001
 _UNDEFINED, _ABSOLUTE = 0, 0xFFF1
 
 # Relocation types: the value is absolute (S + A), relative to the field (S + A - P), or the place of a table's entry.
@@ -48,10 +48,9 @@ class Loaded:
         self._read_names()
         self._lay_out()
         self._relocate()
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         protect = ctypes.CDLL(None, use_errno=True).mprotect
         protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        if protect(address, len(self.memory), _PROT_READ | _PROT_EXEC):
+        if protect(self.base, len(self.memory), _PROT_READ | _PROT_EXEC):
             raise Unloadable("memory may not be made executable here")
 
     def address(self, name):
@@ -61,8 +60,8 @@ class Loaded:
     def _read_sections(self):
         start, size, count = struct.unpack_from("<40xQ10xHH", self.data)
         # (type, flags, offset in the file, size, index of a related section, another, alignment)
-        rows = [struct.unpack_from("<4xIQ8xQQIIQ", self.data, start + number * size) for number in range(count)]
-        self.sections = rows
+        places = (start + number * size for number in range(count))
+        self.sections = [struct.unpack_from("<4xIQ8xQQIIQ", self.data, place) for place in places]
 
     def _read_names(self):
         tables = [row for row in self.sections if row[0] == _SYMTAB]
@@ -82,10 +81,9 @@ class Loaded:
     def _lay_out(self):
         self.places, end = {}, 0
         for number, (kind, flags, _, size, _, _, alignment) in enumerate(self.sections):
-            if flags & _ALLOC and kind != 0x70000001:  # what unwinding would need: nothing unwinds through our code
+            if flags & _ALLOC and kind != _UNWIND:  # nothing unwinds through our code
                 end = -(-end // max(alignment, 1)) * max(alignment, 1)
                 self.places[number], end = end, end + size
-        self.outside = [name for name, section, _ in self.entries if section == _UNDEFINED and name]
         # An entry for each symbol: its address, and the code that jumps to it.
         self.table = -(-end // 16) * 16
         self.memory = mmap.mmap(-1, self.table + (8 + _STUB_SIZE) * len(self.entries) or 1)
@@ -123,9 +121,9 @@ class Loaded:
 
     def _relocate(self):
         for kind, _, offset, size, _, target, _ in self.sections:
-            if target not in self.places or kind not in (_RELA, 9):
+            if target not in self.places or kind not in (_RELA, _REL):
                 continue
-            if kind != _RELA:
+            if kind == _REL:
                 raise Unloadable("relocations without addends")
             for place in range(offset, offset + size, 24):
                 where, info, addend = struct.unpack_from("<QQq", self.data, place)

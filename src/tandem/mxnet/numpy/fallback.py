@@ -11,6 +11,7 @@ import numpy as onp
 from tandem.core import scope
 from tandem.core.errors import explain, warn
 from tandem.mxnet.ndarray.ndarray import NDArray
+from tandem.mxnet.numpy.protocols import converted
 
 # MXNet 1.9.1's name -> NumPy's, where NumPy 2 calls it otherwise.
 _RENAMED = {
@@ -41,17 +42,6 @@ _FALLEN = """
 _FINANCIAL = ("mirr", "npv", "ppmt", "pv", "rate")
 
 
-def _converted(tree, convert):
-    """A tree of lists, tuples and dicts with its leaves converted; named tuples become plain ones."""
-    if isinstance(tree, list):
-        return [_converted(item, convert) for item in tree]
-    if isinstance(tree, tuple):
-        return tuple(_converted(item, convert) for item in tree)
-    if isinstance(tree, dict):
-        return {key: _converted(item, convert) for key, item in tree.items()}
-    return convert(tree)
-
-
 def computed_by_numpy(name, function, args, kwargs):
     """What a function of NumPy answers for copies of the arrays, its arrays as `mx.np.ndarray`.
 
@@ -65,7 +55,7 @@ def computed_by_numpy(name, function, args, kwargs):
             return leaf.asnumpy()
         return leaf
 
-    args, kwargs = _converted(args, copied), _converted(kwargs, copied)
+    args, kwargs = converted(args, copied), converted(kwargs, copied)
     result = function(*args, **kwargs)
     if not arrays:
         return result
@@ -84,7 +74,7 @@ def computed_by_numpy(name, function, args, kwargs):
             )
         return _array(leaf, arrays[0].context)
 
-    return _converted(result, wrapped)
+    return converted(result, wrapped)
 
 
 def _array(values, ctx):

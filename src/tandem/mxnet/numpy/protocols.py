@@ -84,9 +84,9 @@ def _by_numpy(name, function, args, kwargs):
         _told.add(name)
         logging.warning("numpy.%s is computed by NumPy on copies: mx.np has no such function", name)
     context = next(leaf.context for leaf in _leaves((args, kwargs)) if isinstance(leaf, NDArray))
-    args = _converted(args, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
-    kwargs = _converted(kwargs, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
-    return _converted(function(*args, **kwargs), lambda leaf: _array_of(leaf, context))
+    args = converted(args, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
+    kwargs = converted(kwargs, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
+    return converted(function(*args, **kwargs), lambda leaf: _array_of(leaf, context))
 
 
 def _array_of(leaf, context):
@@ -111,12 +111,12 @@ def _leaves(tree):
         yield tree
 
 
-def _converted(tree, convert):
+def converted(tree, convert):
     """A tree of lists, tuples and dicts with its leaves converted; named tuples become plain ones."""
     if isinstance(tree, list):
-        return [_converted(item, convert) for item in tree]
+        return [converted(item, convert) for item in tree]
     if isinstance(tree, tuple):
-        return tuple(_converted(item, convert) for item in tree)
+        return tuple(converted(item, convert) for item in tree)
     if isinstance(tree, dict):
-        return {key: _converted(item, convert) for key, item in tree.items()}
+        return {key: converted(item, convert) for key, item in tree.items()}
     return convert(tree)

@@ -119,7 +119,7 @@ def _convolution(
     )
 
 
-_CONVOLUTION = {
+CONVOLUTION = {
     "kernel": a.sizes(),
     "stride": a.sizes(()),
     "dilate": a.sizes(()),
@@ -133,7 +133,7 @@ _CONVOLUTION = {
     "layout": a.optional_choice(*_LAYOUTS),
 }
 for _name in ("Convolution", "Convolution_v1"):
-    register(_name, _convolution, ("data", "weight", "bias"), _CONVOLUTION, present=_without_bias)
+    register(_name, _convolution, ("data", "weight", "bias"), CONVOLUTION, present=_without_bias)
 
 
 def _deconvolution(
@@ -193,14 +193,14 @@ register(
     _deconvolution,
     ("data", "weight", "bias"),
     {
-        **{key: _CONVOLUTION[key] for key in ("kernel", "stride", "dilate", "pad")},
+        **{key: CONVOLUTION[key] for key in ("kernel", "stride", "dilate", "pad")},
         "adj": a.sizes(()),
         "target_shape": a.sizes(()),
         "num_filter": a.integer(),
         "num_group": a.integer(1),
         "workspace": a.integer(512),
         "no_bias": a.flag(True),
-        **{key: _CONVOLUTION[key] for key in ("cudnn_tune", "cudnn_off", "layout")},
+        **{key: CONVOLUTION[key] for key in ("cudnn_tune", "cudnn_off", "layout")},
     },
     present=_without_bias,
 )

@@ -6,8 +6,9 @@ from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators import shapes
+from tandem.mxnet.operators.reduce import HISTOGRAM, histogram
 from tandem.mxnet.operators.table import register
-from tandem.ops import counting, indexing, reduce, sequences, statistics
+from tandem.ops import counting, indexing, reduce, statistics
 
 
 def _axes(x, axis):
@@ -227,22 +228,7 @@ register(
 )
 
 
-def _histogram(data, bins=None, *, bin_cnt, range):
-    """Counts in bins (bin_cnt equal ones over range, or between given edges), and the edges."""
-    if bin_cnt is not None:
-        bins = sequences.spaced(*range, bin_cnt + 1, dtype=data.dtype, device=data.device)
-    return counting.histogram(data, bins), bins
-
-
-register(
-    "_npi_histogram",
-    _histogram,
-    ("data", "bins"),
-    {"bin_cnt": a.optional_integer(), "range": a.optional_reals()},
-    present=lambda attributes: ("data", "bins") if attributes["bin_cnt"] is None else ("data",),
-    differentiable=False,
-    aliases_input=True,
-)
+register("_npi_histogram", histogram, ("data", "bins"), **HISTOGRAM)
 
 
 def _diff(a, *, n, axis):

@@ -180,19 +180,7 @@ def _convolution(
     return y.to(torch.int32), -end, end
 
 
-_CONVOLUTION = {
-    "kernel": a.sizes(),
-    "stride": a.sizes(()),
-    "dilate": a.sizes(()),
-    "pad": a.sizes(()),
-    "num_filter": a.integer(),
-    "num_group": a.integer(1),
-    "workspace": a.integer(1024),
-    "no_bias": a.flag(False),
-    "cudnn_tune": a.optional_choice("fastest", "limited_workspace", "off"),
-    "cudnn_off": a.flag(False),
-    "layout": a.optional_choice("NCDHW", "NCHW", "NCW", "NDHWC", "NHWC"),
-}
+_CONVOLUTION = {**nn.CONVOLUTION, "layout": a.optional_choice("NCDHW", "NCHW", "NCW", "NDHWC", "NHWC")}
 register("_contrib_quantized_conv", _convolution, _LAYER, _CONVOLUTION, present=_layer_inputs, **_FIELDS)
 
 

@@ -150,19 +150,17 @@ register(
 )
 
 
-def _histogram(data, bins=None, *, bin_cnt, range):
+def histogram(data, bins=None, *, bin_cnt, range):
     """Counts in bins (bin_cnt equal ones over range, or between given edges), and the edges."""
     if bin_cnt is not None:
         bins = sequences.spaced(*range, bin_cnt + 1, dtype=data.dtype, device=data.device)
     return counting.histogram(data, bins), bins
 
 
-register(
-    "_histogram",
-    _histogram,
-    ("data", "bins"),
-    {"bin_cnt": a.optional_integer(), "range": a.optional_reals()},
-    present=lambda attributes: ("data", "bins") if attributes["bin_cnt"] is None else ("data",),
-    differentiable=False,
-    aliases_input=True,
-)
+HISTOGRAM = {
+    "attributes": {"bin_cnt": a.optional_integer(), "range": a.optional_reals()},
+    "present": lambda attributes: ("data", "bins") if attributes["bin_cnt"] is None else ("data",),
+    "differentiable": False,
+    "aliases_input": True,
+}
+register("_histogram", histogram, ("data", "bins"), **HISTOGRAM)
