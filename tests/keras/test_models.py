@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from oracles import real_keras
 from tandem import keras
 
 layers = keras.layers
@@ -319,3 +320,31 @@ def test_freezing_and_thawing():
     model.trainable = True
     assert len(model.trainable_variables) == 4
     assert not model.layers[1].moving_mean.value.requires_grad
+
+
+@pytest.mark.oracle
+def test_a_list_of_one_output_gives_the_value_itself():
+    def kinds(keras):
+        x = keras.Input((3,))
+        y = keras.layers.Dense(2)(x)
+        found = []
+        for outputs in ([y], (y,), {"b": [y]}, [{"b": y}]):
+            model = keras.Model(x, outputs)
+            found.append(
+                [type(model(np.ones((2, 3)))).__name__, type(model.predict(np.ones((2, 3)), verbose=0)).__name__]
+            )
+            found[-1].append(type(model(keras.Input((3,)))).__name__)  # a list stays one there
+        return found
+
+    assert kinds(keras) == kinds(real_keras())
+
+
+def test_a_clone_is_compiled_as_its_model_is():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    assert not keras.models.clone_model(model).compiled
+    model.compile(keras.optimizers.Adam(0.5), "mse", metrics=["mae"])
+    for one in (model, keras.Model(model.inputs, model.outputs)):
+        one.compile(keras.optimizers.Adam(0.5), "mse", metrics=["mae"])
+        clone = keras.models.clone_model(one)
+        assert clone.compiled and clone.loss == "mse" and clone.optimizer is not one.optimizer
+        assert float(clone.optimizer.learning_rate) == 0.5

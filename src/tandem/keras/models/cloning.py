@@ -10,7 +10,7 @@ from tandem.keras.models.sequential import Sequential
 
 
 def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs):
-    """A model with new layers (and new weights) made like those of `model`.
+    """A model with new layers (and new weights) made like those of `model`, and compiled as it is.
 
     input_tensors: KerasTensors to begin from; clone_function(layer): what stands in for each layer (by default one made
     from its config); call_function(layer, *args, **kwargs): how a functional model's new layers are called; recursive:
@@ -38,15 +38,21 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         for layer in layers:
             new.add(clone(layer), rebuild=False)
         new._maybe_rebuild()
-        return new
+        return _compiled_like(model, new)
     if isinstance(model, Functional):
-        return _clone_functional(model, input_tensors, clone, call_function)
+        return _compiled_like(model, _clone_functional(model, input_tensors, clone, call_function))
     if clone_function is not None or input_tensors is not None:
         raise ValueError(
             "Arguments `clone_function` and `input_tensors` are only supported for Sequential models or Functional "
             f"models. Received model of type '{type(model).__name__}'."
         )
     return type(model).from_config(model.get_config())
+
+
+def _compiled_like(model, new):
+    if model.compiled:
+        new.compile_from_config(model.get_compile_config())
+    return new
 
 
 def _copy(layer):

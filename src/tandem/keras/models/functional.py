@@ -229,7 +229,7 @@ class Functional(Model):
             values = [learnable(value) for value in values]
             bound.values.update((id(symbol), value) for symbol, value in zip(self._inputs, values, strict=True))
         elif not self._overrides_training:
-            return self._graph.run(values)
+            return _alone(self._graph.run(values))
         flag = scope.is_training() if training is None else training
 
         def run(node, args, kwargs):
@@ -238,7 +238,7 @@ class Functional(Model):
             result = node.operation(*args, **kwargs)
             return result if bound.values is None else remember(node, result)
 
-        return self._graph.run(values, run)
+        return _alone(self._graph.run(values, run))
 
     def _standardize(self, inputs, check=True):
         """The values for the model's inputs, in order, with their dtypes and ranks; check: and their sizes."""
@@ -306,7 +306,8 @@ class Functional(Model):
         given = graph.symbolics(inputs)
         if [value.shape for value in given] == [value.shape for value in self._inputs]:
             return arrays.map_tree(lambda leaf: KerasTensor(leaf.shape, leaf.dtype, name="spec"), self._outputs_struct)
-        return self._infer((inputs,), {})
+        spec = self._infer((inputs,), {})
+        return spec if _alone(self._outputs_struct) is self._outputs_struct else type(self._outputs_struct)([spec])
 
     def _outputs_for(self, x):
         found = self._known_outputs(x) if type(self).call is Functional.call else None
@@ -325,7 +326,8 @@ class Functional(Model):
         if not fits or not all(shape and shape[0] is None and None not in shape[1:] for shape in shapes):
             return None
         rows = given[0].shape[0]
-        return arrays.map_tree(lambda leaf: graph.Symbolic((rows, *leaf.shape[1:]), leaf.dtype), self._outputs_struct)
+        outputs = _alone(self._outputs_struct)
+        return arrays.map_tree(lambda leaf: graph.Symbolic((rows, *leaf.shape[1:]), leaf.dtype), outputs)
 
     def compute_output_shape(self, input_shape):
         """The shapes of the outputs for inputs of `input_shape`."""
@@ -362,6 +364,11 @@ class Functional(Model):
 def compatible(shape, other):
     """Whether two shapes can be of one tensor; None is any size."""
     return len(shape) == len(other) and all(a is None or b is None or a == b for a, b in zip(shape, other))
+
+
+def _alone(outputs):
+    """What a call gives: of a list or tuple of one the value itself, as in Keras 3 (whose symbolic calls keep it)."""
+    return outputs[0] if type(outputs) in (list, tuple) and len(outputs) == 1 else outputs
 
 
 def _maker(value):
