@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tandem
-from tandem.cli.run import BACK_ENDS, RunCommand, launch
+from tandem.cli.run import BACK_ENDS, RunCommand, launch, launch_many
 
 app = typer.Typer(
     name="tandem",
@@ -57,6 +57,10 @@ def run(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print, at the end and to stderr, what became of each recorded step.")
     ] = False,
+    nproc: Annotated[
+        int | None,
+        typer.Option("--nproc", metavar="N", min=1, help="Run it in N processes that train one model together."),
+    ] = None,
 ):
     """Run a script that says `import keras` or `import mxnet` on Tandem, as `python SCRIPT ARGS` would.
 
@@ -73,8 +77,15 @@ def run(
         )
     if script is None and module is None:
         raise typer.BadParameter("nothing to run: give a SCRIPT or -m MODULE")
+    if nproc is not None and script == "-":
+        raise typer.BadParameter(
+            "standard input is there once, not for each of several processes", param_hint="--nproc"
+        )
     # Run after the parser has returned, so that nothing of it is left around the script.
     options = {"device": device, "trust_cache": trust_cache, "compile": compile, "explain": explain}
+    if nproc is not None:
+        context.obj.append(lambda: launch_many(nproc, script, module, args or [], **options))
+        return
     context.obj.append(lambda: launch(script, module, args or [], **options))
 
 

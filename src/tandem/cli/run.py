@@ -20,7 +20,7 @@ def end_options_after_module(args):
     args = list(args)
     i = 0
     while i < len(args) and args[i].startswith("-") and args[i] not in ("-", "--"):
-        if args[i] in ("--device", "--compile"):
+        if args[i] in ("--device", "--compile", "--nproc"):
             i += 2
         elif args[i] == "-m":
             return [*args[: i + 2], "--", *args[i + 2 :]] if i + 1 < len(args) else args
@@ -33,9 +33,10 @@ def end_options_after_module(args):
 
 def launch(script, module, args, *, device, trust_cache, compile, explain):
     """Install the hook, set what the options ask for, and run."""
-    from tandem.compat import hook
+    from tandem.compat import hook, processes
     from tandem.compat import launch as launcher
 
+    processes.watch_launcher()
     hook.install()
     if device is not None:
         from tandem.core import devices
@@ -55,6 +56,19 @@ def launch(script, module, args, *, device, trust_cache, compile, explain):
             launcher.run_module(module, [word for word in (script,) if word is not None] + args)
         else:
             launcher.run_script(script, args)
+
+
+def launch_many(count, script, module, args, *, device, trust_cache, compile, explain):
+    """Run the same in `count` processes, each a `tandem run` of its own; exits with their status."""
+    from tandem.compat import processes
+
+    words = []
+    for option, value in (("--device", device), ("--compile", compile)):
+        words += [] if value is None else [option, value]
+    words += ["--trust-cache"] * bool(trust_cache) + ["--explain"] * bool(explain)
+    words += ["-m", module] if module is not None else ["--"]
+    # With -m the first word after it is the module's, not a script.
+    raise SystemExit(processes.run(count, [*words, *(word for word in (script,) if word is not None), *args]))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,143 @@
+"""What the processes of a group exchange: sums, one process's values for all, rows of all.
+
+Sums are operators of torch's dispatcher, so that a recorded step has them in it and replays them in their place. Many
+tensors go as few: those of one dtype and device lie one after the other in buckets.
+Where there is no group each function gives what it got: a group of one.
+"""
+
+import torch
+import torch.distributed as dist
+
+from tandem.engine.distributed import group
+
+# Bytes to a bucket: large enough that the time to begin does not count, small enough not to double a model's memory.
+BUCKET = 25 << 20
+
+_LIBRARY = torch.library.Library("tandem", "FRAGMENT")
+_LIBRARY.define("all_sum_(Tensor(a!) x) -> ()")
+_LIBRARY.impl("all_sum_", lambda x: _all_sum(x), "CompositeExplicitAutograd")
+_LIBRARY.impl("all_sum_", lambda x: None, "Meta")
+
+
+def _all_sum(x):
+    dist.all_reduce(x)
+
+
+def all_sum_(tensor):
+    """Put the sum of all processes' tensors into each of them, in place: contiguous, of one shape everywhere."""
+    if group.size() > 1:
+        with torch.no_grad():
+            torch.ops.tandem.all_sum_(tensor.detach())
+    return tensor
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over processes with its gradient, which is again the sum: each process's loss has the sum in it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return all_sum_(x.clone(memory_format=torch.contiguous_format))
+
+    @staticmethod
+    def backward(ctx, grad):
+        return all_sum_(grad.clone(memory_format=torch.contiguous_format))
+
+
+def all_sum(tensor):
+    """The sum of all processes' tensors, through which gradients flow.
+
+    A process's gradient is that of the sum of all processes' losses.
+    """
+    return _Sum.apply(tensor) if group.size() > 1 else tensor
+
+
+def sums(tensors):
+    """The sums over processes of some tensors: new tensors, of the shapes and dtypes of the old ones."""
+    if group.size() == 1:
+        return list(tensors)
+    result = [None] * len(tensors)
+    with torch.no_grad():
+        for numbers in _buckets(tensors):
+            flat = torch.cat([tensors[number].reshape(-1) for number in numbers])
+            all_sum_(flat)
+            parts = flat.split([tensors[number].numel() for number in numbers])
+            for number, part in zip(numbers, parts):
+                result[number] = part.view(tensors[number].shape)
+    return result
+
+
+def _buckets(tensors):
+    """Lists of numbers of tensors that travel together."""
+    open_buckets, done = {}, []
+    for number, tensor in enumerate(tensors):
+        key = tensor.dtype, tensor.device
+        bucket, room = open_buckets.get(key, ([], BUCKET))
+        if bucket and tensor.nbytes > room:
+            done.append(bucket)
+            bucket, room = [], BUCKET
+        bucket.append(number)
+        open_buckets[key] = bucket, room - tensor.nbytes
+    return [*done, *(bucket for bucket, _ in open_buckets.values())]
+
+
+def weighted_means(tensors, weight):
+    """The means over processes of some tensors: ``sum_r(weight_r * x_r) / sum_r(weight_r)``, in new tensors.
+
+    weight: this process's, a number (its samples, say); not 0 in all processes.
+    """
+    if group.size() == 1 or not tensors:
+        return list(tensors)
+    with torch.no_grad():
+        own = torch.full((), float(weight), device=tensors[0].device)
+        *totals, whole = sums([*(tensor * weight for tensor in tensors), own])
+        return [(total / whole).to(tensor.dtype) for total, tensor in zip(totals, tensors)]
+
+
+def spread_(tensors, source=0):
+    """Put one process's values into the tensors of all, in place."""
+    if group.size() == 1:
+        return
+    with torch.no_grad():
+        for numbers in _buckets(tensors):
+            flat = torch.cat([tensors[number].detach().reshape(-1) for number in numbers])
+            dist.broadcast(flat, source)
+            parts = flat.split([tensors[number].numel() for number in numbers])
+            for number, part in zip(numbers, parts):
+                tensors[number].detach().copy_(part.view(tensors[number].shape))
+
+
+def agreed(value, source=0):
+    """One process's plain value (a number, a list of numbers, None) for all."""
+    if group.size() == 1:
+        return value
+    held = [value if group.rank() == source else None]
+    dist.broadcast_object_list(held, source)
+    return held[0]
+
+
+def rows(tensor):
+    """All processes' tensors one after the other along the first axis, of which their lengths may differ."""
+    return torch.cat(parts(tensor)) if group.size() > 1 else tensor
+
+
+def parts(tensor):
+    """All processes' tensors: a list in the order of their numbers; the lengths of the first axis may differ."""
+    if group.size() == 1:
+        return [tensor]
+    tensor = tensor.detach().contiguous()
+    lengths = [torch.zeros(1, dtype=torch.int64, device=tensor.device) for _ in range(group.size())]
+    dist.all_gather(lengths, torch.tensor([len(tensor)], device=tensor.device))
+    counts = [int(length) for length in lengths]
+    padded = tensor.new_zeros((max(counts), *tensor.shape[1:]))
+    padded[: len(tensor)] = tensor
+    # Booleans and 16-bit numbers travel as bytes, which every back end can move.
+    travelling = padded.reshape(-1).view(torch.uint8)
+    found = [torch.empty_like(travelling) for _ in counts]
+    dist.all_gather(found, travelling)
+    return [part.view(tensor.dtype).view(padded.shape)[:count] for part, count in zip(found, counts)]
+
+
+def share(length):
+    """The slice of the first axis, of `length` rows, that is this process's: sizes differ by one at the most."""
+    rank, size = group.rank(), group.size()
+    return slice(rank * length // size, (rank + 1) * length // size)
