@@ -14,7 +14,7 @@ from tandem.mxnet import registry
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import init as formulas
-from tandem.ops import random
+from tandem.ops import random, rnn_stack
 
 __all__ = [
     "Bilinear",
@@ -496,10 +496,8 @@ class FusedRNN(Initializer):
         gates = {"lstm": 4, "gru": 3}.get(self._mode, 1)
         units, directions = self._num_hidden, self._directions
         init = self._init if self._init is not None else getattr(desc, "global_init", None)
-        # The inputs of the first layer follow from what the others leave over.
         inner = units * directions
-        others = (self._num_layers - 1) * directions * gates * units * (inner + units + 2)
-        first = (arr.size - others) // (directions * gates * units) - units - 2
+        first = rnn_stack.inputs_for(self._mode, arr.size, units, layers=self._num_layers, directions=directions)
         at = 0
         for layer in range(self._num_layers):
             for _ in range(directions):

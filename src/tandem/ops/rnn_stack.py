@@ -61,6 +61,21 @@ def packed_size(shapes):
     )
 
 
+def inputs_for(mode, size, units, *, layers=1, directions=1):
+    """How many inputs the first layer has where MXNet's vector has `size` numbers (see `weight_shapes`).
+
+    Raises ValueError for a size that no number of inputs gives.
+    """
+    without = packed_size(weight_shapes(mode, 0, units, layers=layers, directions=directions))
+    inputs, rest = divmod(size - without, directions * _BLOCKS[mode] * units)
+    if rest or inputs < 1:
+        raise ValueError(
+            "The vector of weights has a length that no number of inputs gives. "
+            f"Expected: {without} and a multiple of {directions * _BLOCKS[mode] * units}. Given: {size}."
+        )
+    return inputs
+
+
 def unpack(vector, shapes):
     """The weights in MXNet's vector, as views of it, in lists like `shapes`; raises ValueError for another length."""
     order = list(_in_order(shapes))

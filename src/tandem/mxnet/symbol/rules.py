@@ -24,6 +24,21 @@ def _fully_connected(facts, node, outputs, a):
         facts.tell_shape(outputs[0], (*lead, a["num_hidden"]), node)
 
 
+def _convolution(facts, node, outputs, a):
+    """The batch of the data is that of the output; where windows move by 1, its sizes follow too."""
+    data, output = facts.shape(node.inputs[0]), facts.shape(outputs[0])
+    rank = len(a["kernel"])
+    if data is None or output is None or len(output) != rank + 2 or len(data) != rank + 2:
+        return
+    found = [output[0], *[None] * (rank + 1)]
+    first = 1 if a["layout"] and a["layout"].endswith("C") else 2
+    stride, dilate, pad = a["stride"] or (1,) * rank, a["dilate"] or (1,) * rank, a["pad"] or (0,) * rank
+    for place, size in enumerate(output[first : first + rank]):
+        if stride[place] == 1 and size is not None:
+            found[first + place] = size + dilate[place] * (a["kernel"][place] - 1) - 2 * pad[place]
+    facts.tell_shape(node.inputs[0], found, node)
+
+
 def _softmax_label(facts, node, outputs, a):
     data = facts.shape(node.inputs[0]) or facts.shape(outputs[0])
     facts.tell_shape(node.inputs[0], facts.shape(outputs[0]), node)
@@ -146,6 +161,7 @@ SHAPES = {
     "UpSampling": _up_sampling,
     "Reshape": _flattened,
     "_rnn_param_concat": _concat,
+    "Convolution": _convolution,
     "FullyConnected": _fully_connected,
     "SoftmaxOutput": _softmax_label,
     "LinearRegressionOutput": _regression_label,
