@@ -39,7 +39,10 @@ def _to_corner(call, middle, sides):
 
 
 def _kept(call, boxes, scores, alive, groups, threshold, count):
-    """Which boxes (batch, rows, 4), corner form, no better one of their group overlaps by more than the threshold."""
+    """Which boxes (batch, rows, 4), corner form, no better one of their group overlaps by more than the threshold.
+
+    Groups are told apart by moving their boxes, which rounds: an overlap that is the threshold may fall on either side.
+    """
     if groups is not None:  # apart from each other by more than all boxes reach
         reach = call.add(
             "Sub", call.add("ReduceMax", boxes, axes=[1, 2], keepdims=1),
@@ -68,6 +71,8 @@ def _box_nms(call):
         same = call.add("Equal", _column(call, x, a["id_index"]), call.number(a["background_id"]))
         alive = call.add("And", alive, call.add("Not", same))
     part = min(a["topk"], count) if a["topk"] > 0 else count
+    if a["topk"] == 0:
+        return call.add("Identity", call.inputs[0])
     order = _by_score(call, _column(call, x, a["score_index"]), alive, part)
     x, alive = _rows(call, x, order), _rows(call, alive, order)
     start = a["coord_start"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from tandem.core.dtypes import dtype_name, numpy_dtype
+from tandem.core.dtypes import numpy_dtype
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.symbol import evaluate
@@ -173,8 +173,8 @@ class Call:
     def folded(self):
         """The outputs as constants: for operators whose result depends on their inputs' shapes alone."""
         zeros = [np.zeros(self.sizes(place), numpy_dtype(self.dtype(place))) for place in range(len(self.inputs))]
-        shape = self.out_shape()
-        arrays = run(self.node, zeros, shape if self.node.row.creates and shape and None not in shape else None)
+        opened = self.node.row.creates and self.writer.facts.was_open(self.node)
+        arrays = run(self.node, zeros, self.out_shape() if opened else None)
         return [self.add("Identity", self.writer.constant(array, f"{self.node.name}_values")) for array in arrays]
 
     # --- what is written ---------------------------------------------------------------------------------------------
@@ -233,9 +233,7 @@ class Call:
 
     def slice(self, x, starts, ends, axes, steps=None):
         """x[starts:ends:steps] along axes."""
-        return self.add(
-            "Slice", x, self.ints(*starts), self.ints(*ends), self.ints(*axes), steps and self.ints(*steps)
-        )
+        return self.add("Slice", x, self.ints(*starts), self.ints(*ends), self.ints(*axes), steps and self.ints(*steps))
 
     def unsqueeze(self, x, *axes):
         """x with axes of size 1."""
@@ -274,5 +272,3 @@ def refusal(operator, name, reason):
 
 class NotTranslated(MXNetError, AttributeError, NotImplementedError):
     """An operator, or a use of it, that has no translation."""
-
-

@@ -14,24 +14,39 @@ def _window(call):
     """(kernel, strides, pads) of a layer, with what is left out filled in."""
     kernel = tuple(call.a["kernel"])
     rank = len(kernel)
-    call.only(call.a.get("layout") in (None, "NCW", "NCHW", "NCDHW"), f"layout={call.a.get('layout')!r}")
     return kernel, tuple(call.a["stride"] or (1,) * rank), tuple(call.a["pad"] or (0,) * rank)
 
 
 def _convolution(call):
+    last = call.a["layout"] in ("NWC", "NHWC", "NDHWC")
     kernel, strides, pads = _window(call)
-    return call.add(
+    x, weight, *bias = call.inputs
+    if last:
+        x, weight = _channels_first(call, x), _channels_first(call, weight)
+    y = call.add(
         "Conv",
-        *call.inputs,
+        x,
+        weight,
+        *bias,
         kernel_shape=kernel,
         strides=strides,
         pads=pads * 2,
         dilations=call.a["dilate"] or (1,) * len(kernel),
         group=call.a["num_group"],
     )
+    return call.add("Transpose", y, perm=[0, *range(2, call.rank()), 1]) if last else y
+
+
+def _channels_first(call, x):
+    return call.add("Transpose", x, perm=[0, call.rank() - 1, *range(1, call.rank() - 1)])
+
+
+def _only_channels_first(call):
+    call.only(call.a["layout"] in (None, "NCW", "NCHW", "NCDHW"), f"layout={call.a['layout']!r}")
 
 
 def _deconvolution(call):
+    _only_channels_first(call)
     kernel, strides, pads = _window(call)
     dilate = tuple(call.a["dilate"] or (1,) * len(kernel))
     extra = tuple(call.a["adj"] or (0,) * len(kernel))
@@ -69,8 +84,8 @@ def _fully_connected(call):
 
 def _pooling(call):
     kind, x = call.a["pool_type"], call.inputs[0]
+    _only_channels_first(call)
     if call.a["global_pool"]:
-        call.only(call.a["layout"] in (None, "NCW", "NCHW", "NCDHW"), f"layout={call.a['layout']!r}")
         axes = range(2, call.rank())
         if kind == "sum":
             return call.add("ReduceSum", x, call.ints(*axes), keepdims=1)
@@ -137,7 +152,8 @@ def _linear(call, size, axis):
     unit = np.eye(size, dtype=np.float32)
     planes = unit[:, None, :, None] if axis == 0 else unit[:, None, None, :]
     shape = (size, 1, size, other) if axis == 0 else (size, 1, other, size)
-    answer = run(call.node, [np.broadcast_to(planes, shape)])[0][:, 0]
+    others = [np.zeros(call.sizes(place), np.float32) for place in range(1, len(call.inputs))]
+    answer = run(call.node, [np.broadcast_to(planes, shape), *others])[0][:, 0]
     matrix = answer[:, :, 0].T if axis == 0 else answer[:, 0, :]
     return call.writer.constant(np.ascontiguousarray(matrix), f"{call.node.name}_matrix")
 
@@ -189,7 +205,10 @@ def _batch_norm(call):
     )  # fmt: skip
     if axis != 1:
         y = call.add("Transpose", y, perm=list(np.argsort(order)))
-    return y
+    if not call.a["output_mean_var"]:
+        return y
+    deviation = call.add("Sqrt", call.add("Add", variance, call.number(call.a["eps"])))
+    return [y, mean, call.add("Reciprocal", deviation)]
 
 
 def _fixed_gamma(call, gamma):
@@ -204,6 +223,7 @@ def _fixed_gamma(call, gamma):
 
 
 def _batch_norm_relu(call):
+    call.only(not call.a["output_mean_var"], "its statistics are not translated")
     return call.add("Relu", _batch_norm(call))
 
 
@@ -223,16 +243,16 @@ def _layer_norm(call):
         sizes = [-1] + [1] * (rank - 1 - axis)
         gamma, beta = call.reshape(gamma, *sizes), call.reshape(beta, *sizes)
     y = call.add("Add", call.add("Mul", y, gamma), beta)
-    return [y, call.squeeze(mean, axis), call.squeeze(deviation, axis)] if call.a["output_mean_var"] else y
+    return [y, mean, deviation] if call.a["output_mean_var"] else y
 
 
 def _group_norm(call):
     call.only(not call.a["output_mean_var"], "its statistics are not translated")
     x, gamma, beta = call.inputs
     parts = call.reshape(x, 0, call.a["num_groups"], -1)
-    y = call.add("Reshape", _standardized(call, parts, [2], call.a["eps"])[0], call.add("Shape", x))
-    sizes = [-1] + [1] * (call.rank() - 2)
-    return call.add("Add", call.add("Mul", y, call.reshape(gamma, *sizes)), call.reshape(beta, *sizes))
+    y = _standardized(call, parts, [2], call.a["eps"])[0]
+    y = call.add("Add", call.add("Mul", y, call.reshape(gamma, -1, 1)), call.reshape(beta, -1, 1))
+    return call.add("Reshape", y, call.add("Shape", x))
 
 
 def _instance_norm(call):
@@ -280,7 +300,9 @@ def _leaky_relu(call):
     if kind == "selu":
         return call.add("Selu", x)
     if kind == "rrelu":
-        return call.add("LeakyRelu", x, alpha=(call.a["lower_bound"] + call.a["upper_bound"]) / 2)
+        middle = (call.a["lower_bound"] + call.a["upper_bound"]) / 2
+        slopes = call.add("Expand", call.number(0), call.add("Shape", x))
+        return [call.add("LeakyRelu", x, alpha=middle), slopes]
     if kind == "gelu":
         bell = call.add("Add", call.add("Erf", call.add("Div", x, call.number(math.sqrt(2)))), call.number(1))
         return call.add("Mul", call.add("Mul", x, bell), call.number(0.5))

@@ -33,15 +33,26 @@ def _batch_dot(call):
 
 
 def _gemm2(call):
-    call.only(call.a["axis"] in (-2, call.rank() - 2), f"axis={call.a['axis']}")
-    product = _product(call, *call.inputs)
-    return product if call.a["alpha"] == 1 else call.add("Mul", product, call.number(call.a["alpha"]))
+    inputs, back = _rows_beside_columns(call)
+    product = _product(call, *inputs)
+    return back(product if call.a["alpha"] == 1 else call.add("Mul", product, call.number(call.a["alpha"])))
 
 
 def _gemm(call):
-    call.only(call.a["axis"] in (-2, call.rank() - 2), f"axis={call.a['axis']}")
-    product = call.add("Mul", _product(call, *call.inputs[:2]), call.number(call.a["alpha"]))
-    return call.add("Add", product, call.add("Mul", call.inputs[2], call.number(call.a["beta"])))
+    inputs, back = _rows_beside_columns(call)
+    product = call.add("Mul", _product(call, *inputs[:2]), call.number(call.a["alpha"]))
+    return back(call.add("Add", product, call.add("Mul", inputs[2], call.number(call.a["beta"]))))
+
+
+def _rows_beside_columns(call):
+    """The inputs with their rows, which `axis` names, last but one; and the way back for a result."""
+    axis, rank = call.axis(), call.rank()
+    if axis == rank - 2:
+        return call.inputs, lambda y: y
+    order = [place for place in range(rank) if place != axis]
+    order.insert(rank - 2, axis)
+    turned = [call.add("Transpose", name, perm=order) for name in call.inputs]
+    return turned, lambda y: call.add("Transpose", y, perm=[order.index(place) for place in range(rank)])
 
 
 # --- attention on interleaved projections ----------------------------------------------------------------------------
@@ -59,7 +70,10 @@ def _scores(call, queries, keys, size):
     """softmax's input: (batch * heads, time, time)."""
     queries = call.add("Div", queries, call.number(math.sqrt(size)))
     scores = call.add("MatMul", queries, call.matmul_transposed(keys, 4))
-    sizes = call.size(scores, 2, (None, None, call.shape(0)[0])), call.size(scores, 3, (None, None, None, call.shape(-1)[0]))
+    sizes = (
+        call.size(scores, 2, (None, None, call.shape(0)[0])),
+        call.size(scores, 3, (None, None, None, call.shape(-1)[0])),
+    )
     return call.reshape(scores, -1, *sizes)
 
 

@@ -98,7 +98,9 @@ def _model(sym, params):
     if isinstance(sym, (str, os.PathLike)) and isinstance(params, (str, os.PathLike)):
         if not (os.path.isfile(sym) and os.path.isfile(params)):
             raise ValueError(
-                explain("Symbol and params files provided are invalid", given=f"{sym!r}, {params!r}, which are not there")
+                explain(
+                    "Symbol and params files provided are invalid", given=f"{sym!r}, {params!r}, which are not there"
+                )
             )
         sym, params = symbol.load(str(sym)), ndarray.load(str(params))
     if isinstance(params, (list, tuple)) and len(params) == 2:
@@ -262,7 +264,9 @@ def _value_name(name):
 
 
 def _output_names(sym):
-    return [name if entry.node.is_variable else _value_name(name) for entry, name in zip(sym._entries, sym.list_outputs())]
+    return [
+        name if entry.node.is_variable else _value_name(name) for entry, name in zip(sym._entries, sym.list_outputs())
+    ]
 
 
 def _rename_outputs(writer, sym, names, values):
@@ -291,5 +295,3 @@ def _prune(writer, outputs):
             kept.append(node)
     writer.nodes = kept[::-1]
     writer.constants = {name: array for name, array in writer.constants.items() if name in needed}
-
-

@@ -29,7 +29,7 @@ def reduce(call, op_type, x, axes, keepdims, rank):
 def _reduction(op_type, nan=None):
     def translate(call):
         x, dtype = call.inputs[0], call.dtype()
-        if nan is not None:
+        if nan is not None and dtype.is_floating_point:
             x = call.add("Where", call.add("IsNaN", x), call.number(nan), x)
         if dtype is not call.out_dtype():
             x = call.cast(x, call.out_dtype())

@@ -4,10 +4,10 @@
 SHAPES = frozenset(
     """
     Activation BlockGrad Cast SoftmaxActivation _contrib_div_sqrt_dim _contrib_gradientmultiplier _contrib_quadratic
-    _contrib_round_ste _contrib_sign_ste _copy _div_scalar _equal _equal_scalar _grad_add _greater _greater_equal
-    _greater_equal_scalar _greater_scalar _hypot _hypot_scalar _identity_with_attr_like_rhs _lesser _lesser_equal
-    _lesser_equal_scalar _lesser_scalar _linalg_potrf _linalg_potri _logical_and _logical_and_scalar _logical_or
-    _logical_or_scalar _logical_xor _logical_xor_scalar _maximum _maximum_scalar _minimum _minimum_scalar
+    _contrib_round_ste _contrib_sign_ste _copy _copyto _div_scalar _equal _equal_scalar _grad_add _greater
+    _greater_equal _greater_equal_scalar _greater_scalar _hypot _hypot_scalar _identity_with_attr_like_rhs _lesser
+    _lesser_equal _lesser_equal_scalar _lesser_scalar _linalg_potrf _linalg_potri _logical_and _logical_and_scalar
+    _logical_or _logical_or_scalar _logical_xor _logical_xor_scalar _maximum _maximum_scalar _minimum _minimum_scalar
     _minus_scalar _mod _mod_scalar _mul_scalar _not_equal _not_equal_scalar _np_copy _npi_abs _npi_absolute
     _npi_add_scalar _npi_arccos _npi_arccosh _npi_arcsin _npi_arcsinh _npi_arctan _npi_arctan2_scalar _npi_arctanh
     _npi_around _npi_bitwise_and_scalar _npi_bitwise_not _npi_bitwise_or_scalar _npi_bitwise_xor_scalar _npi_cbrt
@@ -22,12 +22,11 @@ SHAPES = frozenset(
     _npi_true_divide_scalar _npi_trunc _npi_where_scalar2 _plus_scalar _power _power_scalar _random_exponential_like
     _random_gamma_like _random_generalized_negative_binomial_like _random_negative_binomial_like _random_normal_like
     _random_poisson_like _random_uniform_like _rdiv_scalar _rminus_scalar _rmod_scalar _rpower_scalar
-    _sample_exponential _sample_gamma _sample_generalized_negative_binomial _sample_negative_binomial _sample_normal
-    _sample_poisson _sample_uniform _scatter_elemwise_div _scatter_minus_scalar _scatter_plus_scalar _shuffle abs
-    add_n amp_cast amp_multicast arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil clip cos cosh degrees
-    elemwise_add elemwise_div elemwise_mul elemwise_sub erf erfinv exp expm1 fix floor gamma gammaln hard_sigmoid
-    log log10 log1p log2 log_softmax logical_not make_loss negative ones_like radians rcbrt reciprocal relu reverse
-    rint round rsqrt sigmoid sign sin sinh smooth_l1 softmin softsign sqrt square tan tanh trunc zeros_like
+    _scatter_elemwise_div _scatter_minus_scalar _scatter_plus_scalar _shuffle abs add_n amp_cast amp_multicast arccos
+    arccosh arcsin arcsinh arctan arctanh cast_storage cbrt ceil clip cos cosh degrees elemwise_add elemwise_div
+    elemwise_mul elemwise_sub erf erfinv exp expm1 fix floor gamma gammaln hard_sigmoid log log10 log1p log2 log_softmax
+    logical_not make_loss negative ones_like radians rcbrt reciprocal relu reverse rint round rsqrt sigmoid sign sin
+    sinh smooth_l1 softmin softsign sqrt square tan tanh trunc zeros_like
     """.split()  # noqa: SIM905 (one name to a line would be a page)
 )
 
@@ -75,7 +74,7 @@ DTYPES = frozenset(
     broadcast_greater_equal broadcast_hypot broadcast_lesser broadcast_lesser_equal broadcast_like
     broadcast_logical_and broadcast_logical_or broadcast_logical_xor broadcast_maximum broadcast_minimum
     broadcast_mod broadcast_mul broadcast_not_equal broadcast_power broadcast_sub broadcast_to cbrt ceil clip cos
-    cosh cumsum degrees depth_to_space diag dot elemwise_add elemwise_div elemwise_mul elemwise_sub erf erfinv exp
+    cosh degrees depth_to_space diag dot elemwise_add elemwise_div elemwise_mul elemwise_sub erf erfinv exp
     expand_dims expm1 fill_element_0index fix floor gamma gammaln hard_sigmoid khatri_rao log log10 log1p log2
     logical_not make_loss max mean min moments nanprod nansum negative norm ones_like prod radians rcbrt reciprocal
     relu repeat reshape_like reverse rint round rsqrt sigmoid sign sin sinh slice slice_axis slice_like smooth_l1

@@ -40,18 +40,17 @@ def _convolution(facts, node, outputs, a):
 
 
 def _softmax_label(facts, node, outputs, a):
-    data = facts.shape(node.inputs[0]) or facts.shape(outputs[0])
-    facts.tell_shape(node.inputs[0], facts.shape(outputs[0]), node)
-    if data is None:
+    _alike((node.inputs[0], outputs[0]), facts, node)
+    data, label = facts.shape(node.inputs[0]), facts.shape(node.inputs[1])
+    if data is None or not data or label == data:  # probabilities
         return
-    label = node.inputs[1]
-    if facts.shape(label) == data and None not in data:
-        return  # probabilities
     if a["multi_output"]:
-        if None not in data and facts.shape(label) is None:
-            facts.tell_shape(label, (data[0], math.prod(data[2:])), node)
-    elif facts.shape(label) is None and None not in data[:-1]:
-        facts.tell_shape(label, data[:-1] if a["preserve_shape"] else data[:1], node)
+        if None not in data and label is None:
+            facts.tell_shape(node.inputs[1], (data[0], math.prod(data[2:])), node)
+        return
+    expected = data[:-1] if a["preserve_shape"] else data[:1]
+    if label is None or len(label) == len(expected):
+        facts.tell_shape(node.inputs[1], expected, node)
 
 
 def _regression_label(facts, node, outputs, a):
@@ -61,9 +60,14 @@ def _regression_label(facts, node, outputs, a):
 
 
 def _batch_label(facts, node, outputs, a):
-    data = facts.shape(node.inputs[0])
-    if data is not None and data and facts.shape(node.inputs[1]) is None and data[0] is not None:
+    data, label = facts.shape(node.inputs[0]), facts.shape(node.inputs[1])
+    if data is not None and data and (label is None or len(label) == 1):
         facts.tell_shape(node.inputs[1], data[:1], node)
+
+
+def _svm_label(facts, node, outputs, a):
+    _alike((node.inputs[0], outputs[0]), facts, node)
+    _batch_label(facts, node, outputs, a)
 
 
 def _rnn_states(facts, node, outputs, a):
@@ -102,7 +106,11 @@ def _concat(facts, node, outputs, a):
 
 def _slice_channel(facts, node, outputs, a):
     output = next((facts.shape(value) for value in outputs if facts.shape(value) is not None), None)
-    if output is None or a["squeeze_axis"]:
+    if output is None:
+        return
+    if a["squeeze_axis"]:
+        axis = a["axis"] % (len(output) + 1)
+        facts.tell_shape(node.inputs[0], (*output[:axis], a["num_outputs"], *output[axis:]), node)
         return
     axis = a["axis"] % len(output)
     size = output[axis]
@@ -134,20 +142,137 @@ def _first_as_output(facts, node, outputs, a):
 
 
 def _where(facts, node, outputs, a):
+    """Both branches are as the result is, once it is known whether the condition chooses elements or rows."""
+    condition = facts.shape(node.inputs[0])
+    if condition is None or None in condition:
+        return
     for pair in ((node.inputs[1], node.inputs[2]), (node.inputs[2], node.inputs[1])):
         facts.tell_shape(pair[0], facts.shape(outputs[0]), node)
         facts.tell_shape(pair[0], facts.shape(pair[1]), node)
 
 
-def _flattened(facts, node, outputs, a):
-    """Reshape to one axis: a single unknown size of the data follows from the number of elements."""
+def _reshape(facts, node, outputs, a):
+    """A single unknown size of the data follows from the number of the result's elements."""
+    target = a.get("shape") or ()
+    if target and min(target) > 0:
+        facts.tell_shape(outputs[0], target, node)
     data, output = facts.shape(node.inputs[0]), facts.shape(outputs[0])
-    if data is None or output is None or len(output) != 1 or None in output or data.count(None) != 1:
+    if data is None or output is None or None in output or data.count(None) != 1:
         return
-    rest = math.prod(size for size in data if size is not None)
-    if rest and output[0] % rest == 0:
+    whole, rest = math.prod(output), math.prod(size for size in data if size is not None)
+    if rest and whole % rest == 0:
         place = data.index(None)
-        facts.tell_shape(node.inputs[0], (*data[:place], output[0] // rest, *data[place + 1 :]), node)
+        facts.tell_shape(node.inputs[0], (*data[:place], whole // rest, *data[place + 1 :]), node)
+
+
+def _alike(values, facts, node):
+    """All of these have one shape."""
+    for value in values:
+        for other in values:
+            facts.tell_shape(other, facts.shape(value), node)
+
+
+def _broadcast(facts, node, outputs, a):
+    """The greater of two sizes; one that is not known may be 1, but only if the other one says the result's."""
+    pair = [facts.shape(entry) for entry in node.inputs]
+    if None in pair:
+        return
+    rank = max(map(len, pair))
+    left, right = ([1] * (rank - len(shape)) + list(shape) for shape in pair)
+    found = []
+    for sizes in zip(left, right):
+        known = [size for size in sizes if size not in (None, 1)]
+        if len(known) == 2 and known[0] != known[1]:
+            return  # running it says what is wrong
+        found.append(known[0] if known else None if None in sizes else 1)
+    facts.tell_shape(outputs[0], found, node)
+
+
+def _sampled(facts, node, outputs, a):
+    """Samplers whose parameters are arrays: a sample of the given shape to each element."""
+    _alike(node.inputs, facts, node)
+    parameters = facts.shape(node.inputs[0])
+    if parameters is not None:
+        facts.tell_shape(outputs[0], (*parameters, *(a["shape"] or ())), node)
+
+
+def _sequence(facts, node, outputs, a):
+    """The lengths of sequences: one to each of the batch."""
+    data = facts.shape(node.inputs[0])
+    if data is not None and len(node.inputs) == 2 and len(data) > 1:
+        facts.tell_shape(node.inputs[1], (data[1 - a["axis"]],), node)
+    if data is not None and node.row.name != "SequenceLast":
+        facts.tell_shape(outputs[0], data, node)
+
+
+def _without_axis(place):
+    """An input that has the data's shape without the axis: chosen places, lengths."""
+
+    def rule(facts, node, outputs, a):
+        data = facts.shape(node.inputs[0])
+        if data is None or len(node.inputs) <= place or facts.shape(node.inputs[place]) is not None:
+            return
+        axis = a.get("axis")
+        if axis is not None and not a.get("keepdims") and -len(data) <= axis < len(data):
+            axis %= len(data)
+            facts.tell_shape(node.inputs[place], (*data[:axis], *data[axis + 1 :]), node)
+
+    return rule
+
+
+def _masked_softmax(facts, node, outputs, a):
+    _alike((node.inputs[0], outputs[0]), facts, node)
+    _without_axis(1)(facts, node, outputs, a)
+
+
+def _stack(facts, node, outputs, a):
+    output = facts.shape(outputs[0])
+    if output is not None:
+        axis = a["axis"] % len(output)
+        facts.tell_shape(node.inputs[0], (*output[:axis], *output[axis + 1 :]), node)
+    _alike(node.inputs, facts, node)
+
+
+def _expanded(facts, node, outputs, a):
+    output = facts.shape(outputs[0])
+    if output:
+        axis = a["axis"] % len(output)
+        facts.tell_shape(node.inputs[0], (*output[:axis], *output[axis + 1 :]), node)
+
+
+def _cumulated(facts, node, outputs, a):
+    if a["axis"] is not None:
+        _alike((node.inputs[0], outputs[0]), facts, node)
+
+
+def _as_first(facts, node, outputs, a):
+    """The result has the first input's shape, whatever the others are."""
+    _alike((node.inputs[0], outputs[0]), facts, node)
+
+
+def _split(facts, node, outputs, a):
+    """The sizes that splitting leaves alone."""
+    output = next((facts.shape(value) for value in outputs if facts.shape(value) is not None), None)
+    if output is not None and not a.get("squeeze_axis"):
+        axis = a["axis"] % len(output)
+        facts.tell_shape(node.inputs[0], (*output[:axis], None, *output[axis + 1 :]), node)
+
+
+def _bounds(facts, node, outputs, a):
+    """Ranges of quantized arrays have one number."""
+    for entry in _ranges(node):
+        facts.tell_shape(entry, (1,), node)
+    if len(outputs) == 3:
+        for entry in outputs[1:]:
+            facts.tell_shape(entry, (1,), node)
+
+
+def _ranges(node):
+    """The inputs of an operator on quantized arrays that say a range."""
+    if node.row.variadic is not None:
+        return node.inputs[node.binding.attributes.get(node.row.variadic) or len(node.inputs) // 3 :]
+    taken = zip(node.binding.taken, node.inputs)
+    return [entry for key, entry in taken if key.startswith(("min_", "max_", "lhs_m", "rhs_m"))]
 
 
 def _up_sampling(facts, node, outputs, a):
@@ -159,7 +284,37 @@ def _up_sampling(facts, node, outputs, a):
 
 SHAPES = {
     "UpSampling": _up_sampling,
-    "Reshape": _flattened,
+    "Reshape": _reshape,
+    "_split_v2": _split,
+    "stack": _stack,
+    "expand_dims": _expanded,
+    "cumsum": _cumulated,
+    "pick": _without_axis(1),
+    "_slice_assign": _as_first,
+    "_scatter_set_nd": _as_first,
+    **dict.fromkeys(("SequenceMask", "SequenceReverse", "SequenceLast"), _sequence),
+    **dict.fromkeys(
+        (
+            f"_sample_{name}"
+            for name in ("uniform", "normal", "gamma", "exponential", "poisson", "negative_binomial")
+            + ("generalized_negative_binomial",)
+        ),
+        _sampled,
+    ),
+    **dict.fromkeys(
+        (
+            f"broadcast_{name}"
+            for name in ("add", "sub", "mul", "div", "mod", "power", "maximum", "minimum", "hypot", "equal")
+            + ("not_equal", "greater", "greater_equal", "lesser", "lesser_equal", "logical_and", "logical_or")
+            + ("logical_xor",)
+        ),
+        _broadcast,
+    ),
+    **dict.fromkeys(
+        ("_npi_add", "_npi_subtract", "_npi_multiply", "_npi_true_divide", "_npi_power", "_npi_maximum")
+        + ("_npi_minimum", "_npi_mod", "_npi_hypot", "_npi_arctan2", "_npi_copysign"),
+        _broadcast,
+    ),
     "_rnn_param_concat": _concat,
     "Convolution": _convolution,
     "FullyConnected": _fully_connected,
@@ -167,7 +322,7 @@ SHAPES = {
     "LinearRegressionOutput": _regression_label,
     "LogisticRegressionOutput": _regression_label,
     "MAERegressionOutput": _regression_label,
-    "SVMOutput": _batch_label,
+    "SVMOutput": _svm_label,
     "softmax_cross_entropy": _batch_label,
     "RNN": _rnn_states,
     "Concat": _concat,
@@ -177,12 +332,20 @@ SHAPES = {
     "SwapAxis": _swap,
     "where": _where,
     **dict.fromkeys(
-        ("Dropout", "BatchNorm", "LayerNorm", "InstanceNorm", "LRN", "L2Normalization", "LeakyReLU", "softmax")
-        + ("MakeLoss", "SVMOutput"),
+        ("Dropout", "BatchNorm", "LayerNorm", "InstanceNorm", "LRN", "L2Normalization", "LeakyReLU", "MakeLoss"),
         _first_as_output,
     ),
+    "softmax": _masked_softmax,
+    **dict.fromkeys(
+        ("_contrib_quantize", "_contrib_quantize_v2", "_contrib_dequantize", "_contrib_requantize")
+        + tuple(
+            f"_contrib_quantized_{name}"
+            for name in ("act", "batch_norm", "concat", "conv", "elemwise_add", "embedding", "flatten", "pooling")
+            + ("fully_connected",)
+        ),
+        _bounds,
+    ),
 }
-SHAPES["SVMOutput"] = _batch_label
 
 
 # --- dtypes ----------------------------------------------------------------------------------------------------------
@@ -212,11 +375,37 @@ def _branches(facts, node, outputs, a):
     facts._one_dtype([*node.inputs[1:], *outputs], node)
 
 
+def _sampled_types(facts, node, outputs, a):
+    facts._one_dtype(node.inputs, node)
+    wanted = a["dtype"]
+    facts.tell_dtype(outputs[0], wanted if isinstance(wanted, torch.dtype) else torch.float32, node)
+
+
+def _always(*dtypes):
+    """Outputs whose dtypes do not depend on anything."""
+
+    def rule(facts, node, outputs, a):
+        for output, dtype in zip(outputs, dtypes):
+            facts.tell_dtype(output, dtype, node)
+
+    return rule
+
+
+def _sequence_types(facts, node, outputs, a):
+    facts._one_dtype([*node.inputs, *outputs], node)
+
+
 DTYPES = {
+    **dict.fromkeys((name for name, rule in SHAPES.items() if rule is _sampled), _sampled_types),
+    **dict.fromkeys(("shape_array", "size_array", "_contrib_index_array"), _always(torch.int64)),
+    **dict.fromkeys(("all_finite", "multi_all_finite"), _always(torch.float32)),
+    "_contrib_allclose": _always(torch.uint8),
+    **dict.fromkeys(("SequenceMask", "SequenceLast", "SequenceReverse"), _sequence_types),
     **dict.fromkeys(("BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU"), _norm_types),
     "Embedding": _embedding_types,
     **dict.fromkeys(
-        ("take", "batch_take", "pick", "SequenceMask", "SequenceLast", "SequenceReverse", "gather_nd", "ROIPooling"),
+        ("take", "batch_take", "pick", "gather_nd", "scatter_nd", "ROIPooling", "softmax", "cast_storage")
+        + ("_linalg_potrf", "_linalg_potri", "_contrib_boolean_mask", "CTCLoss"),
         _data_and_output,
     ),
     "where": _branches,
@@ -225,6 +414,25 @@ DTYPES = {
 # Operators whose inputs may differ in dtype although the table asks for one where arrays are given.
 MIXED = frozenset(("Custom", "amp_multicast"))
 # Operators that have inputs and whose `dtype` is that of the result.
-TYPED = frozenset(("Cast", "amp_cast", "one_hot", "_npi_full_like", "argsort", "_npi_argsort"))
+TYPED = frozenset(("Cast", "amp_cast", "cumsum", "one_hot", "_npi_full_like", "argsort", "_npi_argsort"))
+# Operators for which a size that is not known may be 1, which makes a difference.
+WHOLE = frozenset(("squeeze", "_np_squeeze"))
 # Operators whose results' sizes depend on values.
 BY_VALUES = frozenset(("_contrib_boolean_mask", "_npi_unique", "_npx_nonzero"))
+
+
+def assumed_dtypes(node):
+    """What stands in for unknown dtypes of inputs where only shapes are wanted: 8 bits for quantized arrays."""
+    name, count = node.row.name, len(node.inputs)
+    if not name.startswith("_contrib_quantized_") and name not in ("_contrib_dequantize", "_contrib_requantize"):
+        return [torch.float32] * count
+    if name == "_contrib_requantize":
+        quantized = torch.int32
+    else:
+        quantized = torch.int8
+    ranges = {id(entry) for entry in _ranges(node)}
+    learned = ("gamma", "beta", "moving_mean", "moving_var")
+    keys = node.binding.taken if node.row.variadic is None else [""] * count
+    return [
+        torch.float32 if id(entry) in ranges or key in learned else quantized for key, entry in zip(keys, node.inputs)
+    ]
