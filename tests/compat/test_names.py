@@ -53,6 +53,82 @@ def test_keras_under_the_names_of_its_releases(tmp_path):
     assert out == "(None, 2)\n"
 
 
+def test_keras_under_the_paths_of_its_own_files(tmp_path):
+    out = run(
+        """
+        import keras
+        from keras._tf_keras.keras.layers import Dense as D1
+        from keras.src import backend, layers, metrics, ops, testing
+        from keras.src.version import version
+        from keras.src.backend.common.keras_tensor import KerasTensor
+        from keras.src.callbacks.early_stopping import EarlyStopping
+        from keras.src.layers import Dense as D2
+        from keras.src.layers.core.dense import Dense as D3
+        from keras.src.layers.merging.add import Add, add
+        from keras.src.legacy.preprocessing.image import ImageDataGenerator
+        from keras.src.models.sequential import Sequential
+        from keras.src.ops import numpy as knp
+        from keras.src.optimizers.schedules.learning_rate_schedule import CosineDecay
+        from keras.src.saving import serialization_lib
+        from keras.src.utils import argument_validation, naming
+        from keras.src.utils.module_utils import tensorflow as tf
+        from tensorflow.keras.src.layers import Dense as D4
+        import keras.src.layers.pooling.max_pooling2d as pooling
+
+        assert D1 is D2 is D3 is D4 is keras.layers.Dense and add is keras.layers.add
+        assert KerasTensor is backend.KerasTensor is keras.KerasTensor
+        assert backend.numpy.matmul is keras.ops.matmul and backend.backend() == "torch"
+        assert knp.Absolute()(KerasTensor((None, 2))).shape == (None, 2)
+        assert serialization_lib.serialize_keras_object is keras.saving.serialize_keras_object
+        assert pooling is keras.src.layers.pooling.max_pooling2d and dir(pooling) == ["MaxPooling2D"]
+        assert keras.src.__version__ == version() and not hasattr(keras.src.layers.core.dense, "__version__")
+        assert ImageDataGenerator is keras.preprocessing.image.ImageDataGenerator
+        assert argument_validation.standardize_tuple(2, 2, "size") == (2, 2) and not tf.available
+        for line in (
+            "from keras.src.layers.core.dense import Flatten",
+            "import keras.src.layers.core.dens",
+            "import keras.src.backend.jax.core",
+        ):
+            try:
+                exec(line)
+            except ImportError as error:
+                print(type(error).__name__, str(error).replace(chr(10), " "))
+        try:
+            keras.src.layers.core.dense.Flatten
+        except AttributeError as error:
+            print("keras.layers) shows" in str(error))
+        """,
+        tmp_path,
+    )
+    lines = out.splitlines()
+    assert lines[0].startswith("ImportError module 'keras.src.layers.core.dense' has no name 'Flatten'")
+    assert "dir(keras.layers)" in lines[0]
+    assert lines[1].startswith("ModuleNotFoundError No module named 'keras.src.layers.core.dens'")
+    assert lines[2].startswith("ModuleNotFoundError keras.src.backend.jax is a private part of Keras")
+    assert lines[3:] == ["True"]
+
+
+def test_the_table_of_source_paths_leads_to_names_that_are_there():
+    import importlib
+
+    from tandem.keras import public_names
+    from tandem.keras.source_paths import PATHS
+
+    known = " ".join([*public_names.CLASSES.values(), *public_names.OTHERS.values()]).split()
+    wrong = []
+    for path, sources in PATHS.items():
+        for source in sources.split():
+            module, _, names = source.partition(":")
+            try:
+                module = importlib.import_module(f"tandem.keras.{module}".rstrip("."))
+            except ModuleNotFoundError:
+                wrong += [f"{path}: {module}"] * (module not in ("distribution", "distillation", "visualization"))
+                continue
+            ours = [name.partition("=")[2] or name for name in names.split(",") if name]
+            wrong += [f"{path}: {name}" for name in ours if not hasattr(module, name) and name not in known]
+    assert not wrong
+
+
 def test_mxnet_under_its_names(tmp_path):
     out = run(
         """

@@ -10,6 +10,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from opcode import opmap
 from types import ModuleType
+from typing import NamedTuple
 
 from tandem.core.errors import explain, suggest
 
@@ -38,30 +39,53 @@ def _raise_missing(message, name, caller):
     raise AttributeError(message, name=name) from None
 
 
-class Facade(ModuleType):
-    """A module path of an older release: its names are looked up in today's modules, in order."""
+class Source(NamedTuple):
+    """One of today's modules behind a `Facade`, and which of its names are shown: theirs -> ours, or None for all."""
 
-    def __init__(self, name, sources, missing):
-        super().__init__(name, f"What `{name}` held in older releases.")
+    module: str
+    names: dict | None
+
+    def get(self, name):
+        """The object of a name of the facade. Raises AttributeError."""
+        if self.names is None:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return getattr(_import(self.module), name)
+        if name not in self.names:
+            raise AttributeError(name)
+        return getattr(_import(self.module), self.names[name])
+
+    def list(self):
+        """The facade's names."""
+        return _public(_import(self.module)) if self.names is None else self.names
+
+
+class Facade(ModuleType):
+    """A module path of an older release or of a framework's own file: its names are looked up in today's modules, in
+    order. children: paths below it that are modules too."""
+
+    def __init__(self, name, sources, children, missing):
+        super().__init__(name, f"What `{name}` holds elsewhere.")
         self.__path__ = []
-        self._sources, self._missing = sources, missing
+        self._sources, self._children, self._missing = sources, children, missing
 
     def __getattr__(self, name):
         if name == "__all__":
             return [name for name in dir(self) if not name.startswith("_")]
-        if name.startswith("__"):
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if name in self._children:
+            return _import(f"{self.__name__}.{name}")
         for source in self._sources:
-            module = _import(source)
-            if module is not self:
+            if sys.modules.get(source.module) is not self:
                 try:
-                    return getattr(module, name)
+                    return source.get(name)
                 except AttributeError:
                     continue
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return _raise_missing(self._missing(name, dir(self)), name, sys._getframe(1))
 
     def __dir__(self):
-        return sorted({name for source in self._sources for name in _public(_import(source))})
+        return sorted({*self._children, *(name for source in self._sources for name in source.list())})
 
 
 class Namespace(ModuleType):
@@ -208,21 +232,29 @@ class Finder:
                 return lambda: module
             prefix = self._below(rest, aliases)
             if prefix:
-                rest = (aliases[prefix].split() or [""])[0] + rest[len(prefix) :]
+                rest = (aliases[prefix].split() or [""])[0].partition(":")[0] + rest[len(prefix) :]
                 rest = rest.lstrip(".")
         raise ModuleNotFoundError(self._no_module(fullname, old), name=fullname)
 
     def _facade(self, fullname, front, rest):
-        targets = self._table(front.aliases)[rest].split() or [""]
-        sources = [f"{front.module}.{target}".rstrip(".") for target in targets]
-        sources = [source for source in sources if source == front.module or self._importable(source)]
+        aliases = self._table(front.aliases)
+        sources = [_source(front.module, target) for target in aliases[rest].split() or [""]]
+        sources = [source for source in sources if source.module == front.module or self._importable(source.module)]
         # A front end may keep a file of this very name; what only that has is found too.
         own = f"{front.module}.{rest}"
-        if own not in sources and self._importable(own):
-            sources.append(own)
+        if own not in [source.module for source in sources] and self._importable(own):
+            sources.append(Source(own, None))
         if not sources:
             raise ModuleNotFoundError(self._no_module(fullname, self._canonical[front.module]), name=fullname)
-        return Facade(fullname, sources, lambda name, choices: _no_name(front.framework, fullname, name, choices))
+        children = {path[len(rest) + 1 :].partition(".")[0] for path in aliases if path.startswith(f"{rest}.")}
+        public = self._below(sources[0].module, [front.module, *self._public_modules(front)])
+        place = f"{self._below(fullname, self.front_ends)}{public[len(front.module) :]}"
+        return Facade(
+            fullname, sources, children, lambda name, choices: _no_name(front.framework, fullname, name, choices, place)
+        )
+
+    def _public_modules(self, front):
+        return [f"{front.module}.{name}" for name in _public(_import(front.module))]
 
     @staticmethod
     def _importable(name):
@@ -312,10 +344,20 @@ def _hint(module, suggestion):
     )
 
 
-def _no_name(framework, module, name, choices):
+def _source(root, target):
+    """A target of an alias table, "layers.merging:Add,plus=add", below `root`; "" and "." are `root` itself."""
+    path, _, names = target.partition(":")
+    module = f"{root}.{path}".rstrip(".")
+    if not names:
+        return Source(module, None)
+    pairs = (name.partition("=") for name in names.split(","))
+    return Source(module, {theirs: ours or theirs for theirs, _, ours in pairs})
+
+
+def _no_name(framework, module, name, choices, place=None):
     return explain(
         f"module {module!r} has no name {name!r}: Tandem's {framework} does not have it",
-        hint=_hint(module, suggest(name, choices)),
+        hint=_hint(place or module, suggest(name, choices)),
     )
 
 

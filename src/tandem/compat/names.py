@@ -8,13 +8,11 @@ class FrontEnd(NamedTuple):
 
     framework: str  # as messages call it
     module: str  # today's module
-    aliases: str = ""  # "module:dict" of older dotted paths below it, read when first needed
+    aliases: str = ""  # "module:dict" of other dotted paths below it, read when first needed
     private: str = ""  # "module:dict" of paths that are nobody's business, with what to write instead
 
 
-_KERAS = FrontEnd(
-    "Keras", "tandem.keras", "tandem.keras.legacy.modules:MODULE_ALIASES", "tandem.keras.legacy.modules:PRIVATE_MODULES"
-)
+_KERAS = FrontEnd("Keras", "tandem.keras", "tandem.keras.source_paths:ALIASES", "tandem.keras.source_paths:PRIVATE")
 _MXNET = FrontEnd("MXNet", "tandem.mxnet", "tandem.compat.names:MXNET_ALIASES")
 
 FRONT_ENDS = {

@@ -50,6 +50,8 @@ _HOME = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
+    "StatelessScope": "internals.scopes",
+    "SymbolicScope": "internals.scopes",
     "Variable": "variables",
     "device": "devices",
     "name_scope": "naming",

@@ -26,6 +26,13 @@ class _Autocast(threading.local):
 _autocast = _Autocast()
 
 
+class _Stateless(threading.local):
+    scope = None  # the innermost `StatelessScope` that is open in this thread
+
+
+stateless = _Stateless()
+
+
 def autocast_dtype():
     """The dtype that floating point variables are read as just now, or None for their own."""
     return _autocast.dtype
@@ -154,6 +161,8 @@ class Variable(Holder):
         tensor = self.tensor
         value = tensors.convert(value, device=tensor.device)
         self._check_shape(value.shape)
+        if stateless.scope is not None:
+            tensor = stateless.scope.own(self)
         with torch.no_grad():
             tensor.copy_(value)
         return self.value
@@ -179,6 +188,8 @@ class Variable(Holder):
         value = tensors.convert(value, tensor.dtype, tensor.device)
         if value.dim() and value.shape != tensor.shape:
             self._check_shape(torch.broadcast_shapes(value.shape, tensor.shape))
+        if stateless.scope is not None:
+            tensor = stateless.scope.own(self)
         with torch.no_grad():
             change(tensor, value)
         return self.value

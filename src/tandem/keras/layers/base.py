@@ -471,6 +471,10 @@ class Layer(Ownership, Weights, Configurable, LegacyLayer, Module, Operation):
                     "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor input. "
                     f"Received invalid value: {value}"
                 )
+            scope = variables.stateless.scope
+            if scope is not None and scope.collect_losses:
+                scope.add_loss(value)
+                continue
             Layer._losses_are_used = True
             self._losses.append(value)
 

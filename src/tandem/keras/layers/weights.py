@@ -224,11 +224,37 @@ class Weights:
         """Not supported yet."""
         raise Unsupported("Low-rank adaptation (LoRA) is not supported yet.")
 
-    def stateless_call(self, *args, **kwargs):
-        """Not supported yet: variables are changed in place."""
-        raise Unsupported(
-            "`stateless_call` is not supported yet. Call the layer itself: its variables change in place."
-        )
+    def stateless_call(self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs):
+        """A call with given values in place of the variables, which stay as they are.
+
+        trainable_variables, non_trainable_variables: values in the order of the layer's variables. Returns (outputs,
+        the new values of the non-trainable variables) and, with `return_losses`, the list of losses.
+        Raises ValueError where the layer is not built and where the numbers differ.
+        """
+        from tandem.keras.internals.scopes import StatelessScope
+
+        if not self.built:
+            raise ValueError(
+                f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables must have been "
+                "already created). You can build it by calling it on some data."
+            )
+        pairs = []
+        for what, given in (
+            ("trainable_variables", trainable_variables),
+            ("non_trainable_variables", non_trainable_variables),
+        ):
+            own = getattr(self, what)
+            if len(given) != len(own):
+                raise ValueError(
+                    f"Argument `{what}` must be a list of tensors corresponding 1:1 to {type(self).__name__}().{what}. "
+                    f"Received list with length {len(given)}, but expected {len(own)} variables."
+                )
+            pairs += zip(own, given, strict=True)
+        with StatelessScope(pairs) as scope:
+            outputs = self(*args, **kwargs)
+            losses = list(self.losses) if return_losses else []
+        states = [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+        return (outputs, states, losses) if return_losses else (outputs, states)
 
 
 def _constraint(identifier):

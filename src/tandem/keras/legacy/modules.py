@@ -116,13 +116,6 @@ MODULE_ALIASES = {
     "utils.visualize_util": "utils",
 }
 
-# Paths that the real Keras calls private: no script needs them, because each of their names has a public path.
-# "{old}" is the name under which the script imported Keras.
-PRIVATE_MODULES = {
-    "src": "Each public name of {old}.src is in {old} itself: write {old}.layers for {old}.src.layers.",
-    "_tf_keras": "Write {old}.layers for {old}._tf_keras.keras.layers.",
-}
-
 
 class OldModule(ModuleType):
     """A module path of an older release: its names are looked up in today's modules, in order."""
