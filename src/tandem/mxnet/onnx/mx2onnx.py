@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 
-from tandem.core.dtypes import numpy_dtype
 from tandem.core.errors import explain
 from tandem.formats.saving import atomic_write
 from tandem.mxnet.onnx.graph import OPSET, Call, Writer, element_type, library, refusal

@@ -1,5 +1,7 @@
 """ONNX for operators that arrange elements anew: shapes, parts, joins, orders."""
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -150,7 +152,7 @@ def _split_at(call):
     else:
         edges = [*call.a["indices"], size]
         edges = edges if edges[0] == 0 else [0, *edges]
-        lengths = [last - first for first, last in zip(edges, edges[1:])]
+        lengths = [last - first for first, last in itertools.pairwise(edges)]
     if len(lengths) == 1:
         parts = [call.inputs[0]]
     else:

@@ -1,0 +1,285 @@
+"""From ONNX: arranging, taking and joining elements."""
+
+import numpy as np
+
+from tandem.mxnet.onnx.import_basics import dtype_of, lifted
+from tandem.mxnet.onnx.reader import Size
+
+_FAR = 1 << 31  # ends of slices from here on mean the end
+
+
+def _reshape(op):
+    sizes = list(op.attr["shape"]) if "shape" in op.attr else op.vector(1)
+    op.only(sizes is not None, "its new shape is not known")
+    source, found = op.node.input[0], []
+    shape = op.shape()
+    for place, size in enumerate(sizes):
+        if isinstance(size, Size):  # the same place of the same data is 0, whatever it is
+            same = size.axis == place and (
+                size.value == source or (shape and place < len(shape) and shape[place] is None)
+            )
+            size = 0 if same else None
+        if size == 0 and op.attr.get("allowzero"):
+            raise op.refuse("allowzero=1")
+        found.append(size)
+    if found.count(None) == 1 and -1 not in found:
+        found = [-1 if size is None else size for size in found]
+    op.only(None not in found, "its new shape has several open sizes")
+    if not found:
+        found = [1]  # MXNet has no arrays without axes
+    return op.last("Reshape", op.symbol(), shape=tuple(found))
+
+
+def _flatten(op):
+    axis = op.attr.get("axis", 1)
+    axis += op.rank() if axis < 0 else 0
+    if axis == 1:
+        return op.last("Flatten", op.symbol())
+    if axis == 0:
+        return op.last("Reshape", op.symbol(), shape=(1, -1))
+    shape = op.shape()
+    op.only(shape is not None and None not in shape[:axis], "its sizes are not known")
+    return op.last("Reshape", op.symbol(), shape=(int(np.prod(shape[:axis])), -1))
+
+
+def _transpose(op):
+    return op.last("transpose", op.symbol(), axes=tuple(op.attr.get("perm", ())))
+
+
+def _squeeze(op):
+    axes = op.numbers("axes", 1)
+    if axes is not None and len(axes) == op.rank():  # MXNet has no arrays without axes
+        return op.last("Reshape", op.symbol(), shape=(1,))
+    return op.last("squeeze", op.symbol(), axis=tuple(axes) if axes else None)
+
+
+def _unsqueeze(op):
+    axes = op.numbers("axes", 1)
+    rank = len(axes) + (op.rank() if min(axes) < 0 or len(axes) > 1 else 0)
+    x = op.symbol()
+    if op.shape() == ():  # which has an axis already
+        return op.last("Reshape", x, shape=(1,) * len(axes))
+    *before, final = sorted(axis + rank if axis < 0 else axis for axis in axes)
+    for axis in before:
+        x = op.add("expand_dims", x, axis=axis)
+    return op.last("expand_dims", x, axis=final)
+
+
+def _concat(op):
+    return op.last("Concat", *op.symbols(), dim=op.attr.get("axis", 1))
+
+
+def _split(op):
+    axis, count = op.attr.get("axis", 0), len(op.node.output)
+    lengths = op.numbers("split", 1)
+    size = (op.shape() or (None,) * 64)[axis]
+    if lengths is None and size is not None and size % count:
+        step = -(-size // count)
+        lengths = [step] * (size // step) + ([size % step] if size % step else [])
+    if lengths is None or len(set(lengths)) == 1:
+        return list(op.last("SliceChannel", op.symbol(), num_outputs=count, axis=axis))
+    edges = np.cumsum([0, *lengths[:-1]])
+    return list(op.last("_split_v2", op.symbol(), indices=tuple(int(edge) for edge in edges), axis=axis))
+
+
+def _slice(op):
+    if "starts" in op.attr:
+        starts, ends = op.attr["starts"], op.attr["ends"]
+        axes, steps = op.attr.get("axes"), None
+    else:
+        starts, ends, axes, steps = (
+            [int(one) for one in op.needed(place, what).reshape(-1)] if op.has(place) else None
+            for place, what in ((1, "starts"), (2, "ends"), (3, "axes"), (4, "steps"))
+        )
+    axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
+    rank = op.rank() if min(axes) < 0 or any(step != 1 for step in steps) else max(axes) + 1
+    begin, end, stride = [None] * rank, [None] * rank, [1] * rank
+    for start, stop, axis, step in zip(starts, ends, axes, steps):
+        stride[axis] = step
+        begin[axis] = None if abs(start) >= _FAR else start
+        end[axis] = None if abs(stop) >= _FAR else stop
+        size = (op.shape() or (None,) * rank)[axis]
+        if size is not None:  # beyond the ends is at them
+            if begin[axis] is not None:
+                begin[axis] = min(max(start, -size), size if step > 0 else size - 1)
+            if end[axis] is not None and stop > size:
+                end[axis] = None
+            if end[axis] is not None and stop < -size:
+                end[axis] = None if step < 0 else 0
+    return op.last("slice", op.symbol(), begin=tuple(begin), end=tuple(end), step=tuple(stride))
+
+
+def _gather(op):
+    axis, index = op.attr.get("axis", 0), op.constant(1)
+    if index is not None and index.ndim == 0:
+        begin = int(index)
+        part = op.add("slice_axis", op.symbol(), axis=axis, begin=begin, end=None if begin == -1 else begin + 1)
+        if op.shape() is not None and len(op.shape()) == 1:
+            return part
+        return op.last("squeeze", part, axis=axis)
+    return op.last("take", op.symbol(0), op.symbol(1), axis=axis, mode="wrap")  # from the end, where below 0
+
+
+def _gather_elements(op):
+    axis = op.attr.get("axis", 0)
+    shape = op.shape(1)
+    op.only(shape is not None and shape[axis] == 1, "only one element to a row is translated")
+    return op.last("pick", op.symbol(0), op.symbol(1), axis=axis, keepdims=True, mode="wrap")
+
+
+def _gather_nd(op):
+    op.only(not op.attr.get("batch_dims"), "batch_dims")
+    rank = op.rank(1)
+    places = op.add("transpose", op.symbol(1), axes=(rank - 1, *range(rank - 1)))
+    return op.last("gather_nd", op.symbol(0), places)
+
+
+def _one_hot(op):
+    off, on = (one.item() for one in op.needed(2, "values"))
+    depth = int(op.needed(1, "depth").item())
+    x = op.add("_mod_scalar", op.symbol(), scalar=depth)  # from the end, where below 0
+    dtype = dtype_of(library_number(op.needed(2, "values").dtype))
+    axis = op.attr.get("axis", -1)
+    rank = op.rank() + 1
+    y = ("one_hot", x), {"depth": depth, "on_value": on, "off_value": off, "dtype": dtype}
+    if axis in (-1, rank - 1):
+        return op.last(*y[0], **y[1])
+    order = list(range(rank - 1))
+    order.insert(axis, rank - 1)
+    return op.last("transpose", op.add(*y[0], **y[1]), axes=tuple(order))
+
+
+def library_number(dtype):
+    """ONNX's number of a numpy dtype."""
+    from tandem.mxnet.onnx.graph import library
+
+    return library().helper.np_dtype_to_tensor_dtype(dtype)
+
+
+def _tile(op):
+    return op.last("tile", op.symbol(), reps=tuple(int(one) for one in op.needed(1, "repeats")))
+
+
+def _expand(op):
+    shape = op.vector(1)
+    op.only(shape is not None and all(size is not None for size in shape), "its new shape is not known")
+    rank, found = op.rank(), []
+    for place, size in enumerate(shape):
+        old = place - (len(shape) - rank)
+        if isinstance(size, Size):
+            own = old >= 0 and op.shape()[old] != 1
+            op.only(own, "its new shape has open sizes")
+            size = 0
+        elif size == 1 and old >= 0:
+            size = 0
+        found.append(size)
+    (x,) = lifted(op, [op.symbol(), None], [max(rank, 1), len(shape)])[:1]
+    found = [0] * (rank - len(shape)) + found
+    return op.last("broadcast_to", x, shape=tuple(found))
+
+
+def _constant_of_shape(op):
+    shape = op.vector(0)
+    op.only(shape is not None and all(isinstance(size, int) for size in shape), "its shape is not known")
+    value = op.attr.get("value")
+    array = np.zeros(1, np.float32) if value is None else _array(value)
+    return op.last("_full", shape=tuple(shape), value=array.item(), dtype=array.dtype.name)
+
+
+def _array(tensor):
+    from tandem.mxnet.onnx.graph import library
+
+    return library().numpy_helper.to_array(tensor)
+
+
+def _pad(op):
+    pads = op.numbers("pads", 1)
+    mode = op.attr.get("mode", "constant")
+    value = op.attr.get("value", 0.0)
+    if op.has(2):
+        value = op.needed(2, "value").item()
+    op.only(not op.has(3), "axes")
+    return padded(op, op.symbol(), pads, mode, value, last=True)
+
+
+def padded(op, x, pads, mode="constant", value=0.0, last=False):
+    """x with ONNX's pads (all beginnings, then all ends) around; MXNet pads arrays of 4 or 5 axes, from the third on."""
+    add = op.last if last else op.add
+    rank = len(pads) // 2
+    width = list(zip(pads[:rank], pads[rank:]))
+    op.only(min(pads) >= 0, "pads below 0")
+    first = next((axis for axis, pair in enumerate(width) if any(pair)), rank)
+    if first == rank:
+        return add("_copy", x)
+    front = max(4 - rank, 2 - first, 0)
+    op.only(front + rank <= 5, "pads of the first axes of so many")
+    flat = tuple(int(one) for pair in [(0, 0)] * front + width for one in pair)
+    if not front:
+        return add("Pad", x, mode=mode, pad_width=flat, constant_value=value)
+    x = op.add("Reshape", x, shape=(*(1,) * front, -2))
+    x = op.add("Pad", x, mode=mode, pad_width=flat, constant_value=value)
+    return add("squeeze", x, axis=tuple(range(front)))
+
+
+def _depth_to_space(op):
+    size = op.attr["blocksize"]
+    if op.attr.get("mode", "DCR") == "DCR":
+        return op.last("depth_to_space", op.symbol(), block_size=size)
+    x = op.add("Reshape", op.symbol(), shape=(0, -4, -1, size * size, -2))
+    x = op.add("Reshape", x, shape=(0, 0, -4, size, size, -2))
+    x = op.add("transpose", x, axes=(0, 1, 4, 2, 5, 3))
+    return op.last("Reshape", x, shape=(0, 0, -3, -3))
+
+
+def _space_to_depth(op):
+    return op.last("space_to_depth", op.symbol(), block_size=op.attr["blocksize"])
+
+
+def _size(op):
+    return op.last("size_array", op.symbol())
+
+
+def _reverse_sequence(op):
+    time = op.attr.get("time_axis", 0)
+    op.only({time, op.attr.get("batch_axis", 1)} == {0, 1}, "axes other than 0 and 1")
+    return op.last("SequenceReverse", op.symbol(0), op.symbol(1), use_sequence_length=True, axis=time)
+
+
+def _random(operator, **names):
+    def translate(op):
+        given = {theirs: op.attr.get(ours, default) for theirs, (ours, default) in names.items()}
+        shape = {"shape": tuple(op.attr["shape"])} if "shape" in op.attr else {}
+        return op.last(operator, *op.symbols(), **shape, **given)
+
+    return translate
+
+
+_NORMAL = {"loc": ("mean", 0.0), "scale": ("scale", 1.0)}
+_UNIFORM = {"low": ("low", 0.0), "high": ("high", 1.0)}
+
+TABLE = {
+    "Concat": _concat,
+    "ConstantOfShape": _constant_of_shape,
+    "DepthToSpace": _depth_to_space,
+    "Expand": _expand,
+    "Flatten": _flatten,
+    "Gather": _gather,
+    "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
+    "OneHot": _one_hot,
+    "Pad": _pad,
+    "RandomNormal": _random("_random_normal", **_NORMAL),
+    "RandomNormalLike": _random("_random_normal_like", **_NORMAL),
+    "RandomUniform": _random("_random_uniform", **_UNIFORM),
+    "RandomUniformLike": _random("_random_uniform_like", **_UNIFORM),
+    "Reshape": _reshape,
+    "ReverseSequence": _reverse_sequence,
+    "Size": _size,
+    "Slice": _slice,
+    "SpaceToDepth": _space_to_depth,
+    "Split": _split,
+    "Squeeze": _squeeze,
+    "Tile": _tile,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}

@@ -1,0 +1,323 @@
+"""Reading an ONNX graph: what is known of its values, and one node as its translation sees it."""
+
+import math
+
+import numpy as np
+
+from tandem.core.errors import explain
+from tandem.mxnet.base import MXNetError
+from tandem.mxnet.onnx.graph import library
+
+# Constants that are worked out when a file is read have at most so many numbers.
+MOST_FOLDED = 1 << 26
+# Operators whose results may be far larger than what they are given.
+_GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike", "CumSum"}
+_RANDOM = ("Random", "Multinomial", "Bernoulli", "Dropout")
+
+
+class NotImported(MXNetError, NotImplementedError):
+    """An ONNX operator, or a use of it, that MXNet has no words for."""
+
+
+class Size:
+    """A size that the file leaves open: that of an axis of a value."""
+
+    def __init__(self, value, axis):
+        self.value, self.axis = value, axis
+
+
+class Reader:
+    """The values of an ONNX graph as symbols.
+
+    model: a ModelProto, already checked. `outputs()` are the graph's outputs; `arguments` and `states` then hold the
+    arrays of their parameters by name.
+    """
+
+    def __init__(self, model):
+        onnx = library()
+        self.versions = {one.domain: one.version for one in model.opset_import}
+        self.opset = self.versions.get("", self.versions.get("ai.onnx", 1))
+        try:
+            model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        except Exception as error:  # inference is a help, and raises types of its own
+            raise MXNetError(explain(f"The ONNX file's shapes do not fit: {error}")) from error
+        graph = self.graph = model.graph
+        self.symbols, self.partial = {}, {}
+        self.constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+        self.shapes, self.dtypes = {}, {}
+        for value in [*graph.input, *graph.output, *graph.value_info]:
+            self._note(value)
+        for name, array in self.constants.items():
+            self.shapes[name] = array.shape
+        self.arguments, self.states = {}, {}
+        self._made = {}
+        self._names = set()
+
+    def _note(self, value):
+        tensor = value.type.tensor_type
+        self.dtypes[value.name] = tensor.elem_type
+        if tensor.HasField("shape"):
+            self.shapes[value.name] = tuple(
+                one.dim_value if one.HasField("dim_value") and one.dim_value > 0 else None for one in tensor.shape.dim
+            )
+
+    def outputs(self):
+        """The symbols of the graph's outputs."""
+        from tandem.mxnet import symbol
+
+        for value in self.graph.input:
+            if value.name not in self.constants:
+                self.symbols[value.name] = symbol.var(value.name)
+        for node in self.graph.node:
+            self._translate(node)
+        return [self.symbol(value.name) for value in self.graph.output]
+
+    def unique(self, name):
+        """A name that no node has yet."""
+        found, count = name, 0
+        while found in self._names:
+            count += 1
+            found = f"{name}_{count}"
+        self._names.add(found)
+        return found
+
+    def symbol(self, name):
+        """The symbol of a value; a constant becomes a parameter, a variable of its name."""
+        if name in self.symbols:
+            return self.symbols[name]
+        if name not in self.constants:
+            raise MXNetError(explain("An ONNX node takes a value that nothing makes before", given=name))
+        self.symbols[name] = self.parameter(name, self.constants[name])
+        return self.symbols[name]
+
+    def parameter(self, name, array, state=False):
+        """A variable for an array that belongs to the model.
+
+        state: whether it is an auxiliary state.
+        """
+        from tandem.mxnet import ndarray, symbol
+
+        array = np.asarray(array)
+        array = array.reshape(1) if array.ndim == 0 else array
+        array = array.astype(np.int32) if array.dtype == np.bool_ else array
+        target = self.states if state else self.arguments
+        target[name] = ndarray.array(array, dtype=array.dtype)
+        return symbol.var(name, shape=array.shape, dtype=array.dtype)
+
+    # --- nodes -------------------------------------------------------------------------------------------------------
+
+    def _translate(self, node):
+        from tandem.mxnet.onnx.imports import TABLE
+
+        op = Op(self, node)
+        if self._fold(node, op) or self._sizes(node, op):
+            return
+        if node.domain not in ("", "ai.onnx") or node.op_type not in TABLE:
+            raise op.refuse("Operator not implemented" + (f" (domain {node.domain!r})" if node.domain else ""))
+        results = TABLE[node.op_type](op)
+        results = list(results) if isinstance(results, (tuple, list)) else [results]
+        for name, result in zip(node.output, results):
+            if name:
+                self.symbols[name] = result
+        missing = [name for name in node.output[len(results) :] if name]
+        used = {name for other in self.graph.node for name in other.input} | {one.name for one in self.graph.output}
+        if any(name in used for name in missing):
+            raise op.refuse(f"its outputs {', '.join(missing)} are not translated")
+
+    def _fold(self, node, op):
+        """Work a node out that takes constants alone."""
+        onnx = library()
+        if node.op_type == "Constant":
+            self._keep(node.output[0], onnx.reference.ReferenceEvaluator(self._alone(node)).run(None, {})[0])
+            return True
+        if not all(name in self.constants for name in node.input if name) or node.op_type.startswith(_RANDOM):
+            return False
+        if not any(node.input) or any(one.type == onnx.AttributeProto.GRAPH for one in node.attribute):
+            return False
+        total = sum(self.constants[name].size for name in node.input if name)
+        if node.op_type in _GROWING:
+            shape = self.shapes.get(node.output[0])
+            if shape is None or None in shape or math.prod(shape) > MOST_FOLDED:
+                return False
+        if total > MOST_FOLDED:
+            return False
+        found = onnx.reference.ReferenceEvaluator(self._alone(node)).run(
+            None, {name: self.constants[name] for name in node.input if name}
+        )
+        for name, array in zip(node.output, found):
+            self._keep(name, array)
+        return True
+
+    def _alone(self, node):
+        onnx = library()
+        empty = onnx.TensorProto.UNDEFINED
+        given = [onnx.helper.make_tensor_value_info(name, empty, None) for name in dict.fromkeys(node.input) if name]
+        made = [onnx.helper.make_tensor_value_info(name, empty, None) for name in node.output if name]
+        opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in self.versions.items()]
+        return onnx.helper.make_model(onnx.helper.make_graph([node], "one", given, made), opset_imports=opsets)
+
+    def _keep(self, name, array):
+        self.constants[name] = np.asarray(array)
+        self.shapes[name] = self.constants[name].shape
+
+    # --- vectors of sizes, some of which the file leaves open --------------------------------------------------------
+
+    def vector(self, name):
+        """A small vector of whole numbers as a list, with `Size` for open ones and None for what is made of them."""
+        if name in self.constants:
+            array = self.constants[name]
+            return [int(one) for one in array.reshape(-1)] if array.dtype.kind in "iu" and array.size < 64 else None
+        return self.partial.get(name)
+
+    def _sizes(self, node, op):
+        if node.op_type == "Shape":
+            shape = self.shapes.get(node.input[0])
+            if shape is None:
+                return False
+            found = [Size(node.input[0], axis) if size is None else size for axis, size in enumerate(shape)]
+            found = found[op.attr.get("start", 0) : op.attr.get("end")]
+        else:
+            given = [self.vector(name) for name in node.input]
+            if not any(name in self.partial for name in node.input) or None in given:
+                return False
+            found = _of_sizes(node.op_type, given, op)
+            if found is None:
+                return False
+        if all(isinstance(size, int) for size in found):
+            array = np.array(found, np.int64)
+            self._keep(node.output[0], array.reshape(self.shapes.get(node.output[0]) or array.shape))
+            return True
+        self.partial[node.output[0]] = found
+        if node.op_type == "Shape":  # it may be wanted as a value, too
+            self.symbols[node.output[0]] = op.last("shape_array", op.symbol(0))
+        return True
+
+
+def _of_sizes(kind, given, op):
+    """What an operator makes of vectors of sizes; None where it is not one of those that do."""
+    first = given[0]
+    if kind in ("Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape"):
+        return first
+    if kind == "Concat":
+        return [size for part in given for size in part]
+    if kind == "Gather":
+        return [first[place] for place in given[1]]
+    if kind == "Slice":
+        starts, ends, *rest = given[1:] if len(given) > 1 else (op.attr["starts"], op.attr["ends"])
+        return first[starts[0] : ends[0] : rest[1][0] if len(rest) > 1 else 1]
+    if kind in ("Add", "Sub", "Mul", "Div", "Floor", "Max", "Min"):
+        return [None] * max(len(part) for part in given)
+    return None
+
+
+class Op:
+    """One ONNX node while it is translated.
+
+    attr: its attributes as Python values; name: that of the MXNet node which stands for it.
+    """
+
+    def __init__(self, reader, node):
+        self.reader, self.node = reader, node
+        helper = library().helper
+        self.attr = {one.name: _plain(helper.get_attribute_value(one)) for one in node.attribute}
+        self.name = node.name or next((name for name in node.output if name), node.op_type)
+
+    @property
+    def opset(self):
+        """The version of ONNX's operators."""
+        return self.reader.opset
+
+    def __len__(self):
+        return len(self.node.input)
+
+    def has(self, place):
+        """Whether an input is given."""
+        return place < len(self.node.input) and self.node.input[place] != ""
+
+    def symbol(self, place=0):
+        """An input as a symbol."""
+        return self.reader.symbol(self.node.input[place])
+
+    def symbols(self):
+        """All inputs as symbols."""
+        return [self.symbol(place) for place in range(len(self))]
+
+    def constant(self, place):
+        """An input as a numpy array; None where it is not known before the model runs."""
+        return self.reader.constants.get(self.node.input[place]) if self.has(place) else None
+
+    def needed(self, place, what):
+        """A constant input.
+
+        Raises NotImported where it is not known.
+        """
+        found = self.constant(place)
+        if found is None:
+            raise self.refuse(f"its {what} is not a constant")
+        return found
+
+    def vector(self, place):
+        """See `Reader.vector`."""
+        return self.reader.vector(self.node.input[place]) if self.has(place) else None
+
+    def numbers(self, key, place):
+        """A list of whole numbers: an attribute, or in later opsets an input; None where it is not given."""
+        if key in self.attr:
+            return list(self.attr[key])
+        if not self.has(place):
+            return None
+        return [int(one) for one in self.needed(place, key).reshape(-1)]
+
+    def shape(self, place=0):
+        """The shape of an input with None for open sizes; None where not even their number is known."""
+        return self.reader.shapes.get(self.node.input[place])
+
+    def rank(self, place=0):
+        """How many axes an input has.
+
+        Raises NotImported where that is not known.
+        """
+        shape = self.shape(place)
+        if shape is None:
+            raise self.refuse("how many axes its input has is not known")
+        return len(shape)
+
+    def out_shape(self, place=0):
+        """The shape of an output."""
+        return self.reader.shapes.get(self.node.output[place])
+
+    def only(self, condition, reason):
+        """Raise NotImported unless the condition holds."""
+        if not condition:
+            raise self.refuse(reason)
+
+    def refuse(self, reason):
+        """The error for a node that is not translated."""
+        return NotImported(
+            explain(f"ONNX operator {self.node.op_type} (node {self.name!r}) cannot be read into MXNet: {reason}")
+        )
+
+    def add(self, operator, *symbols, **attributes):
+        """A symbol on the way to the node's own."""
+        return self._make(operator, self.reader.unique(f"{self.name}_{operator.strip('_')}"), symbols, attributes)
+
+    def last(self, operator, *symbols, **attributes):
+        """The node's own symbol, which has its name."""
+        return self._make(operator, self.reader.unique(self.name), symbols, attributes)
+
+    @staticmethod
+    def _make(operator, name, symbols, attributes):
+        from tandem.mxnet.symbol import compose
+        from tandem.mxnet.symbol.namespaces import row_of
+        from tandem.mxnet.symbol.symbol import Symbol
+
+        attributes = {key: value for key, value in attributes.items() if value is not None}
+        return compose.function_of(row_of(operator), lambda: Symbol, operator)(*symbols, name=name, **attributes)
+
+
+def _plain(value):
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], bytes):
+        return [one.decode() for one in value]
+    return value
