@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tandem.mxnet as mx
+from mxnet_parity import same_code
 from tandem.formats import symbol_json
 from tandem.formats.limits import FormatError
 
@@ -164,3 +165,47 @@ def test_an_operator_in_python_runs_in_a_symbol():
     assert executor.forward(True)[0].asnumpy().tolist() == [6, 6]
     executor.backward(mx.nd.ones(2))
     assert executor.grad_arrays[0].asnumpy().tolist() == [2, 2]
+
+
+# Runs in both: what follows from some sizes. Unknown ones are 0.
+PARTIAL = """
+a, b, c, y = (mx.sym.Variable(name) for name in "abcy")
+found = []
+for text, known in questions:
+    found.append(eval(text).infer_shape_partial(**known))
+"""
+
+
+def test_unknown_sizes_follow_as_in_mxnet():
+    questions = [
+        ("mx.sym.Convolution(a, num_filter=2, kernel=(3, 3), pad=(1, 1)) + y", {"a": (0, 3, 0, 0), "y": (2, 2, 5, 6)}),
+        (
+            "mx.sym.Convolution(a, num_filter=2, kernel=(3, 3), stride=(1, 2)) + y",
+            {"a": (0, 3, 0, 9), "y": (2, 2, 5, 4)},
+        ),
+        ("mx.sym.reshape(a, shape=(0, -1)) + y", {"a": (0, 3, 4), "y": (2, 12)}),
+        ("mx.sym.reshape(a, shape=(2, 12))", {"a": (0, 3, 4)}),
+        ("mx.sym.where(c, a, b)", {"a": (0, 2, 3), "b": (5, 0, 3)}),
+        ("mx.sym.where(c, a, b)", {"a": (0, 2, 3), "b": (5, 0, 3), "c": (5,)}),
+        ("mx.sym.SoftmaxOutput(a, b)", {"a": (0, 4), "b": (3,)}),
+        ("mx.sym.SoftmaxOutput(a, b)", {"a": (3, 4)}),
+        ("mx.sym.SVMOutput(a, b)", {"a": (0, 4)}),
+        ("mx.sym.SequenceMask(a, b, use_sequence_length=True)", {"a": (0, 2, 4)}),
+        ("mx.sym.pick(a, b)", {"a": (5, 2, 4)}),
+        ("mx.sym.softmax(a, b, use_length=True)", {"a": (3, 4)}),
+        ("mx.sym.expand_dims(a, axis=1) + y", {"y": (2, 1, 3)}),
+        ("mx.sym.cumsum(a, axis=1) + y", {"y": (2, 3)}),
+        ("mx.sym.cast_storage(a, stype='default') + y", {"y": (2, 3)}),
+        ("mx.sym.squeeze(a)", {"a": (0, 1, 4)}),
+        ("mx.sym.contrib.SyncBatchNorm(a, key='k', name='n')", {"a": (2, 3, 4, 4)}),
+        ("mx.sym.contrib.SparseEmbedding(a, input_dim=4, output_dim=5, name='n')", {"a": (2, 3)}),
+        ("mx.sym.contrib.Proposal(a, b, c)", {"a": (1, 24, 3, 4)}),
+        ("mx.sym.random.normal(a, b, shape=(3,)) + y", {"y": (2, 3)}),
+        ("mx.sym.broadcast_mul(a, b)", {"a": (0, 3), "b": (1, 3)}),
+        ("mx.sym.contrib.quantized_flatten(a, b, c)", {"a": (2, 3, 4)}),
+        ("mx.sym.contrib.quantized_conv(a, kernel=(3, 3), num_filter=2, no_bias=True, name='n')", {"a": (2, 3, 5, 5)}),
+        ("mx.sym.contrib.quantized_pooling(a, b, c, kernel=(2, 2))", {"a": (2, 3, 5, 5)}),
+        ("mx.sym.contrib.dequantize(a, b, c)", {"a": (2, 3)}),
+        ("mx.sym.split_v2(a, (2,), axis=1)[0] + y", {"a": (0, 5), "y": (3, 2)}),
+    ]
+    same_code(PARTIAL, ["found"], questions=questions)

@@ -65,17 +65,28 @@ def _rnn(data, a):
     return {"parameters": (rnn_stack.packed_size(shapes),)}
 
 
+def _sync_batch_norm(data, a):
+    return _batch_norm(data, {**a, "axis": 1})
+
+
 SHAPES = {
     "FullyConnected": _dense,
     "Convolution": _conv,
+    "Convolution_v1": _conv,
     "Deconvolution": _conv_transpose,
     "_contrib_DeformableConvolution": _conv,
     "_contrib_ModulatedDeformableConvolution": _conv,
     "BatchNorm": _batch_norm,
+    "_contrib_SyncBatchNorm": _sync_batch_norm,
+    "_contrib_BatchNormWithReLU": _batch_norm,
     "LayerNorm": _channel_norm(lambda a: a["axis"]),
     "InstanceNorm": _channel_norm(lambda a: 1),
     "GroupNorm": lambda data, a: {"gamma": (a["num_groups"],), "beta": (a["num_groups"],)},
+    "_contrib_quantized_conv": _conv,
+    "_contrib_quantized_fully_connected": _dense,
+    "_contrib_quantized_embedding": _embedding,
     "Embedding": _embedding,
+    "_contrib_SparseEmbedding": _embedding,
     "LeakyReLU": _leaky,
     "RNN": _rnn,
 }

@@ -191,9 +191,12 @@ def _broadcast(facts, node, outputs, a):
 def _sampled(facts, node, outputs, a):
     """Samplers whose parameters are arrays: a sample of the given shape to each element."""
     _alike(node.inputs, facts, node)
-    parameters = facts.shape(node.inputs[0])
+    parameters, output = facts.shape(node.inputs[0]), facts.shape(outputs[0])
+    sample = a["shape"] or ()
     if parameters is not None:
-        facts.tell_shape(outputs[0], (*parameters, *(a["shape"] or ())), node)
+        facts.tell_shape(outputs[0], (*parameters, *sample), node)
+    elif output is not None and len(output) > len(sample):
+        facts.tell_shape(node.inputs[0], output[: len(output) - len(sample)], node)
 
 
 def _sequence(facts, node, outputs, a):
@@ -210,9 +213,11 @@ def _without_axis(place):
 
     def rule(facts, node, outputs, a):
         data = facts.shape(node.inputs[0])
-        if data is None or len(node.inputs) <= place or facts.shape(node.inputs[place]) is not None:
+        if data is None or len(node.inputs) <= place:
             return
-        axis = a.get("axis")
+        axis, known = a.get("axis"), facts.shape(node.inputs[place])
+        if known is not None and len(known) != len(data) - 1:
+            return
         if axis is not None and not a.get("keepdims") and -len(data) <= axis < len(data):
             axis %= len(data)
             facts.tell_shape(node.inputs[place], (*data[:axis], *data[axis + 1 :]), node)
@@ -258,8 +263,18 @@ def _split(facts, node, outputs, a):
         facts.tell_shape(node.inputs[0], (*output[:axis], None, *output[axis + 1 :]), node)
 
 
+def _proposal(facts, node, outputs, a):
+    """Two scores, four corners to an anchor; height, width and scale to an image."""
+    scores = facts.shape(node.inputs[0])
+    if scores is not None and len(scores) == 4 and scores[1] is not None:
+        facts.tell_shape(node.inputs[1], (scores[0], 2 * scores[1], *scores[2:]), node)
+        facts.tell_shape(node.inputs[2], (scores[0], 3), node)
+
+
 def _bounds(facts, node, outputs, a):
     """Ranges of quantized arrays have one number."""
+    if node.row.name.endswith(("quantize", "quantize_v2", "_act")):
+        _alike((node.inputs[0], outputs[0]), facts, node)
     for entry in _ranges(node):
         facts.tell_shape(entry, (1,), node)
     if len(outputs) == 3:
@@ -287,6 +302,8 @@ SHAPES = {
     "Reshape": _reshape,
     "_split_v2": _split,
     "stack": _stack,
+    "_contrib_Proposal": _proposal,
+    "_contrib_MultiProposal": _proposal,
     "expand_dims": _expanded,
     "cumsum": _cumulated,
     "pick": _without_axis(1),
@@ -378,7 +395,10 @@ def _branches(facts, node, outputs, a):
 def _sampled_types(facts, node, outputs, a):
     facts._one_dtype(node.inputs, node)
     wanted = a["dtype"]
-    facts.tell_dtype(outputs[0], wanted if isinstance(wanted, torch.dtype) else torch.float32, node)
+    if isinstance(wanted, torch.dtype):
+        facts.tell_dtype(outputs[0], wanted, node)
+    elif facts.dtype(node.inputs[0]) is not None and facts.dtype(outputs[0]) is None:
+        facts.tell_dtype(outputs[0], torch.float32, node)
 
 
 def _always(*dtypes):
@@ -426,10 +446,7 @@ def assumed_dtypes(node):
     name, count = node.row.name, len(node.inputs)
     if not name.startswith("_contrib_quantized_") and name not in ("_contrib_dequantize", "_contrib_requantize"):
         return [torch.float32] * count
-    if name == "_contrib_requantize":
-        quantized = torch.int32
-    else:
-        quantized = torch.int8
+    quantized = torch.int32 if name == "_contrib_requantize" else torch.int8
     ranges = {id(entry) for entry in _ranges(node)}
     learned = ("gamma", "beta", "moving_mean", "moving_var")
     keys = node.binding.taken if node.row.variadic is None else [""] * count
