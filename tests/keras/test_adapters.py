@@ -62,7 +62,7 @@ def test_arrays_share_memory_where_they_can():
 
 
 @pytest.mark.parametrize(
-    "given", [np.array(["a"]), np.array([[1], [1, 2]], dtype=object), np.ones(2, "uint64"), np.ones(2, complex)]
+    "given", [np.array([[1], [1, 2]], dtype=object), np.array([None, "a"]), np.ones(2, "uint64"), np.ones(2, complex)]
 )
 def test_arrays_without_numbers_are_an_error(given):
     with pytest.raises(ValueError, match="cannot be fed"):

@@ -49,6 +49,14 @@ def torch_dtype(dtype):
             name = np.dtype(dtype).name
         except TypeError:
             name = str(dtype)
+    if name == "string":
+        raise ValueError(
+            explain(
+                "No tensor holds strings",
+                expected="a layer that makes numbers of them first: StringLookup, TextVectorization or Hashing",
+                given="dtype 'string'",
+            )
+        )
     if name not in _BY_NAME:
         raise ValueError(
             explain("Unknown dtype", expected=", ".join(_BY_NAME), given=repr(dtype), hint=suggest(name, _BY_NAME))
@@ -57,7 +65,12 @@ def torch_dtype(dtype):
 
 
 def dtype_name(dtype):
-    """The name of a torch dtype (or of whatever `torch_dtype` takes): torch.float32 -> "float32"."""
+    """The name of a torch dtype (or of whatever `torch_dtype` takes): torch.float32 -> "float32".
+
+    "string" is a name as well, of what no tensor holds: symbolic values may have it.
+    """
+    if dtype == "string":
+        return "string"
     return _NAMES[torch_dtype(dtype)]
 
 
@@ -69,4 +82,4 @@ def numpy_dtype(dtype):
 
 def is_float(dtype):
     """Whether a dtype (any form that `torch_dtype` takes) is a real floating point one."""
-    return torch_dtype(dtype).is_floating_point
+    return dtype != "string" and torch_dtype(dtype).is_floating_point

@@ -5,6 +5,7 @@ and dtypes of results come from running the operation itself on torch's `meta` d
 nothing else.
 """
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map_only
@@ -194,7 +195,7 @@ class Graph:
         self.inputs = list(inputs)
         self.outputs = outputs
         self.nodes = self._sort()
-        self._steps = [self._compile(node) for node in self.nodes]
+        self._steps = self._compiled()
 
     def __getstate__(self):
         # The nodes first: each refers to earlier ones only, so that copying a deep graph does not recurse deeply.
@@ -203,7 +204,7 @@ class Graph:
     def __setstate__(self, state):
         self.__dict__.update(state)
         # What was compiled knows the values by their identity.
-        self._steps = [self._compile(node) for node in self.nodes]
+        self._steps = self._compiled()
 
     def _sort(self):
         """The nodes in topological order, depth first from the outputs (no recursion: graphs may be deep)."""
@@ -231,21 +232,33 @@ class Graph:
             stack.extend((parent, False) for parent in reversed(node.inputs))
         return order
 
+    def _compiled(self):
+        """(node, fill, targets, spent) of each node: `fill(values)` gives the arguments, `targets` are the outputs'
+        ids, `spent` the ids of values that nobody needs after it: a model's activations would else all live until its
+        last one is there.
+        """
+        needed, steps = {id(value) for value in symbolics(self.outputs)}, []
+        for node in reversed(self.nodes):
+            fill, targets = self._compile(node)
+            spent = {*targets, *(id(value) for value in node.inputs)} - needed
+            needed |= spent
+            steps.append((node, fill, targets, tuple(spent)))
+        return steps[::-1]
+
     @staticmethod
     def _compile(node):
-        """(node, fill, targets): `fill(values)` gives the arguments, `targets` are the outputs' ids."""
         args, kwargs = node.args, node.kwargs
         targets = [id(value) for value in symbolics(node.outputs)]
         if len(args) == 1 and isinstance(args[0], Symbolic) and not symbolics(kwargs):
             key = id(args[0])
-            return node, lambda values: ((values[key],), kwargs), targets
+            return lambda values: ((values[key],), kwargs), targets
 
         def fill(values):
             return arrays.map_tree(
                 lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, (args, kwargs)
             )
 
-        return node, fill, targets
+        return fill, targets
 
     def run(self, feed, call=None):
         """Evaluate the outputs.
@@ -253,7 +266,7 @@ class Graph:
         feed: the inputs' values, in their order; call(node, args, kwargs): how to run a node, by default its operation.
         """
         values = {id(value): given for value, given in zip(self.inputs, feed, strict=True)}
-        for node, fill, targets in self._steps:
+        for node, fill, targets, spent in self._steps:
             args, kwargs = fill(values)
             result = node.operation(*args, **kwargs) if call is None else call(node, args, kwargs)
             if len(targets) == 1 and isinstance(result, torch.Tensor):
@@ -261,11 +274,14 @@ class Graph:
             else:
                 leaves = [leaf for leaf in arrays.leaves(result) if _is_value(leaf)]
                 values.update(zip(targets, leaves, strict=True))
+            for key in spent:
+                del values[key]
         return arrays.map_tree(lambda leaf: values[id(leaf)] if isinstance(leaf, Symbolic) else leaf, self.outputs)
 
 
 def _is_value(leaf):
-    return isinstance(leaf, (torch.Tensor, Symbolic, arrays.Array))
+    # An array of NumPy's is one of strings, which no tensor holds.
+    return isinstance(leaf, (torch.Tensor, Symbolic, arrays.Array, np.ndarray))
 
 
 __all__ = ["Graph", "Node", "Symbolic", "apply", "infer", "on_meta", "symbolics"]

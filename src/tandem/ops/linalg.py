@@ -4,12 +4,17 @@ import torch
 import torch.nn.functional as F
 
 
+_WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
 def dense(x, weight, bias=None, *, weight_layout="io"):
     """Affine map of the last axis: ``y = x @ W + b``.
 
     x: (..., in); weight: (in, out) for "io" (Keras), (out, in) for "oi" (MXNet, torch); bias: (out,).
-    Returns (..., out) in x's dtype.
+    Returns (..., out) in x's dtype, or in the weight's where x holds whole numbers or booleans.
     """
+    if x.dtype in _WHOLE:
+        x = x.to(weight.dtype)
     return F.linear(x, weight.t() if weight_layout == "io" else weight, bias)
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from tandem.core import arrays, dtypes, graph, scope
+from tandem.core import arrays, dtypes, graph, scope, strings
 from tandem.core.errors import explain
 from tandem.keras import tensors, tree
 from tandem.keras.layers.base import Layer
@@ -272,10 +272,22 @@ class Functional(Model):
         return [inputs]
 
     def _fit(self, value, wanted, check=True):
+        if wanted.dtype == "string":
+            return self._fit_strings(value, wanted, check)
         if value.device != self._device(value):
             value = tensors.with_mask(value.to(self._device(value)), value)
         dtype = dtypes.torch_dtype(wanted.dtype)
         if value.dtype is not dtype:
+            if value.dtype is torch.uint32:
+                raise ValueError(
+                    explain(
+                        f"Input {self._inputs.index(wanted)} of layer '{self.name}' takes no strings",
+                        expected=f"{wanted.dtype} numbers",
+                        given="an array of strings",
+                        hint='A `keras.Input(…, dtype="string")` with a `StringLookup`, `TextVectorization` or '
+                        "`Hashing` after it takes them.",
+                    )
+                )
             value = tensors.with_mask(value.to(dtype), value)
         shape, sizes = value.shape, wanted.shape
         if len(shape) == len(sizes):
@@ -287,10 +299,25 @@ class Functional(Model):
             return tensors.with_mask(value.unsqueeze(-1), value)
         if not check:
             return value
+        raise self._misfit(wanted, shape)
+
+    def _fit_strings(self, value, wanted, check):
+        """Strings, or their code points, as an array of strings of the input's rank."""
+        value = strings.texts(value)
+        shape, sizes = value.shape, wanted.shape
+        if len(shape) == len(sizes) + 1 and shape[-1] == 1:
+            value = value[..., 0]
+        elif len(shape) == len(sizes) - 1 and sizes[-1] == 1:
+            value = value[..., None]
+        if check and not compatible(sizes, value.shape):
+            raise self._misfit(wanted, shape)
+        return value
+
+    def _misfit(self, wanted, shape):
         where = f"Input {self._inputs.index(wanted)} with name '{_maker(wanted).name}'"
-        raise ValueError(
+        return ValueError(
             f"{where} of layer '{self.name}' is incompatible with the layer: "
-            f"expected shape={(None, *sizes[1:])}, found shape={tuple(shape)}"
+            f"expected shape={(None, *wanted.shape[1:])}, found shape={tuple(shape)}"
         )
 
     def _device(self, value):
@@ -320,7 +347,7 @@ class Functional(Model):
             return None
         given, shapes = arrays.leaves(x), [value.shape for value in self._outputs]
         fits = len(given) == len(self._inputs) and all(
-            isinstance(leaf, torch.Tensor) and leaf.ndim and compatible(value.shape, leaf.shape)
+            isinstance(leaf, torch.Tensor) and leaf.ndim and compatible(value.shape, _shape_for(value, leaf))
             for value, leaf in zip(self._inputs, given, strict=True)
         )
         if not fits or not all(shape and shape[0] is None and None not in shape[1:] for shape in shapes):
@@ -369,6 +396,11 @@ def compatible(shape, other):
 def _alone(outputs):
     """What a call gives: of a list or tuple of one the value itself, as in Keras 3 (whose symbolic calls keep it)."""
     return outputs[0] if type(outputs) in (list, tuple) and len(outputs) == 1 else outputs
+
+
+def _shape_for(symbol, tensor):
+    """The shape of a tensor; of code points, that of the strings."""
+    return tensor.shape[:-1] if symbol.dtype == "string" and tensor.dtype is torch.uint32 else tensor.shape
 
 
 def _maker(value):

@@ -3,12 +3,13 @@
 import json
 import re
 
-from tandem.core.errors import Unsupported, suggest
+from tandem.core.errors import suggest
 from tandem.core.naming import snake_case
 from tandem.keras import naming, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.ownership import free_key
 from tandem.keras.models.replayed import Replayed
+from tandem.keras.trainers import sources
 from tandem.keras.trainers.trainer import Trainer
 
 
@@ -113,6 +114,11 @@ class Model(Trainer, Layer):
                     return outputs
         return super().forward(*args, **kwargs)
 
+    def _converted(self, args, kwargs):
+        if args and sources.has_strings(args[0]):
+            args = (sources.map_arrays(sources.tensor, args[0]), *args[1:])
+        return super()._converted(args, kwargs)
+
     def compute_mask(self, inputs, previous_mask):
         """None: the layers inside let their masks travel with their outputs."""
         return
@@ -200,8 +206,15 @@ class Model(Trainer, Layer):
         trees.assign(self, state_tree)
 
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
-        """Not supported yet."""
-        raise Unsupported("`Model.export` is not supported yet.")
+        """Write the model's inference to a file that needs neither Keras nor Tandem: `format` "onnx" or "torch".
+
+        filepath: of the file, for "torch" ending in ".pt2"; verbose: whether a line says where it is; input_signature:
+        shapes and dtypes of the inputs, where they are not those that the model was built from; kwargs: opset_version
+        of "onnx"; dynamic_shapes and others of `torch.export.export`, of "torch". See `keras.export`.
+        """
+        from tandem.keras.export.files import export
+
+        export(self, filepath, format, verbose, input_signature, **kwargs)
 
 
 def _inject(cls, functional):

@@ -2,7 +2,7 @@
 
 import torch
 
-from tandem.core import arrays
+from tandem.core import arrays, strings
 from tandem.core.errors import explain
 from tandem.keras import naming, saving
 from tandem.keras.layers.base import Layer
@@ -152,7 +152,12 @@ class Sequential(Model):
         if not self._layers:
             self.build((None,))
         leaves = arrays.leaves(inputs)
-        if len(leaves) == 1 and hasattr(leaves[0], "shape"):
+        if len(leaves) == 1 and strings.is_text(leaves[0]):
+            shape = (None, *leaves[0].shape[1:-1])
+            if not isinstance(self._layers[0], InputLayer):
+                self._layers.insert(0, InputLayer(batch_shape=shape, dtype="string"))
+            self.build(shape)
+        elif len(leaves) == 1 and hasattr(leaves[0], "shape"):
             self.build(known_shape(leaves[0]))
         self.__dict__["built"] = True
 

@@ -200,6 +200,7 @@ _ROOMS = (
     "optimizers",
     "dtype_policies",
     "random",
+    "utils",
 )
 _FUNCTION_ROOMS = ("activations", "losses", "metrics", "ops")
 
@@ -233,6 +234,10 @@ def find_class(module, registered, class_name, config, module_objects=None):
             if found is not None:
                 return found
         parts = (module or "").split(".")
+        if parts[-1] == "feature_space" and class_name in ("Cross", "Feature", "TFDConcat", "TFDIdentity"):
+            from tandem.keras.utils import feature_space
+
+            return getattr(feature_space, class_name)
         rooms = [room for room in _ROOMS if room in parts] + [room for room in _ROOMS if room not in parts]
         for room in rooms:
             found = _public(room, class_name)

@@ -1,5 +1,6 @@
 """Outputs of batches, put together as NumPy arrays."""
 
+import numpy as np
 import torch
 
 from tandem.core import arrays
@@ -24,7 +25,9 @@ class Collected:
             self.parts = [self._room(leaf) for leaf in leaves]
         size = 0
         for part, leaf in zip(self.parts, leaves):
-            if isinstance(part, list):
+            if isinstance(leaf, np.ndarray):
+                part.append(leaf)
+            elif isinstance(part, list):
                 part.append(leaf.detach().to("cpu", copy=True))
             else:
                 size = len(leaf)
@@ -32,7 +35,7 @@ class Collected:
         self.at += size
 
     def _room(self, leaf):
-        if self.rows is None or leaf.dim() == 0:
+        if self.rows is None or leaf.ndim == 0 or isinstance(leaf, np.ndarray):
             return []
         return torch.empty((self.rows, *leaf.shape[1:]), dtype=leaf.dtype)
 
@@ -40,10 +43,16 @@ class Collected:
         """All outputs as NumPy arrays, in the structure of one batch's."""
         if self.parts is None:
             raise ValueError("There were no batches to predict for.")
-        whole = iter([feeding.join(part) if isinstance(part, list) else part[: self.at] for part in self.parts])
+        whole = iter([_joined(part) if isinstance(part, list) else part[: self.at] for part in self.parts])
         return arrays.map_tree(lambda _: _as_numpy(next(whole)), self.structure)
 
 
+def _joined(parts):
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else feeding.join(parts)
+
+
 def _as_numpy(tensor):
+    if isinstance(tensor, np.ndarray):
+        return tensor  # of strings
     tensor = tensor.detach().cpu()
     return tensor.float().numpy() if tensor.dtype is torch.bfloat16 else tensor.numpy()

@@ -71,6 +71,8 @@ def to_numpy(outputs, scalars=True):
         return _as_numpy(outputs)
 
     def convert(leaf):
+        if isinstance(leaf, np.ndarray):
+            return leaf  # of strings
         leaf = arrays.unwrap(leaf)
         return _as_numpy(leaf if scalars or leaf.dim() else leaf.reshape(1))
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import torch
 
-from tandem.core import dtypes
+from tandem.core import dtypes, strings
 from tandem.core.arrays import Array
 from tandem.core.errors import explain, warn
 from tandem.engine import feeding, readers
@@ -87,25 +87,38 @@ def are_arrays(value):
     if isinstance(value, dict):
         return bool(value) and all(are_arrays(item) for item in value.values())
     if isinstance(value, (list, tuple)):
-        return is_numbers(value) or (bool(value) and all(are_arrays(item) for item in value))
+        return _is_one(value) or (bool(value) and all(are_arrays(item) for item in value))
     return False
 
 
+def _is_one(value):
+    return is_numbers(value) or strings.is_list_of_strings(value)
+
+
+def has_strings(tree):
+    """Whether an array of strings is in a tree, or the tree is a list of strings."""
+    if isinstance(tree, dict):
+        return any(map(has_strings, tree.values()))
+    if isinstance(tree, (list, tuple)):
+        return strings.is_list_of_strings(tree) or (not is_numbers(tree) and any(map(has_strings, tree)))
+    return isinstance(tree, np.ndarray) and strings.is_text(tree)
+
+
 def map_arrays(function, value):
-    """A tree with `function` applied to each array; a list of numbers counts as one array."""
+    """A tree with `function` applied to each array; a list of numbers, or of strings, counts as one array."""
     if value is None:
         return None
     if isinstance(value, dict):
         return {key: map_arrays(function, item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)) and not is_numbers(value):
+    if isinstance(value, (list, tuple)) and not _is_one(value):
         return type(value)(map_arrays(function, item) for item in value)
     return function(value)
 
 
 def tensor(value):
-    """An array as a tensor that may share its memory; floating point numbers become `floatx`.
+    """An array as a tensor that may share its memory; floating point numbers become `floatx`, strings code points.
 
-    Raises ValueError for arrays of strings or objects.
+    Raises ValueError for arrays of other objects.
     """
     if isinstance(value, Array):
         value = value._tensor
@@ -116,7 +129,11 @@ def tensor(value):
         value = _from_pandas(value)
     elif kind.__module__.startswith("scipy.sparse"):
         value = value.toarray()
+    if strings.is_list_of_strings(value):
+        value = strings.texts(value)
     array = np.asarray(value)
+    if strings.is_text(array):
+        return strings.code_points(array)
     if array.dtype.kind not in "fiub":
         raise ValueError(
             explain(

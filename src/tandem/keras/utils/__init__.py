@@ -6,6 +6,7 @@ from tandem.keras.missing import absent
 
 _INDEX = {
     "tandem.keras.utils.numerical": ("clear_session", "normalize", "set_random_seed", "to_categorical"),
+    "tandem.keras.utils.feature_space": ("FeatureSpace",),
     "tandem.keras.utils.files": ("get_file",),
     "tandem.keras.utils.datasets": (
         "image_dataset_from_directory",

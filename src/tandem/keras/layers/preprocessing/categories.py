@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from tandem.core.errors import Unsupported
+from tandem.core.strings import holds_strings, texts
 from tandem.keras import tensors
 from tandem.keras.layers.preprocessing.batches import batches_of
 from tandem.keras.layers.preprocessing.data_layer import DataLayer
-from tandem.keras.layers.preprocessing.strings import TextLayer, holds_strings, texts
+from tandem.keras.layers.preprocessing.strings import TextLayer
 from tandem.keras.symbolic import KerasTensor
 from tandem.ops import hashing, lookup, quantiles
 
@@ -305,20 +306,15 @@ class Discretization(DataLayer):
         """The shape and dtype of the output for a KerasTensor."""
         return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype, name="spec")
 
-    def save_own_variables(self, store):
-        """Put the boundaries that were learned into the mapping `store`."""
-        if self.input_bin_boundaries is None:
-            store["0"] = np.asarray(self.bin_boundaries, "float32")
-
     def load_own_variables(self, store):
-        """Set the boundaries from the mapping `store`."""
+        """Set the boundaries from the mapping `store`: they are in the config as well, and only there in new files."""
         if self.input_bin_boundaries is None and len(store.keys()):
             self.__dict__["bin_boundaries"] = np.asarray(store["0"]).tolist()
 
     def get_config(self):
         """The arguments that make an equal layer."""
         return {
-            "bin_boundaries": self.input_bin_boundaries,
+            "bin_boundaries": list(self.bin_boundaries) or None,
             "num_bins": self.num_bins,
             "epsilon": self.epsilon,
             "output_mode": self.output_mode,
@@ -329,5 +325,9 @@ class Discretization(DataLayer):
 
     @classmethod
     def from_config(cls, config):
-        """The layer that `get_config` describes."""
-        return cls(**config)
+        """The layer that `get_config` describes; with both a number of bins and boundaries: as `adapt` left it."""
+        learned = None if config.get("num_bins") is None else config.get("bin_boundaries")
+        layer = cls(**{**config, "bin_boundaries": None} if learned else config)
+        if learned:
+            layer.__dict__["bin_boundaries"] = list(learned)
+        return layer

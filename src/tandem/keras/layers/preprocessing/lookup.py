@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from tandem.core.errors import Unsupported, explain
+from tandem.core.strings import texts
 from tandem.keras import tensors
 from tandem.keras.layers.preprocessing.batches import batches_of
-from tandem.keras.layers.preprocessing.strings import TextLayer, texts
+from tandem.keras.layers.preprocessing.strings import TextLayer
 from tandem.ops import hashing, lookup
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -91,6 +92,10 @@ class _Lookup(TextLayer):
             self.set_vocabulary(vocabulary, idf_weights)
         if output_mode == "tf_idf":
             self._output = "float32"
+        if output_mode != "int":
+            self._symbolic_output = "float32"
+        elif invert and isinstance(oov_token, str):
+            self._symbolic_output = "string"
 
     # --- the vocabulary --------------------------------------------------------------------------------------------
     def _token(self, value):

@@ -17,7 +17,6 @@ class Rescaling(DataLayer):
         self.scale = scale
         self.offset = offset
         self.supports_masking = True
-        self.__dict__["built"] = True
 
     def call(self, inputs):
         """``inputs * scale + offset``."""
@@ -192,6 +191,6 @@ class Normalization(DataLayer):
             **super().get_config(),
             "axis": self.axis,
             "invert": self.invert,
-            "mean": None if mean is None else np.array(self.input_mean).tolist(),
-            "variance": None if variance is None else np.array(self.input_variance).tolist(),
+            "mean": None if mean is None else np.asarray(_plain(mean)).tolist(),
+            "variance": None if variance is None else np.asarray(_plain(variance)).tolist(),
         }

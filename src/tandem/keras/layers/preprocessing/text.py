@@ -6,10 +6,11 @@ import string
 import numpy as np
 
 from tandem.core.errors import Unsupported
+from tandem.core.strings import texts
 from tandem.keras import saving, tensors
 from tandem.keras.layers.preprocessing.batches import batches_of
 from tandem.keras.layers.preprocessing.lookup import MODES, StringLookup
-from tandem.keras.layers.preprocessing.strings import TextLayer, texts
+from tandem.keras.layers.preprocessing.strings import TextLayer
 
 _STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 _SPLIT = ("whitespace", "character")
@@ -82,6 +83,8 @@ class TextVectorization(TextLayer):
         self._encoding = encoding
         if output_mode == "tf_idf":
             self._output = "float32"
+        if output_mode != "int":
+            self._symbolic_output = "float32"
         self._lookup_layer = StringLookup(
             max_tokens=max_tokens,
             vocabulary=vocabulary,
