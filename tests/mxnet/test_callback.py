@@ -4,9 +4,7 @@ import logging
 import re
 from collections import namedtuple
 
-import pytest
-
-from tandem.core.errors import Unsupported
+import tandem.mxnet as mx
 from tandem.mxnet import callback, metric, nd
 
 Param = namedtuple("Param", ["epoch", "nbatch", "eval_metric", "locals"])
@@ -58,6 +56,21 @@ def test_others(caplog):
     assert lines(caplog) == ["Epoch[2] Validation-accuracy=0.500000"]
 
 
-def test_what_needs_symbols_says_so():
-    with pytest.raises(Unsupported, match="save_parameters"):
-        callback.do_checkpoint("model")
+def test_checkpoints(tmp_path):
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc")
+    params = {"fc_weight": mx.nd.ones((2, 3)), "fc_bias": mx.nd.zeros(2)}
+    save = callback.do_checkpoint(str(tmp_path / "net"), period=2)
+    for epoch in range(4):
+        save(epoch, net, params, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net-0002.params", "net-0004.params", "net-symbol.json"]
+    symbol, arguments, states = mx.model.load_checkpoint(str(tmp_path / "net"), 4)
+    assert symbol.list_arguments() == net.list_arguments() and not states
+    assert (arguments["fc_weight"].asnumpy() == 1).all()
+
+    module = mx.mod.Module(net, label_names=None)
+    module.bind([("data", (4, 3))])
+    module.init_params()
+    module.init_optimizer()
+    save = callback.module_checkpoint(module, str(tmp_path / "mod"), save_optimizer_states=True)
+    save(0)
+    assert {path.name for path in tmp_path.glob("mod*")} == {"mod-0001.params", "mod-0001.states", "mod-symbol.json"}

@@ -4,6 +4,7 @@ Each name is loaded when it is first used; what is not there raises at use and s
 """
 
 import importlib
+import os
 
 from tandem.mxnet.base import MXNetError, __version__, missing
 
@@ -39,7 +40,11 @@ _INDEX = {
     "log": ("log", None),
     "lr_scheduler": ("lr_scheduler", None),
     "metric": ("metric", None),
+    "mod": ("module", None),
     "model": ("model", None),
+    "module": ("module", None),
+    "mon": ("monitor", None),
+    "monitor": ("monitor", None),
     "name": ("name", None),
     "nd": ("ndarray", None),
     "ndarray": ("ndarray", None),
@@ -94,3 +99,8 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *_INDEX])
+
+
+# As in MXNet, the launcher's server and scheduler processes go no further than this import.
+if os.environ.get("DMLC_ROLE") in ("server", "scheduler"):
+    importlib.import_module("tandem.mxnet.kvstore.kvstore_server").serve()

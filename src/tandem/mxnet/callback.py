@@ -7,8 +7,6 @@ import logging
 import math
 import time
 
-from tandem.core.errors import Unsupported, explain
-
 __all__ = [
     "LogValidationMetricsCallback",
     "ProgressBar",
@@ -100,25 +98,27 @@ def log_train_metric(period, auto_reset=False):
 
 
 def do_checkpoint(prefix, period=1):
-    """A callback that saves a symbol and its parameters.
+    """A callback for the end of an epoch that saves symbol and parameters every `period` epochs.
 
-    Raises Unsupported: there are no symbols yet.
+    It writes `prefix-symbol.json` and `prefix-0001.params`, with the number of epochs that are done.
     """
-    raise _no_symbols("do_checkpoint")
+    period = int(max(1, period))
+
+    def callback(epoch, symbol, arg_params, aux_params):
+        if (epoch + 1) % period == 0:
+            from tandem.mxnet.model import save_checkpoint
+
+            save_checkpoint(prefix, epoch + 1, symbol, arg_params, aux_params)
+
+    return callback
 
 
 def module_checkpoint(mod, prefix, period=1, save_optimizer_states=False):
-    """A callback that saves a module.
+    """A callback for the end of an epoch that saves a module every `period` epochs; see `Module.save_checkpoint`."""
+    period = int(max(1, period))
 
-    Raises Unsupported: there are no modules yet.
-    """
-    raise _no_symbols("module_checkpoint")
+    def callback(epoch, symbol=None, arg_params=None, aux_params=None):
+        if (epoch + 1) % period == 0:
+            mod.save_checkpoint(prefix, epoch + 1, save_optimizer_states)
 
-
-def _no_symbols(name):
-    return Unsupported(
-        explain(
-            f"mx.callback.{name} needs mx.sym and mx.mod, which are not there yet",
-            hint="net.save_parameters(...) saves a Gluon model.",
-        )
-    )
+    return callback

@@ -315,7 +315,7 @@ class Executor:
 
         partial_shaping: whether arguments that are not named may change their shape too; allow_up_sizing: whether
         larger arrays may be made anew.
-        Raises MXNetError for a larger one without that, AssertionError for an unnamed one.
+        Raises MXNetError for a larger one without that, or an unnamed one.
         """
         facts = Facts(self._symbol._entries)
         for node in facts.order:
@@ -331,7 +331,7 @@ class Executor:
         for node, shape, array in zip(self._arrays.nodes, found, self._arrays.variables):
             kind = "aux" if id(node) in self._arrays.written else "arg"
             if shape != array.shape and not partial_shaping and node.name not in kwargs and kind == "arg":
-                raise AssertionError(
+                raise MXNetError(
                     f"Shape of unspecified array arg:{node.name} changed. This can cause the new executor to not share"
                     " parameters with the old one. Please check for error in the network. If this is intended, set"
                     " partial_shaping=True to suppress this warning."
