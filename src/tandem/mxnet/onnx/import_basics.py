@@ -49,11 +49,12 @@ def _unary(operator):
 
 def lifted(op, symbols, ranks):
     """Symbols with as many axes each, as MXNet's broadcasting wants them: ones before."""
-    most = max(ranks)
-    return [
-        one if rank == most else op.add("Reshape", one, shape=(1,) * (most - rank) + ((-2,) if rank else ()))
-        for one, rank in zip(symbols, ranks)
-    ]
+    found = []
+    for one, rank in zip(symbols, ranks):
+        for _ in range(max(ranks) - rank):
+            one = op.add("expand_dims", one, axis=0)
+        found.append(one)
+    return found
 
 
 def together(op, places):
@@ -71,7 +72,8 @@ def _number(op, place):
     other = op.shape(1 - place)
     if found.ndim and (other is None or not len(other)):
         return None
-    return found.reshape(-1)[0].item()
+    number = found.reshape(-1)[0].item()
+    return int(number) if isinstance(number, bool) else number
 
 
 def _binary(full, right, left):
@@ -132,9 +134,8 @@ def _where(op):
     """MXNet's three inputs have one shape."""
     condition, x, y = together(op, (0, 1, 2))
     if len({op.shape(place) for place in range(3)}) > 1 or None in (op.shape() or (None,)):
-        parts = [op.add("zeros_like", one) for one in (op.add("Cast", condition, dtype="float32"), x, y)]
-        parts[0] = op.add("broadcast_like", parts[0], op.add("broadcast_add", parts[1], parts[2]))
-        whole = op.add("broadcast_like", op.add("broadcast_add", parts[1], parts[2]), parts[0])
+        parts = [op.add("zeros_like", op.add("Cast", one, dtype="float32")) for one in (condition, x, y)]
+        whole = op.add("broadcast_add", op.add("broadcast_add", parts[0], parts[1]), parts[2])
         condition, x, y = (op.add("broadcast_like", one, whole) for one in (condition, x, y))
     return op.last("where", condition, x, y)
 

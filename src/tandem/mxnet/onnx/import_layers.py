@@ -77,7 +77,8 @@ def _pooling(kind):
         if kind == "lp":
             given["p_value"] = op.attr.get("p", 2)
         return op.last(
-            "Pooling", x, kernel=kernel, pool_type=kind, pad=pad, stride=tuple(op.attr.get("strides", (1,) * len(kernel))),
+            "Pooling", x, kernel=kernel, pool_type=kind, pad=pad,
+            stride=tuple(op.attr.get("strides", (1,) * len(kernel))),
             pooling_convention="full" if op.attr.get("ceil_mode") else "valid", **given,
         )  # fmt: skip
 
@@ -101,8 +102,8 @@ def _batch_norm(op):
     x, gamma, beta = op.symbol(0), op.symbol(1), op.symbol(2)
     states = []
     for place in (3, 4):
-        name = op.node.input[place]
-        states.append(op.reader.parameter(name, op.needed(place, "statistics"), state=True))
+        name, known = op.node.input[place], op.constant(place)
+        states.append(op.symbol(place) if known is None else op.reader.parameter(name, known, state=True))
     return op.last(
         "BatchNorm", x, gamma, beta, *states, eps=op.attr.get("epsilon", 1e-5),
         momentum=op.attr.get("momentum", 0.9), fix_gamma=False,
@@ -248,6 +249,18 @@ def _roi_pooling(op):
     )  # fmt: skip
 
 
+def _roi_align(op):
+    op.only(op.attr.get("mode", "avg") == "avg", "mode 'max'")
+    where = op.attr.get("coordinate_transformation_mode", "half_pixel" if op.opset >= 16 else "output_half_pixel")
+    image = op.add("expand_dims", op.add("Cast", op.symbol(2), dtype="float32"), axis=1)
+    return op.last(
+        "_contrib_ROIAlign", op.symbol(), op.add("Concat", image, op.symbol(1), dim=1),
+        pooled_size=(op.attr.get("output_height", 1), op.attr.get("output_width", 1)),
+        spatial_scale=op.attr.get("spatial_scale", 1.0), sample_ratio=op.attr.get("sampling_ratio", 0) or -1,
+        aligned=where == "half_pixel",
+    )  # fmt: skip
+
+
 # --- recurrent layers ------------------------------------------------------------------------------------------------
 
 # The places of MXNet's gates among ONNX's, and the functions that are the ordinary ones.
@@ -280,9 +293,12 @@ def _recurrent(op):
         x = op.add("reverse", x, axis=0)
     states = [op.symbol(place) if op.has(place) else _zeros(op, x, directions, units) for place in (5, 6)]
     states = states if mode == "lstm" else states[:1]
+    given = [x, vector, *states] + ([lengths] if lengths is not None else [])
+    if lengths is not None and mode != "lstm":
+        given.insert(3, None)  # which other kinds do not have
     y, *last = op.last(
-        "RNN", x, vector, *states, *([lengths] if lengths is not None else []), state_size=units, num_layers=1, mode=mode,
-        bidirectional=directions == 2, state_outputs=True, use_sequence_length=lengths is not None,
+        "RNN", *given, state_size=units, num_layers=1, mode=mode, bidirectional=directions == 2, state_outputs=True,
+        use_sequence_length=lengths is not None,
     )  # fmt: skip
     if direction == "reverse":
         y = op.add("reverse", y, axis=0)
@@ -326,6 +342,7 @@ TABLE = {
     "PRelu": _prelu,
     "RNN": _recurrent,
     "Resize": _resize,
+    "RoiAlign": _roi_align,
     "Selu": _selu,
     "Softmax": _softmax("softmax"),
     "Softplus": _softplus,

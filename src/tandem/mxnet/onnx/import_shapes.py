@@ -15,10 +15,8 @@ def _reshape(op):
     shape = op.shape()
     for place, size in enumerate(sizes):
         if isinstance(size, Size):  # the same place of the same data is 0, whatever it is
-            same = size.axis == place and (
-                size.value == source or (shape and place < len(shape) and shape[place] is None)
-            )
-            size = 0 if same else None
+            there = bool(shape) and place < len(shape) and shape[place] is None
+            size = 0 if size.axis == place and (size.value == source or there) else None
         if size == 0 and op.attr.get("allowzero"):
             raise op.refuse("allowzero=1")
         found.append(size)
@@ -113,7 +111,7 @@ def _gather(op):
     axis, index = op.attr.get("axis", 0), op.constant(1)
     if index is not None and index.ndim == 0:
         begin = int(index)
-        part = op.add("slice_axis", op.symbol(), axis=axis, begin=begin, end=None if begin == -1 else begin + 1)
+        part = op.add("slice_axis", op.symbol(), axis=axis, begin=begin, end="None" if begin == -1 else begin + 1)
         if op.shape() is not None and len(op.shape()) == 1:
             return part
         return op.last("squeeze", part, axis=axis)
@@ -128,16 +126,28 @@ def _gather_elements(op):
 
 
 def _gather_nd(op):
-    op.only(not op.attr.get("batch_dims"), "batch_dims")
-    rank = op.rank(1)
-    places = op.add("transpose", op.symbol(1), axes=(rank - 1, *range(rank - 1)))
+    rank, index = op.rank(1), op.symbol(1)
+    if op.attr.get("batch_dims"):  # the first axis of both: its numbers go before the indices
+        op.only(op.attr["batch_dims"] == 1, "several batch_dims")
+        index = op.add("Cast", index, dtype="float32")
+        first = op.add("slice_axis", index, axis=-1, begin=0, end=1)
+        numbers = op.add("Reshape", op.add("_contrib_arange_like", index, axis=0), shape=(-1, *[1] * (rank - 1)))
+        index = op.add("Concat", op.add("broadcast_like", numbers, first), index, dim=rank - 1)
+    places = op.add("transpose", index, axes=(rank - 1, *range(rank - 1)))
     return op.last("gather_nd", op.symbol(0), places)
+
+
+def _compress(op):
+    op.only(op.attr.get("axis") == 0, "axes other than the first")
+    return op.last("_contrib_boolean_mask", op.symbol(0), op.symbol(1), axis=0)
 
 
 def _one_hot(op):
     off, on = (one.item() for one in op.needed(2, "values"))
     depth = int(op.needed(1, "depth").item())
-    x = op.add("_mod_scalar", op.symbol(), scalar=depth)  # from the end, where below 0
+    x = op.symbol()
+    below = op.add("_lesser_scalar", x, scalar=0)  # which counts from the end
+    x = op.add("elemwise_add", x, op.add("_mul_scalar", below, scalar=depth))
     dtype = dtype_of(library_number(op.needed(2, "values").dtype))
     axis = op.attr.get("axis", -1)
     rank = op.rank() + 1
@@ -173,7 +183,7 @@ def _expand(op):
         elif size == 1 and old >= 0:
             size = 0
         found.append(size)
-    (x,) = lifted(op, [op.symbol(), None], [max(rank, 1), len(shape)])[:1]
+    x = lifted(op, [op.symbol(), op.symbol()], [max(rank, 1), len(shape)])[0]
     found = [0] * (rank - len(shape)) + found
     return op.last("broadcast_to", x, shape=tuple(found))
 
@@ -203,7 +213,7 @@ def _pad(op):
 
 
 def padded(op, x, pads, mode="constant", value=0.0, last=False):
-    """x with ONNX's pads (all beginnings, then all ends) around; MXNet pads arrays of 4 or 5 axes, from the third on."""
+    """x with ONNX's pads (all beginnings, then all ends); MXNet pads arrays of 4 or 5 axes, from the third on."""
     add = op.last if last else op.add
     rank = len(pads) // 2
     width = list(zip(pads[:rank], pads[rank:]))
@@ -216,7 +226,8 @@ def padded(op, x, pads, mode="constant", value=0.0, last=False):
     flat = tuple(int(one) for pair in [(0, 0)] * front + width for one in pair)
     if not front:
         return add("Pad", x, mode=mode, pad_width=flat, constant_value=value)
-    x = op.add("Reshape", x, shape=(*(1,) * front, -2))
+    for _ in range(front):
+        x = op.add("expand_dims", x, axis=0)
     x = op.add("Pad", x, mode=mode, pad_width=flat, constant_value=value)
     return add("squeeze", x, axis=tuple(range(front)))
 
@@ -258,6 +269,7 @@ _NORMAL = {"loc": ("mean", 0.0), "scale": ("scale", 1.0)}
 _UNIFORM = {"low": ("low", 0.0), "high": ("high", 1.0)}
 
 TABLE = {
+    "Compress": _compress,
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
     "DepthToSpace": _depth_to_space,

@@ -10,6 +10,8 @@ from tandem.mxnet.onnx.graph import library
 
 # Constants that are worked out when a file is read have at most so many numbers.
 MOST_FOLDED = 1 << 26
+# Arrays of more numbers than that are weights: they stay as the file has them, under their names.
+_WEIGHT = 1024
 # Operators whose results may be far larger than what they are given.
 _GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike", "CumSum"}
 _RANDOM = ("Random", "Multinomial", "Bernoulli", "Dropout")
@@ -128,33 +130,34 @@ class Reader:
         """Work a node out that takes constants alone."""
         onnx = library()
         if node.op_type == "Constant":
-            self._keep(node.output[0], onnx.reference.ReferenceEvaluator(self._alone(node)).run(None, {})[0])
+            self._keep(node.output[0], self._run(node)[0])
             return True
         if not all(name in self.constants for name in node.input if name) or node.op_type.startswith(_RANDOM):
             return False
         if not any(node.input) or any(one.type == onnx.AttributeProto.GRAPH for one in node.attribute):
             return False
-        total = sum(self.constants[name].size for name in node.input if name)
+        given = [self.constants[name] for name in node.input if name]
+        if node.op_type != "Identity" and any(one.dtype.kind == "f" and one.size > _WEIGHT for one in given):
+            return False
         if node.op_type in _GROWING:
             shape = self.shapes.get(node.output[0])
             if shape is None or None in shape or math.prod(shape) > MOST_FOLDED:
                 return False
-        if total > MOST_FOLDED:
-            return False
-        found = onnx.reference.ReferenceEvaluator(self._alone(node)).run(
-            None, {name: self.constants[name] for name in node.input if name}
-        )
-        for name, array in zip(node.output, found):
+        for name, array in zip(node.output, self._run(node)):
             self._keep(name, array)
         return True
 
-    def _alone(self, node):
+    def _run(self, node):
+        """The outputs of a node of constants, by ONNX's own definition of its operator."""
         onnx = library()
+        from onnx.reference import ReferenceEvaluator
+
         empty = onnx.TensorProto.UNDEFINED
         given = [onnx.helper.make_tensor_value_info(name, empty, None) for name in dict.fromkeys(node.input) if name]
         made = [onnx.helper.make_tensor_value_info(name, empty, None) for name in node.output if name]
         opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in self.versions.items()]
-        return onnx.helper.make_model(onnx.helper.make_graph([node], "one", given, made), opset_imports=opsets)
+        model = onnx.helper.make_model(onnx.helper.make_graph([node], "one", given, made), opset_imports=opsets)
+        return ReferenceEvaluator(model).run(None, {one.name: self.constants[one.name] for one in given})
 
     def _keep(self, name, array):
         self.constants[name] = np.asarray(array)
