@@ -17,6 +17,9 @@ from tandem.engine.distributed import place as places
 # How long a process waits for the others, at the start and in each exchange, in seconds.
 _PATIENCE = 300
 
+# What a worker of MXNet's launcher counts up when it leaves, so that the scheduler knows when to end.
+LEFT = "tandem/left"
+
 
 def timeout():
     """How long a process waits for the others; TANDEM_DISTRIBUTED_TIMEOUT sets it, in seconds."""
@@ -52,6 +55,8 @@ def start(place=None):
     patience = timeout()
     try:
         store, _ = meet(place, patience)
+        if places.role() is not None:
+            atexit.register(_say_goodbye, store)
         # torchrun begins anew with the same store where a worker died.
         store = dist.PrefixStore(f"tandem/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
         rank = place.rank if place.rank is not None else store.add("workers", 1) - 1
@@ -90,6 +95,11 @@ def meet(place, patience):
 
 def _store(place, hosts, patience):
     return dist.TCPStore(place.address, place.port, is_master=hosts, timeout=patience, wait_for_workers=False)
+
+
+def _say_goodbye(store):
+    with contextlib.suppress(RuntimeError):  # the scheduler may be gone
+        store.add(LEFT, 1)
 
 
 def stop():

@@ -10,6 +10,7 @@ from tandem.mxnet import optimizer as optimizers
 from tandem.mxnet.gluon import extensions, sparse_weights
 from tandem.mxnet.gluon.parameter import Parameter, ParameterDict
 from tandem.mxnet.gradients import hook_of, variable
+from tandem.mxnet.kvstore.compression import Compression
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 __all__ = ["Trainer"]
@@ -20,9 +21,10 @@ class Trainer:
 
     params: what `collect_params()` answers, or a dict or list of parameters; optimizer: its name or an Optimizer;
     optimizer_params: its arguments; kvstore: how replicas on several contexts are summed ('device', 'local', a
-    KVStore, or None: each replica goes its own way); compression_params: not there; update_on_kvstore: whether one
-    copy is updated and sent to all replicas (by default, with several contexts, unless the environment has
-    MXNET_UPDATE_ON_KVSTORE=0), or each replica by itself.
+    KVStore, or None: each replica goes its own way), and with 'dist_sync' over several processes; compression_params:
+    see `KVStore.set_gradient_compression`, for more than one replica; update_on_kvstore: whether one copy is updated
+    and sent to all replicas (by default, with several of them, unless the environment has MXNET_UPDATE_ON_KVSTORE=0),
+    or each replica by itself.
     Parameters that come into being later (a Keras layer's, at its first call) are taken up when they are there.
     Raises ValueError for what are no parameters or an unknown optimizer.
     """
@@ -49,7 +51,8 @@ class Trainer:
                 )
             )
         if compression_params:
-            stores.KVStore("device").set_gradient_compression(compression_params)
+            Compression(compression_params)  # what is wrong with them is said here
+        self._compression_params = compression_params
         self._params, self._param2idx = [], {}
         for parameter in params:
             self._take(parameter)
@@ -119,7 +122,7 @@ class Trainer:
         if store is not None and not isinstance(store, (str, stores.KVStoreBase)):
             raise TypeError(explain("kvstore must be KVStore, str or None", given=repr(store)))
         if isinstance(store, str):
-            store = stores.create(store) if len(contexts) > 1 or store.startswith("dist") else None
+            store = stores.create(store) if len(contexts) > 1 or "dist" in store else None
         if on_store and store is None:
             raise ValueError(
                 explain(
@@ -128,12 +131,18 @@ class Trainer:
                     given=f"kvstore={self._kvstore_params['kvstore']!r}, contexts {contexts}",
                 )
             )
+        if store is not None and self._compression_params:
+            store.set_gradient_compression(self._compression_params)
+        if on_store is False and "async" in getattr(store, "type", ""):
+            raise ValueError(explain("Please set update_on_kvstore=True when training in async mode."))
         self._contexts, self._kvstore = contexts, store
         sparse_grads = any(parameter.grad_stype != "default" for parameter in self._params)
         sparse_data = any(parameter.stype != "default" for parameter in self._params)
         if on_store is None and sparse_grads and not sparse_data:
             on_store = False  # as in MXNet on one machine
         if on_store is None and not sparse_data and os.environ.get("MXNET_UPDATE_ON_KVSTORE", "1") == "0":
+            on_store = False
+        if on_store is None and store is not None and not store.is_capable(stores.KVStoreBase.OPTIMIZER):
             on_store = False
         self._update_on_kvstore = store is not None and on_store is not False
         if self._update_on_kvstore:
@@ -269,10 +278,15 @@ class Trainer:
         """Sum the gradients of all replicas into each; derived trainers (Horovod's) have their own way."""
         if self._kvstore is None:
             return
-        for index, parameter in self._trained():
-            grads = parameter.list_grad()
-            self._kvstore.push(index, grads)
-            self._kvstore.pull(index, grads, ignore_sparse=False)
+        trained = [(index, parameter.list_grad()) for index, parameter in self._trained()]
+        if not isinstance(self._kvstore, stores.KVStore):
+            for index, grads in trained:
+                self._kvstore.pushpull(index, grads)
+        elif trained:
+            # All at once: between processes they travel in a few large pieces.
+            indices, grads = map(list, zip(*trained))
+            self._kvstore.push(indices, grads)
+            self._kvstore.pull(indices, grads, ignore_sparse=False)
 
     def _update_on_store(self):
         # All of them: as in MXNet, what no backward pass has reached goes with the gradient that it has.

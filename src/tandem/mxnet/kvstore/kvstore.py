@@ -1,53 +1,17 @@
-"""`mx.kvstore` on one machine: arrays by key, summed over devices, updated by an optimizer if one is set."""
+"""Arrays by key, summed over devices, updated by an optimizer if one is set; and `create`, for all kinds of stores."""
 
 from tandem.core.errors import Unsupported, explain, suggest
 from tandem.formats.saving import atomic_write
 from tandem.mxnet.base import MXNetError
+from tandem.mxnet.kvstore.base import KVStoreBase
+from tandem.mxnet.kvstore.compression import Compression
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.optimizer.updater import Updater
 
-__all__ = ["KVStore", "KVStoreBase", "create"]
+__all__ = ["KVStore", "create"]
 
 _LOCAL = ("local", "device", "local_update_cpu", "local_allreduce_cpu", "local_allreduce_device", "nccl")
-_DISTRIBUTED = ("dist", "dist_sync", "dist_async", "dist_sync_device", "dist_async_device", "horovod", "byteps", "p3")
-
-
-class KVStoreBase:
-    """Base of key-value stores: a class of one's own is registered with `KVStoreBase.register`."""
-
-    OPTIMIZER = "optimizer"
-    kv_registry = {}
-
-    @staticmethod
-    def register(klass):
-        """Register a store under its lower-case name; usable as a decorator."""
-        KVStoreBase.kv_registry[klass.__name__.lower()] = klass
-        return klass
-
-    def broadcast(self, key, value, out, priority=0):
-        """Store a value and copy it to `out`."""
-        raise NotImplementedError(explain(f"{type(self).__name__} has no broadcast()"))
-
-    def pushpull(self, key, value, out=None, priority=0):
-        """Sum values over devices and copy the sum to `out`."""
-        raise NotImplementedError(explain(f"{type(self).__name__} has no pushpull()"))
-
-    @staticmethod
-    def is_capable(capability):
-        """Whether the store has a capability: 'optimizer'."""
-        raise NotImplementedError(explain("The store does not say what it is capable of"))
-
-    def set_optimizer(self, optimizer):
-        """Have what is pushed taken as gradients of what is stored."""
-        raise NotImplementedError(explain(f"{type(self).__name__} has no set_optimizer()"))
-
-    def save_optimizer_states(self, fname, dump_optimizer=False):
-        """Write the optimizer's states to a file."""
-        raise NotImplementedError(explain(f"{type(self).__name__} has no save_optimizer_states()"))
-
-    def load_optimizer_states(self, fname):
-        """Read the optimizer's states from a file."""
-        raise NotImplementedError(explain(f"{type(self).__name__} has no load_optimizer_states()"))
+_OTHERS = ("horovod", "byteps", "p3")
 
 
 class KVStore(KVStoreBase):
@@ -56,8 +20,12 @@ class KVStore(KVStoreBase):
     `push` sums the arrays of several devices; what then is stored is that sum, or what the updater makes of it.
     """
 
+    # Whether arrays are compressed on their way between the devices of this machine.
+    _compresses_devices = True
+
     def __init__(self, kind):
         self._type = kind
+        self._compression = None
         self._stored = {}
         self._updater = None
         self._key_type = None
@@ -132,9 +100,12 @@ class KVStore(KVStoreBase):
         keys, sums = [], []
         for one, arrays in self._pairs(key, value):
             home = self._find(one).context
+            if self._compression is not None and self._compresses_devices:
+                arrays = [self._compression((one, device), array) for device, array in enumerate(arrays)]
             moved = [array.as_in_context(home) for array in arrays]
             keys.append(one)
             sums.append(moved[0] if len(moved) == 1 else sum(moved[1:], moved[0]))
+        sums = self._across(keys, sums)
         if self._updater is None:
             for one, total in zip(keys, sums):
                 if total.stype == self._stored[one].stype == "default":
@@ -148,6 +119,10 @@ class KVStore(KVStoreBase):
         else:  # somebody's own function, which knows of one key at a time
             for one in zip(numbers, sums, stored):
                 self._updater(*one)
+
+    def _across(self, keys, totals):
+        """What the sums of this machine's devices become before they are stored: with one machine, themselves."""
+        return totals
 
     @staticmethod
     def _number(key):
@@ -220,13 +195,27 @@ class KVStore(KVStoreBase):
         self._updater = updater
 
     def set_gradient_compression(self, compression_params):
-        """Compression of gradients between machines.
+        """Send each pushed value as one of three: threshold, -threshold and 0; the rest of it comes with the next one.
 
-        Raises Unsupported: there is one machine.
+        compression_params: {'type': '2bit', 'threshold': 0.5}; each device has its own rest.
+        Raises MXNetError for other types and for thresholds that are not positive, Exception (as in MXNet) where the
+        store's type is neither for devices nor for several processes.
         """
-        raise Unsupported(
-            explain("Gradient compression is not supported", given=str(compression_params), hint="Leave it out.")
-        )
+        if "device" not in self._type and "dist" not in self._type:
+            raise Exception(  # the type that MXNet raises
+                explain(
+                    "Gradient compression is not supported for this type of kvstore",
+                    expected="'device' or one of the 'dist' kinds",
+                    given=repr(self._type),
+                )
+            )
+        self._compression = Compression(compression_params)
+
+    def _barrier(self):
+        """Wait for the other workers: there are none."""
+
+    def _send_command_to_servers(self, head, body):
+        """Nothing: there are no servers."""
 
     def save_optimizer_states(self, fname, dump_optimizer=False):
         """Write the updater's states to a file."""
@@ -244,21 +233,28 @@ class KVStore(KVStoreBase):
 
 
 def create(name="local"):
-    """A store: 'local' or 'device', which are the same here.
+    """A store: 'local' or 'device', which are the same here but for compression; or one over several processes:
+    'dist_sync', 'dist_device_sync', and 'dist_async', which is synchronous here.
 
-    Raises TypeError for what is no name, Unsupported for stores over several machines, MXNetError for unknown names.
+    Raises TypeError for what is no name, Unsupported for stores that other packages bring, MXNetError for unknown names
+    and for a store over several processes where the environment says nothing of them.
     """
+    from tandem.mxnet.kvstore import dist
+
     if not isinstance(name, str):
         raise TypeError(explain("name must be a string", given=repr(name)))
     kind = name.lower()
     if kind in KVStoreBase.kv_registry:
         return KVStoreBase.kv_registry[kind]()
-    if kind in _DISTRIBUTED:
+    if kind in dist.KINDS:
+        return dist.DistKVStore(kind)
+    if kind in _OTHERS:
         raise Unsupported(
-            explain("Training over several machines is not there yet", expected="'local' or 'device'", given=repr(name))
+            explain(f"The kvstore {name!r} is not supported", expected="'device' or 'dist_sync'", given=repr(name))
         )
     if kind not in _LOCAL:
+        known = (*_LOCAL, *dist.KINDS)
         raise MXNetError(
-            explain("Unknown kvstore type", expected=", ".join(_LOCAL), given=repr(name), hint=suggest(name, _LOCAL))
+            explain("Unknown kvstore type", expected=", ".join(known), given=repr(name), hint=suggest(name, known))
         )
-    return KVStore(name)
+    return KVStore(kind)

@@ -1,0 +1,71 @@
+"""`KVStoreBase`: what every key-value store has, and the register of those that somebody wrote."""
+
+import warnings
+
+from tandem.core.errors import explain
+
+__all__ = ["KVStoreBase"]
+
+
+class KVStoreBase:
+    """Base of key-value stores: a class of one's own is registered with `KVStoreBase.register`."""
+
+    OPTIMIZER = "optimizer"
+    kv_registry = {}
+
+    @staticmethod
+    def register(klass):
+        """Register a store under its lower-case name; usable as a decorator. Warns where it takes another's place."""
+        name = klass.__name__.lower()
+        if name in KVStoreBase.kv_registry:
+            old = KVStoreBase.kv_registry[name]
+            warnings.warn(
+                f"WARNING: New kvstore {klass.__module__}.{klass.__name__} is overriding existing kvstore "
+                f"{old.__module__}.{old.__name__}",
+                stacklevel=2,
+            )
+        KVStoreBase.kv_registry[name] = klass
+        return klass
+
+    @property
+    def type(self):
+        """The store's name."""
+        raise self._lacks("type")
+
+    @property
+    def rank(self):
+        """The number of this worker."""
+        raise self._lacks("rank")
+
+    @property
+    def num_workers(self):
+        """How many workers there are."""
+        raise self._lacks("num_workers")
+
+    def broadcast(self, key, value, out, priority=0):
+        """Store a value and copy it to `out`."""
+        raise self._lacks("broadcast()")
+
+    def pushpull(self, key, value, out=None, priority=0):
+        """Sum values over devices and copy the sum to `out`."""
+        raise self._lacks("pushpull()")
+
+    @staticmethod
+    def is_capable(capability):
+        """Whether the store has a capability: 'optimizer'."""
+        raise NotImplementedError(explain("The store does not say what it is capable of"))
+
+    def set_optimizer(self, optimizer):
+        """Have what is pushed taken as gradients of what is stored."""
+        raise self._lacks("set_optimizer()")
+
+    def save_optimizer_states(self, fname, dump_optimizer=False):
+        """Write the optimizer's states to a file."""
+        raise self._lacks("save_optimizer_states()")
+
+    def load_optimizer_states(self, fname):
+        """Read the optimizer's states from a file."""
+        raise self._lacks("load_optimizer_states()")
+
+    def _lacks(self, what):
+        return NotImplementedError(explain(f"{type(self).__name__} has no {what}"))
