@@ -24,11 +24,16 @@ __all__ = [
     "ReduceLROnPlateau",
     "RemoteMonitor",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
 
 
 def __getattr__(name):
+    if name == "TensorBoard":  # TensorBoard's packages are loaded where it is asked for
+        from tandem.keras.callbacks.tensorboard import TensorBoard
+
+        return TensorBoard
     return absent("keras.callbacks", name, __all__)
 
 

@@ -40,7 +40,9 @@ class CallbackList(Callback):
         return [
             getattr(callback, hook)
             for callback in self.callbacks
-            if type(callback) is not ProgbarLogger and (overrides(callback, hook) or overrides(callback, older))
+            if type(callback) is not ProgbarLogger
+            and getattr(callback, "_watches_batches", True)
+            and (overrides(callback, hook) or overrides(callback, older))
         ]
 
     def wants(self, hook):
