@@ -11,21 +11,21 @@ _FAR = 1 << 31  # ends of slices from here on mean the end
 def _reshape(op):
     sizes = list(op.attr["shape"]) if "shape" in op.attr else op.vector(1)
     op.only(sizes is not None, "its new shape is not known")
-    source, found = op.node.input[0], []
-    shape = op.shape()
-    for place, size in enumerate(sizes):
-        if isinstance(size, Size):  # the same place of the same data is 0, whatever it is
-            there = bool(shape) and place < len(shape) and shape[place] is None
-            size = 0 if size.axis == place and (size.value == source or there) else None
-        if size == 0 and op.attr.get("allowzero"):
-            raise op.refuse("allowzero=1")
-        found.append(size)
-    if found.count(None) == 1 and -1 not in found:
-        found = [-1 if size is None else size for size in found]
+    op.only(0 not in sizes or not op.attr.get("allowzero"), "allowzero=1")
+    open_sizes = [size for size in sizes if not isinstance(size, int)]
+    if len(open_sizes) == 1 and -1 not in sizes:
+        found = [size if isinstance(size, int) else -1 for size in sizes]
+    else:
+        labels = op.labels()
+        found = []
+        for place, size in enumerate(sizes):
+            if isinstance(size, Size):  # the size at the same place of the data is 0, whatever it is
+                size = 0 if place < len(labels) and size.label == labels[place] else None
+            found.append(size)
+        if found.count(None) == 1 and -1 not in found:
+            found = [-1 if size is None else size for size in found]
     op.only(None not in found, "its new shape has several open sizes")
-    if not found:
-        found = [1]  # MXNet has no arrays without axes
-    return op.last("Reshape", op.symbol(), shape=tuple(found))
+    return op.last("Reshape", op.symbol(), shape=tuple(found) or (1,))  # MXNet has no arrays without axes
 
 
 def _flatten(op):
@@ -172,28 +172,42 @@ def _tile(op):
 
 def _expand(op):
     shape = op.vector(1)
-    op.only(shape is not None and all(size is not None for size in shape), "its new shape is not known")
-    rank, found = op.rank(), []
-    for place, size in enumerate(shape):
-        old = place - (len(shape) - rank)
+    op.only(shape is not None and None not in shape, "its new shape is not known")
+    rank = max(op.rank(), 1)
+    if any(isinstance(size, Size) for size in shape):
+        zeros = filled(op, shape, 0.0, "float32")
+        x, zeros = lifted(op, [op.symbol(), zeros], [rank, len(shape)])
+        return op.last("broadcast_add", x, op.add("Cast", zeros, dtype=dtype_of(op.element_type())))
+    x = lifted(op, [op.symbol()] * 2, [rank, len(shape)])[0]
+    shape = [1] * (rank - len(shape)) + shape
+    old = (1,) * (len(shape) - rank) + (op.shape() or (1,))
+    # 1 keeps what is there, which MXNet writes as 0.
+    return op.last("broadcast_to", x, shape=tuple(0 if new in (1, was) else new for new, was in zip(shape, old)))
+
+
+def filled(op, sizes, value, dtype):
+    """An array of one number, of sizes some of which are those of other values."""
+    fixed = tuple(1 if isinstance(size, Size) else size for size in sizes)
+    found = op.add("_full", shape=fixed, value=value, dtype=dtype)
+    for place, size in enumerate(sizes):
         if isinstance(size, Size):
-            own = old >= 0 and op.shape()[old] != 1
-            op.only(own, "its new shape has open sizes")
-            size = 0
-        elif size == 1 and old >= 0:
-            size = 0
-        found.append(size)
-    x = lifted(op, [op.symbol(), op.symbol()], [max(rank, 1), len(shape)])[0]
-    found = [0] * (rank - len(shape)) + found
-    return op.last("broadcast_to", x, shape=tuple(found))
+            rank = len(op.reader.shapes[size.value])
+            other = [axis for axis in range(rank) if axis != size.axis]
+            line = op.add("Cast", op.reader.symbol(size.value), dtype=dtype)
+            for axis in other:
+                line = op.add("slice_axis", line, axis=axis, begin=0, end=1)
+            line = op.add("Reshape", line, shape=(*[1] * place, -1, *[1] * (len(sizes) - place - 1)))
+            found = op.add("broadcast_add", found, op.add("zeros_like", line))
+    return found
 
 
 def _constant_of_shape(op):
-    shape = op.vector(0)
-    op.only(shape is not None and all(isinstance(size, int) for size in shape), "its shape is not known")
+    sizes = op.vector(0)
+    op.only(sizes is not None and None not in sizes, "its shape is not known")
     value = op.attr.get("value")
     array = np.zeros(1, np.float32) if value is None else _array(value)
-    return op.last("_full", shape=tuple(shape), value=array.item(), dtype=array.dtype.name)
+    array = array.astype(np.int32) if array.dtype == np.bool_ else array
+    return op.last("_copy", filled(op, sizes, array.item(), array.dtype.name))
 
 
 def _array(tensor):
@@ -286,6 +300,7 @@ TABLE = {
     "RandomUniformLike": _random("_random_uniform_like", **_UNIFORM),
     "Reshape": _reshape,
     "ReverseSequence": _reverse_sequence,
+    "Shape": lambda op: op.last("shape_array", op.symbol()),
     "Size": _size,
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,

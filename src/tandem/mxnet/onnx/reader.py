@@ -12,6 +12,7 @@ from tandem.mxnet.onnx.graph import library
 MOST_FOLDED = 1 << 26
 # Arrays of more numbers than that are weights: they stay as the file has them, under their names.
 _WEIGHT = 1024
+_PASSES = 8  # of inference of shapes and working out
 # Operators whose results may be far larger than what they are given.
 _GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike", "CumSum"}
 _RANDOM = ("Random", "Multinomial", "Bernoulli", "Dropout")
@@ -22,10 +23,10 @@ class NotImported(MXNetError, NotImplementedError):
 
 
 class Size:
-    """A size that the file leaves open: that of an axis of a value."""
+    """A size that the file leaves open: that of an axis of a value. Those of one label are the same number."""
 
-    def __init__(self, value, axis):
-        self.value, self.axis = value, axis
+    def __init__(self, value, axis, label):
+        self.value, self.axis, self.label = value, axis, label or (value, axis)
 
 
 class Reader:
@@ -39,21 +40,52 @@ class Reader:
         onnx = library()
         self.versions = {one.domain: one.version for one in model.opset_import}
         self.opset = self.versions.get("", self.versions.get("ai.onnx", 1))
-        try:
-            model = onnx.shape_inference.infer_shapes(model, data_prop=True)
-        except Exception as error:  # inference is a help, and raises types of its own
-            raise MXNetError(explain(f"The ONNX file's shapes do not fit: {error}")) from error
-        graph = self.graph = model.graph
+        self.graph = model.graph
+        self.constants = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
         self.symbols, self.partial = {}, {}
-        self.constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
-        self.shapes, self.dtypes = {}, {}
-        for value in [*graph.input, *graph.output, *graph.value_info]:
-            self._note(value)
+        self.shapes, self.labels, self.dtypes = {}, {}, {}
+        self.arguments, self.states = {}, {}
+        self._names = set()
+        self._makers = {name: node for node in model.graph.node for name in node.output if name}
+        self._settle(model)
+
+    def _settle(self, model):
+        """Find shapes and what follows from them, which may give more shapes, until nothing new comes."""
+        onnx = library()
+        known = -1
+        for _ in range(_PASSES):
+            try:
+                graph = onnx.shape_inference.infer_shapes(self._light(model), data_prop=True).graph
+            except Exception as error:  # inference raises types of its own
+                raise MXNetError(explain(f"The ONNX file's shapes do not fit: {error}")) from error
+            for value in [*graph.input, *graph.output, *graph.value_info]:
+                self._note(value)
+            self.partial = {}
+            for node in self.graph.node:
+                op = Op(self, node)
+                if node.output[0] not in self.constants and not self._fold(node, op):
+                    self._sizes(node, op)
+            if len(self.constants) == known:
+                break
+            known = len(self.constants)
+
+    def _light(self, model):
+        """The model without what is worked out already, and with the shapes of weights in their place."""
+        onnx = library()
+        helper = onnx.helper
+        inputs = [value for value in model.graph.input if value.name not in self.constants]
+        small = []
         for name, array in self.constants.items():
             self.shapes[name] = array.shape
-        self.arguments, self.states = {}, {}
-        self._made = {}
-        self._names = set()
+            if array.size > _WEIGHT:
+                inputs.append(
+                    helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+                )
+            else:
+                small.append(onnx.numpy_helper.from_array(array, name))
+        nodes = [node for node in model.graph.node if any(name not in self.constants for name in node.output if name)]
+        graph = helper.make_graph(nodes, "shapes", inputs, list(model.graph.output), small)
+        return helper.make_model(graph, opset_imports=list(model.opset_import), functions=list(model.functions))
 
     def _note(self, value):
         tensor = value.type.tensor_type
@@ -62,6 +94,7 @@ class Reader:
             self.shapes[value.name] = tuple(
                 one.dim_value if one.HasField("dim_value") and one.dim_value > 0 else None for one in tensor.shape.dim
             )
+            self.labels[value.name] = tuple(one.dim_param for one in tensor.shape.dim)
 
     def outputs(self):
         """The symbols of the graph's outputs."""
@@ -71,7 +104,8 @@ class Reader:
             if value.name not in self.constants:
                 self.symbols[value.name] = symbol.var(value.name)
         for node in self.graph.node:
-            self._translate(node)
+            if node.output[0] not in self.constants and node.output[0] not in self.partial:
+                self._translate(node)
         return [self.symbol(value.name) for value in self.graph.output]
 
     def unique(self, name):
@@ -85,6 +119,8 @@ class Reader:
 
     def symbol(self, name):
         """The symbol of a value; a constant becomes a parameter, a variable of its name."""
+        if name not in self.symbols and name in self.partial:  # sizes that are wanted as an array
+            self._translate(self._makers[name])
         if name in self.symbols:
             return self.symbols[name]
         if name not in self.constants:
@@ -112,8 +148,6 @@ class Reader:
         from tandem.mxnet.onnx.imports import TABLE
 
         op = Op(self, node)
-        if self._fold(node, op) or self._sizes(node, op):
-            return
         if node.domain not in ("", "ai.onnx") or node.op_type not in TABLE:
             raise op.refuse("Operator not implemented" + (f" (domain {node.domain!r})" if node.domain else ""))
         results = TABLE[node.op_type](op)
@@ -173,27 +207,31 @@ class Reader:
         return self.partial.get(name)
 
     def _sizes(self, node, op):
+        """Work out a vector of sizes as far as it is known."""
         if node.op_type == "Shape":
             shape = self.shapes.get(node.input[0])
             if shape is None:
-                return False
-            found = [Size(node.input[0], axis) if size is None else size for axis, size in enumerate(shape)]
+                return
+            labels = self.labels.get(node.input[0], (None,) * len(shape))
+            found = [
+                Size(node.input[0], axis, label) if size is None else size
+                for axis, (size, label) in enumerate(zip(shape, labels))
+            ]
             found = found[op.attr.get("start", 0) : op.attr.get("end")]
         else:
             given = [self.vector(name) for name in node.input]
             if not any(name in self.partial for name in node.input) or None in given:
-                return False
+                return
             found = _of_sizes(node.op_type, given, op)
             if found is None:
-                return False
+                return
         if all(isinstance(size, int) for size in found):
-            array = np.array(found, np.int64)
-            self._keep(node.output[0], array.reshape(self.shapes.get(node.output[0]) or array.shape))
-            return True
-        self.partial[node.output[0]] = found
-        if node.op_type == "Shape":  # it may be wanted as a value, too
-            self.symbols[node.output[0]] = op.last("shape_array", op.symbol(0))
-        return True
+            single = node.op_type in ("Gather", "Squeeze") and len(found) == 1
+            index = self.constants.get(node.input[1]) if node.op_type == "Gather" else None
+            scalar = single and (index is None or index.ndim == 0)
+            self._keep(node.output[0], np.array(found[0] if scalar else found, np.int64))
+        else:
+            self.partial[node.output[0]] = found
 
 
 def _of_sizes(kind, given, op):
@@ -284,6 +322,21 @@ class Op:
         if shape is None:
             raise self.refuse("how many axes its input has is not known")
         return len(shape)
+
+    def labels(self, place=0):
+        """For each axis of an input what tells its size apart; see `Size`."""
+        name = self.node.input[place]
+        shape = self.shape(place) or ()
+        labels = self.reader.labels.get(name, (None,) * len(shape))
+        return [label or (name, axis) for axis, label in enumerate(labels)]
+
+    def element_type(self, place=0):
+        """ONNX's number of an input's dtype."""
+        name = self.node.input[place]
+        array = self.reader.constants.get(name)
+        if array is not None:
+            return library().helper.np_dtype_to_tensor_dtype(array.dtype)
+        return self.reader.dtypes.get(name) or library().TensorProto.FLOAT
 
     def out_shape(self, place=0):
         """The shape of an output."""
