@@ -13,7 +13,7 @@ from tandem.keras.legacy.image_functions import (
 )
 from tandem.keras.legacy.image_generator import ImageDataGenerator
 from tandem.keras.legacy.image_iterators import DataFrameIterator, DirectoryIterator, Iterator, NumpyArrayIterator
-from tandem.keras.utils.image_utils import array_to_img, img_to_array, load_img, save_img
+from tandem.keras.utils.image_utils import array_to_img, img_to_array, load_img, save_img, smart_resize
 
 __all__ = [
     "DataFrameIterator",
@@ -34,6 +34,7 @@ __all__ = [
     "random_shift",
     "random_zoom",
     "save_img",
+    "smart_resize",
 ]
 
 

@@ -1,5 +1,5 @@
 """Datasets out of folders and series: `image_dataset_from_directory`, `text_dataset_from_directory`,
-`timeseries_dataset_from_array`.
+`audio_dataset_from_directory`, `timeseries_dataset_from_array`.
 
 They give batches of tensors, read anew each time that they are iterated over; `fit`, `evaluate`, `predict` and `adapt`
 take them.
@@ -32,6 +32,21 @@ class Batches:
             return
         for start in range(0, self._count, self._batch_size):
             yield self._read(order[start : start + self._batch_size])
+
+    @property
+    def rows(self):
+        """How many samples there are."""
+        return self._count
+
+    def part(self, rows):
+        """The dataset of some of the samples, by number."""
+        part = Batches(len(rows), lambda places: self._read([rows[place] for place in places]), self._batch_size)
+        part._shuffle = self._shuffle
+        for name in ("class_names", "file_paths"):
+            if hasattr(self, name):
+                value = getattr(self, name)
+                setattr(part, name, [value[row] for row in rows] if name == "file_paths" else value)
+        return part
 
     def __len__(self):
         return self._count if self._batch_size is None else -(-self._count // self._batch_size)
@@ -126,8 +141,11 @@ def _from_directory(
     subset,
     follow_links,
     verbose,
+    join=torch.stack,
 ):
-    """The dataset of the files of a folder, or the two parts of it; `read_file` gives one file as a tensor or text."""
+    """The dataset of the files of a folder, or the two parts of it; `read_file` gives one file as a tensor or text,
+    `join` makes a batch of tensors.
+    """
     _check_split(split, subset, shuffle, seed)
     if label_mode not in ("int", "categorical", "binary", None):
         raise ValueError(
@@ -161,7 +179,7 @@ def _from_directory(
 
         def read(rows):
             x = [read_file(chosen[row]) for row in rows]
-            x = torch.stack(x) if isinstance(x[0], torch.Tensor) else np.array(x, dtype=object)
+            x = join(x) if isinstance(x[0], torch.Tensor) else np.array(x, dtype=object)
             return x if marks is None else (x, marks[torch.as_tensor(np.asarray(rows))])
 
         dataset = Batches(len(chosen), read, batch_size, shuffle and kind != "validation", seed)
@@ -256,6 +274,63 @@ def text_dataset_from_directory(
     return _from_directory(
         read, directory, labels, label_mode, class_names, (".txt",), batch_size, shuffle, seed, validation_split,
         subset, follow_links, verbose,
+    )  # fmt: skip
+
+
+def audio_dataset_from_directory(
+    directory,
+    labels="inferred",
+    label_mode="int",
+    class_names=None,
+    batch_size=32,
+    sampling_rate=None,
+    output_sequence_length=None,
+    ragged=False,
+    shuffle=True,
+    seed=None,
+    validation_split=None,
+    subset=None,
+    follow_links=False,
+    verbose=True,
+):
+    """Batches of (samples, labels) from a folder of `.wav` files with one folder to a class.
+
+    The samples are (batch, time, channels), from -1 to 1, with zeros after the shorter ones of a batch;
+    output_sequence_length: how many of a file are taken, with zeros after a shorter one; sampling_rate: of all files;
+    the rest as for `image_dataset_from_directory`. Raises ValueError for what does not fit, Unsupported for
+    `ragged=True` and for a file of another sampling rate: no file is resampled.
+    """
+    from tandem.keras.utils.wav import read_wav
+
+    if ragged:
+        if output_sequence_length is not None:
+            raise ValueError("Cannot set both `ragged` and `output_sequence_length`")
+        raise Unsupported("Ragged tensors are not supported by the torch backend. Given: ragged=True.")
+    if sampling_rate is not None and (not isinstance(sampling_rate, int) or sampling_rate <= 0):
+        raise ValueError(f"`sampling_rate` should be an integer higher than 0. Received: sampling_rate={sampling_rate}")
+
+    def read(path):
+        samples, rate = read_wav(path)
+        if sampling_rate not in (None, rate):
+            raise Unsupported(
+                explain(
+                    "A sound file has another sampling rate, and sounds are not resampled",
+                    expected=f"sampling_rate={sampling_rate}",
+                    given=f"{rate} in {path}",
+                )
+            )
+        return torch.from_numpy(samples[:output_sequence_length])
+
+    def join(sounds):
+        longest = output_sequence_length or max(len(sound) for sound in sounds)
+        batch = sounds[0].new_zeros((len(sounds), longest, sounds[0].shape[1]))
+        for row, sound in zip(batch, sounds):
+            row[: len(sound)] = sound
+        return batch
+
+    return _from_directory(
+        read, directory, labels, label_mode, class_names, (".wav",), batch_size, shuffle, seed, validation_split,
+        subset, follow_links, verbose, join,
     )  # fmt: skip
 
 

@@ -129,3 +129,28 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
     if file_format and file_format.lower() == "jpg":
         file_format = "jpeg"
     image.save(path, format=file_format, **kwargs)
+
+
+def smart_resize(x, size, interpolation="bilinear", data_format="channels_last", **kwargs):
+    """An image, or a batch of images, cropped in the middle to the proportions of `size` and resized to it.
+
+    x: (height, width, channels) or (batch, height, width, channels), with "channels_first" the channels before the
+    height; an array gives an array, a tensor a tensor. Raises ValueError for other ranks and sizes.
+    """
+    from tandem.keras import ops
+
+    kwargs.pop("backend_module", None)  # Keras's own way of saying with which library to compute
+    if kwargs:
+        raise TypeError(f"smart_resize() got unexpected keyword arguments: {list(kwargs)}")
+    if len(size) != 2:
+        raise ValueError(f"Expected `size` to be a tuple of 2 integers, but got: {size}.")
+    images = ops.convert_to_tensor(x)
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            "Expected an image array with shape `(height, width, channels)`, or `(batch_size, height, width, "
+            f"channels)`, but got input with incorrect rank, of shape {tuple(images.shape)}."
+        )
+    resized = ops.image.resize(
+        images, size, interpolation=interpolation, crop_to_aspect_ratio=True, data_format=data_format
+    )
+    return ops.convert_to_numpy(resized) if isinstance(x, np.ndarray) else resized
