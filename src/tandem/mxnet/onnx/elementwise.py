@@ -180,6 +180,11 @@ def _made(call):
     return call.folded()[0]
 
 
+def _zeros(call):
+    """None where a size stays open: what takes such zeros can do without."""
+    return None if None in (call.out_shape() or (None,)) else call.folded()[0]
+
+
 def _random(op_type, **names):
     def translate(call):
         shape = call.out_shape()
@@ -253,10 +258,11 @@ TABLE = {
     "zeros_like": _filled(0),
     "ones_like": _filled(1),
     **dict.fromkeys(
-        ("_arange", "_eye", "_full", "_linspace", "_ones", "_zeros", "_zeros_without_dtype", "_contrib_arange_like",
+        ("_arange", "_eye", "_full", "_linspace", "_ones", "_zeros_without_dtype", "_contrib_arange_like",
          "_contrib_index_array"),
         _made,
     ),
+    "_zeros": _zeros,
     "_random_uniform": _random("RandomUniform", low="low", high="high"),
     "_random_normal": _random("RandomNormal", mean="loc", scale="scale"),
     "_random_uniform_like": _random_like("RandomUniformLike", low="low", high="high"),

@@ -46,6 +46,7 @@ class Writer:
         self.facts, self.weights = facts, weights
         self.nodes = []
         self.constants = {}  # name -> array
+        self.unsized = set()  # ids of nodes that make zeros for a batch of open size: first states
         self._known = {}
         self._taken = set()
         self._values = {}  # what depends on weights alone

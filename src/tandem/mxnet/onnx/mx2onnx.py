@@ -225,8 +225,14 @@ def _translate_node(writer, node, values, verbose):
     translation = translations.TABLE.get(node.row.name)
     if translation is None or node.row.name in SPECIAL:
         raise refusal(node.row.name, node.name, "No conversion function registered for it")
+    for entry in node.inputs:
+        if id(entry.node) in writer.unsized and node.row.name != "RNN":
+            raise refusal(entry.node.row.name, entry.node.name, "the size of what it makes is not known")
     call = Call(writer, node, [values.get((id(entry.node), entry.index)) for entry in node.inputs])
     results = translation(call)
+    if results is None:
+        writer.unsized.add(id(node))
+        return
     results = list(results) if isinstance(results, (tuple, list)) else [results]
     if len(results) < node.visible:
         raise call.refuse(f"only {len(results)} of its {node.visible} outputs are translated")
@@ -273,6 +279,8 @@ def _rename_outputs(writer, sym, names, values):
     onnx = library()
     outputs, seen = [], set()
     for entry, name in zip(sym._entries, names):
+        if id(entry.node) in writer.unsized:
+            raise refusal(entry.node.row.name, entry.node.name, "the size of what it makes is not known")
         value = values[id(entry.node), entry.index]
         if entry.node.is_variable or value in seen:
             copy = writer.unique(f"{name}_out")

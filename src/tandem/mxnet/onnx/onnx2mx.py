@@ -1,5 +1,7 @@
 """Reading ONNX files as symbols: `import_model`, `import_to_gluon`, `get_model_metadata`."""
 
+import numpy as np
+
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.onnx.graph import library
@@ -12,7 +14,10 @@ def _load(model_file):
     onnx = library()
     try:
         model = onnx.load_model(model_file)
-        onnx.checker.check_model(model)
+        if not all(value.type.tensor_type.HasField("shape") for value in model.graph.output):
+            model = onnx.shape_inference.infer_shapes(model)
+        if all(value.type.tensor_type.HasField("shape") for value in model.graph.output):
+            onnx.checker.check_model(model)  # which wants them, as runtimes do not
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:
         raise MXNetError(explain(f"The ONNX file {str(model_file)!r} is not valid: {error}")) from error
     except Exception as error:  # protobuf's own, which has moved between its versions
@@ -82,6 +87,8 @@ def import_to_gluon(model_file, ctx):
     block = SymbolBlock(outputs, [symbol.var(name) for name in inputs])
     parameters = block.collect_params()
     for name, array in {**arguments, **states}.items():
+        if array.dtype not in (np.float16, np.float32, np.float64):
+            parameters[name].grad_req = "null"  # indices and sizes
         parameters[name].shape = array.shape
         parameters[name]._load_init(array, ctx)
     return block

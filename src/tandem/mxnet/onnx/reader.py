@@ -150,7 +150,10 @@ class Reader:
         op = Op(self, node)
         if node.domain not in ("", "ai.onnx") or node.op_type not in TABLE:
             raise op.refuse("Operator not implemented" + (f" (domain {node.domain!r})" if node.domain else ""))
-        results = TABLE[node.op_type](op)
+        try:
+            results = TABLE[node.op_type](op)
+        except (KeyError, IndexError) as error:
+            raise op.refuse(f"the file lacks something of it ({error})") from error
         results = list(results) if isinstance(results, (tuple, list)) else [results]
         for name, result in zip(node.output, results):
             if name:

@@ -43,7 +43,9 @@ def _rnn(call):
 
 
 def _layers(call, place, name, layers, directions):
-    """The first state of each layer, (directions, batch, units)."""
+    """The first state of each layer, (directions, batch, units); None for zeros."""
+    if name is None:
+        return [None] * layers
     shape, batch = call.shape(place), call.shape()[1]
     if shape[1] == 1 and batch != 1:  # one for the whole batch
         size = call.size(call.inputs[0], 1, (None, batch))
