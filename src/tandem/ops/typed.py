@@ -228,3 +228,9 @@ def polynomial(x, coefficients):
 def constant(value, like):
     """A number as a tensor without axes, in the dtype of an array."""
     return torch.full((), _number(value, like), dtype=like.dtype, device=like.device)
+
+
+def shares_memory(x, y):
+    """Whether the elements of two tensors are in one piece of memory, a bool without axes."""
+    same = x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr()
+    return torch.full((), same, dtype=torch.bool, device=x.device)

@@ -220,7 +220,7 @@ def _tile(data, *, reps):
 
 def _flip(data, *, axis):
     """data with axes in reverse order."""
-    return shape.reverse(data, [_axis(one, data) for one in axis])
+    return shape.reverse(data, [_axis(one, data) for one in (range(data.dim()) if axis is None else axis)])
 
 
 def _roll(data, *, shift, axis):
@@ -250,7 +250,7 @@ def _pad(data, *, pad_width, mode, constant_value, reflect_type):
 
 register("_np_repeat", _repeat, attributes={"repeats": a.integer(), "axis": a.optional_integer()}, aliases_input=True)
 register("_npi_tile", _tile, attributes={"reps": a.sizes()}, aliases_input=True)
-register("_npi_flip", _flip, attributes={"axis": a.sizes()}, aliases_input=True)
+register("_npi_flip", _flip, attributes={"axis": a.optional_sizes()}, aliases_input=True)
 register("_np_roll", _roll, attributes={"shift": a.optional_sizes(), "axis": a.optional_sizes()}, aliases_input=True)
 register("_npi_rot90", _rot90, attributes={"k": a.integer(1), "axes": a.optional_sizes()}, aliases_input=True)
 register(

@@ -163,7 +163,7 @@ class Facts:
                 if shape is not None:
                     for other in values:
                         self.tell_shape(other, shape, node)
-        if row.creates and "shape" in attributes:
+        if row.creates and isinstance(attributes.get("shape", 0), (tuple, type(None))):
             shape = known(attributes["shape"] or ()) if attributes["shape"] is not None else None
             if shape == () and not util.is_np_shape():
                 shape = None if row.name in ("_zeros", "_ones", "_full") else (1,)

@@ -7,7 +7,10 @@ from tandem.mxnet.symbol.numpy import _Symbol
 
 _table = namespaces.Namespace(
     "mxnet.symbol.numpy_extension",
-    {name: full for name, full in OPERATORS_OF.items() if full in OPERATORS},
+    {
+        **{name: full for name, full in OPERATORS_OF.items() if full in OPERATORS},
+        "constraint_check": "_npx_constraint_check",
+    },
     lambda: _Symbol,
 )
 

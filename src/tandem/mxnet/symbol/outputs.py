@@ -14,11 +14,13 @@ def _numbered(count, visible=None):
         raise MXNetError(
             explain("An operator has an impossible number of outputs", expected=f"0 to {MOST_OUTPUTS}", given=count)
         )
+    if count == 1:
+        return ("output",), 1
     return tuple(f"output{place}" for place in range(count if visible is None else visible)), count
 
 
 def _split(a):
-    return _numbered(a["num_outputs"])
+    return (("output0",), 1) if a["num_outputs"] == 1 else _numbered(a["num_outputs"])
 
 
 def _sections(a):
@@ -85,7 +87,10 @@ _QUANTIZED = _named("output", "min_output", "max_output")
 
 OUTPUTS = {
     "SliceChannel": _split,
-    "amp_multicast": _split,
+    "amp_multicast": _of("num_outputs"),
+    "make_loss": _named("loss"),
+    "_npi_norm": _hidden(4),
+    **dict.fromkeys(("_npi_concatenate", "_npi_hstack", "_npi_dstack", "_npi_matmul"), _named("out")),
     "topk": _topk,
     "RNN": _rnn,
     "LeakyReLU": _leaky,
@@ -113,7 +118,7 @@ OUTPUTS = {
     ),
     **dict.fromkeys(
         ("CTCLoss", "sort", "_npi_sort", "_contrib_box_nms", "_npi_normal", "_npi_normal_n", "_npi_logistic")
-        + ("_npi_gumbel", "_npi_exponential", "_npi_rayleigh", "_npi_weibull", "_npi_pareto", "_npi_uniform_n"),
+        + ("_npi_gumbel", "_npi_exponential", "_npi_rayleigh", "_npi_weibull", "_npi_pareto"),
         _hidden(2),
     ),
     **dict.fromkeys(("_linalg_det", "_npi_det"), _hidden(3)),

@@ -441,9 +441,22 @@ WHOLE = frozenset(("squeeze", "_np_squeeze"))
 BY_VALUES = frozenset(("_contrib_boolean_mask", "_npi_unique", "_npx_nonzero"))
 
 
+_ASSUMED = {
+    "_npx_constraint_check": torch.bool,
+    "_npi_bincount": torch.int64,
+    **dict.fromkeys(
+        ("_npi_bitwise_and", "_npi_bitwise_or", "_npi_bitwise_xor", "_npi_bitwise_not", "_npi_lcm", "_npi_lcm_scalar")
+        + ("_npi_bitwise_and_scalar", "_npi_bitwise_or_scalar", "_npi_bitwise_xor_scalar"),
+        torch.int64,
+    ),
+}
+
+
 def assumed_dtypes(node):
-    """What stands in for unknown dtypes of inputs where only shapes are wanted: 8 bits for quantized arrays."""
+    """What stands in for unknown dtypes of inputs where only shapes are wanted: whole numbers where others fail."""
     name, count = node.row.name, len(node.inputs)
+    if name in _ASSUMED:
+        return [_ASSUMED[name]] * count
     if not name.startswith("_contrib_quantized_") and name not in ("_contrib_dequantize", "_contrib_requantize"):
         return [torch.float32] * count
     quantized = torch.int32 if name == "_contrib_requantize" else torch.int8
