@@ -12,9 +12,9 @@ from tandem.core.errors import explain
 def dense(data, units, *, bias=True, flatten=False, weight_layout="io"):
     """Affine map to `units` outputs: weight and bias.
 
-    flatten: whether all axes but the first are one.
+    flatten: whether all axes but the first are one; there may be none, of one input then.
     """
-    _check_rank("dense", data, 2 if flatten else 1)
+    _check_rank("dense", data, 1)
     inputs = math.prod(_known("dense", data[1:])) if flatten else _known("dense", data[-1:])[0]
     found = {"weight": (inputs, units) if weight_layout == "io" else (units, inputs)}
     return {**found, "bias": (units,)} if bias else found

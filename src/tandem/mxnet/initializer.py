@@ -393,8 +393,7 @@ class Orthogonal(Initializer):
                 self.scale,
                 rows="first",
                 distribution=self.rand_type,
-                dtype=arr._tensor.dtype,
-                device=arr._tensor.device,
+                **_floating(arr),
             )
         )
 
@@ -525,7 +524,7 @@ def _floating(arr):
 
     Raises MXNetError for an array of integers.
     """
-    tensor = arr._tensor
+    tensor = arr._tensor if arr.stype == "default" else arr._held.values
     if not tensor.is_floating_point():
         raise MXNetError(
             explain(
