@@ -22,15 +22,12 @@ def _exchanges():
         "rows": exchange.rows(torch.full((rank + 1, 2), rank, dtype=torch.bfloat16)).tolist(),
         "none": [len(part) for part in exchange.parts(torch.zeros(rank, 2) > 0)],
         "agreed": exchange.agreed({"rank": rank}),
-        "share": [exchange.share(rows) for rows in (5, 1)],
     }
 
 
 def test_two_processes():
     first, second = together(_exchanges)
     assert (first.pop("size"), second.pop("size")) == ((0, 2, True), (1, 2, False))
-    assert first.pop("share") == [slice(0, 2), slice(0, 0)]
-    assert second.pop("share") == [slice(2, 5), slice(0, 1)]
     assert first == second
     assert first["sums"] == [[[3.0] * 3] * 2, 1, [1.0] * 5]
     assert first["means"] == [[[1.25] * 3] * 2, [0.5] * 5]
@@ -44,7 +41,6 @@ def test_alone_everything_is_as_it_was():
     found = _exchanges()
     assert found["size"] == (0, 1, True)
     assert found["sums"] == found["spread"] == [[[1.0] * 3] * 2, 0, [0.5] * 5]
-    assert found["share"] == [slice(0, 5), slice(0, 1)]
 
 
 def _buckets(limit):

@@ -2,6 +2,8 @@
 
 import torch
 
+from tandem.engine.distributed import shards
+
 
 class ArrayFeed:
     """Batches of some arrays, row by row, an epoch at a time.
@@ -44,11 +46,13 @@ class ArrayFeed:
         """Begin an epoch: with `shuffle`, in a new order."""
         self.order, self.at = None, 0
         if self.shuffle is True:
-            self.order = torch.randperm(self.rows)
+            self.order = shards.agreed_order(torch.randperm(self.rows))
             if self.arrays[0].is_cuda:
                 self.order = self.order.to(self.arrays[0].device, non_blocking=True)
         elif self.shuffle == "batch":
-            self._starts = [self.batch_size * number for number in torch.randperm(len(self)).tolist()]
+            self._starts = [
+                self.batch_size * number for number in shards.agreed_order(torch.randperm(len(self))).tolist()
+            ]
 
     def __iter__(self):
         """An epoch's batches: a list of tensors each, one for each array."""

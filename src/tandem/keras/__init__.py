@@ -15,6 +15,7 @@ _NAMESPACES = (
     "config",
     "constraints",
     "datasets",
+    "distribution",
     "dtype_policies",
     "initializers",
     "layers",

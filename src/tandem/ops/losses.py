@@ -24,7 +24,15 @@ _NO_LABEL = -(2**63)  # nll_loss would silently skip its default ignore_index, -
 
 
 def reduce(
-    loss, *, reduction="sum_over_batch_size", weights=None, mask=None, batch_axis=None, within="mean", scale=None
+    loss,
+    *,
+    reduction="sum_over_batch_size",
+    weights=None,
+    mask=None,
+    batch_axis=None,
+    within="mean",
+    scale=None,
+    share=None,
 ):
     """Weights the values of a loss, leaves out masked ones, and reduces what is left.
 
@@ -33,7 +41,8 @@ def reduce(
     mask), "mean_with_sample_weight" by the sum of the given weights (times the mask), "sum" by nothing; "none" keeps
     the values. 0 where there is nothing to divide by.
     batch_axis: takes the mean (``within="sum"``: the sum) of the weighted values over all other axes before that, as
-    gluon does. scale: a number to multiply by.
+    gluon does. scale: a number to multiply by. share: where other processes have other rows, what says what to divide
+    by: an object with `divisor(own)` and `total(own)`, see `engine.distributed.shards`.
     """
     total = None
     if mask is not None:
@@ -55,15 +64,17 @@ def reduce(
         if mask is None:
             loss = loss.mean()
         else:
-            loss = loss.sum() / mask.expand_as(loss).sum().clamp(min=1)
+            valid = mask.expand_as(loss).sum()
+            # Another process's rows may be valid where none of these is: a share of their number is less than 1.
+            loss = loss.sum() / (valid.clamp(min=1) if share is None else share.divisor(valid).clamp(min=1e-9))
     elif reduction == "mean_with_sample_weight":
         if total is None:
             loss = loss.mean()
         else:
-            total = total.sum()
+            total = total.sum() if share is None else share.divisor(total.sum())
             loss = loss.sum() * torch.where(total == 0, 0.0, 1 / torch.where(total == 0, 1.0, total))
     elif reduction == "sum":
-        loss = loss.sum()
+        loss = loss.sum() if share is None else share.total(loss.sum())
     elif reduction not in ("none", None):
         raise ValueError(
             "Unknown reduction: expected 'sum_over_batch_size', 'mean', 'mean_with_sample_weight', 'sum' or 'none', "

@@ -92,21 +92,24 @@ def batch_norm(x, scale, shift, mean, variance, *, axis=-1, epsilon=1e-3):
     return _channels_back(y, x.shape, axis)
 
 
-def batch_norm_train(x, scale, shift, moving_mean, moving_variance, *, axis=-1, momentum=0.99, epsilon=1e-3, mask=None):
+def batch_norm_train(
+    x, scale, shift, moving_mean, moving_variance, *, axis=-1, momentum=0.99, epsilon=1e-3, mask=None, share=None
+):
     """Normalisation with the batch's own statistics, which are blended IN PLACE into the moving ones.
 
     ``moving = momentum * moving + (1 - momentum) * batch``, with the biased variance (as Keras and MXNet have it; the
     fused kernel's own is unbiased, so it gets ``n / (n - 1)`` times the old one and what it gives is scaled back).
     x: any shape; scale, shift (either may be None), moving_mean, moving_variance: (C,), C the length of `axis`.
-    mask: as for `moments`, in front-aligned axes, e.g. (N, L) for x (N, L, C). Returns x's dtype.
+    mask: as for `moments`, in front-aligned axes, e.g. (N, L) for x (N, L, C). share: where other processes have other
+    rows of the batch, an object whose `mean(own)` is the mean over all of them. Returns x's dtype.
     Ioffe and Szegedy, 2015 (arXiv 1502.03167).
     """
     (axis,) = _axes(axis, x.ndim)
     count = x.numel() // max(x.shape[axis], 1)
     if not count:  # no entries, no statistics
         return batch_norm(x, scale, shift, moving_mean, moving_variance, axis=axis, epsilon=epsilon)
-    if mask is not None or count == 1:
-        y, mean, variance = batch_norm_batch(x, scale, shift, axis=axis, epsilon=epsilon, mask=mask)
+    if mask is not None or count == 1 or share is not None:
+        y, mean, variance = batch_norm_batch(x, scale, shift, axis=axis, epsilon=epsilon, mask=mask, share=share)
         moving_mean.lerp_(mean.detach().to(moving_mean.dtype), 1.0 - momentum)
         moving_variance.lerp_(variance.detach().to(moving_variance.dtype), 1.0 - momentum)
         return y
@@ -121,7 +124,7 @@ def batch_norm_train(x, scale, shift, moving_mean, moving_variance, *, axis=-1, 
     return _channels_back(y, x.shape, axis)
 
 
-def batch_norm_batch(x, scale, shift, *, axis=-1, epsilon=1e-3, mask=None):
+def batch_norm_batch(x, scale, shift, *, axis=-1, epsilon=1e-3, mask=None, share=None):
     """Normalisation with the batch's own statistics: (y, mean, biased variance), all with gradients.
 
     Arguments as `batch_norm_train`.
@@ -130,6 +133,9 @@ def batch_norm_batch(x, scale, shift, *, axis=-1, epsilon=1e-3, mask=None):
     if mask is not None:
         mask = mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
     mean, variance = moments(x, [i for i in range(x.ndim) if i != axis], mask=mask, keepdims=True)
+    if share is not None:
+        own, mean = mean, share.mean(mean)
+        variance = share.mean(variance + (own - mean).square())
     y = (_as_float(x) - mean) * torch.rsqrt(variance + epsilon)
     y = _scale_and_shift(y, scale, shift, x.ndim, axis).to(x.dtype)
     return y, mean.flatten(), variance.flatten()

@@ -135,9 +135,3 @@ def parts(tensor):
     found = [torch.empty_like(travelling) for _ in counts]
     dist.all_gather(found, travelling)
     return [part.view(tensor.dtype).view(padded.shape)[:count] for part, count in zip(found, counts)]
-
-
-def share(length):
-    """The slice of the first axis, of `length` rows, that is this process's: sizes differ by one at the most."""
-    rank, size = group.rank(), group.size()
-    return slice(rank * length // size, (rank + 1) * length // size)

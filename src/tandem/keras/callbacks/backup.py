@@ -21,6 +21,8 @@ class BackupAndRestore(Callback):
     Raises ValueError for an empty `backup_dir` and another `save_freq`.
     """
 
+    writes_files = True
+
     def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
         if not backup_dir:
             raise ValueError("Empty `backup_dir` argument passed")

@@ -23,6 +23,7 @@ class Callback:
 
     params = None
     _model = None
+    writes_files = False  # then only one of several processes has it
 
     @property
     def model(self):

@@ -1,6 +1,7 @@
 """All callbacks of one run behind one object."""
 
 from tandem.core.errors import explain
+from tandem.engine.distributed import group
 from tandem.keras.callbacks.callback import HOOKS, Callback, History, keep_history, overrides
 from tandem.keras.callbacks.progbar_logger import ProgbarLogger
 
@@ -12,11 +13,16 @@ class CallbackList(Callback):
 
     callbacks: a callback or a list; add_history, add_progbar: whether to add these two where the list lacks them;
     model: passed on; params: "verbose", "epochs", "steps", passed on.
+    Of several processes only the first one has callbacks that write files.
     Only callbacks that do something at a batch's edge are called there: see `wants`.
     """
 
     def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
-        self.callbacks = _flat(callbacks)
+        self.callbacks = [
+            callback
+            for callback in _flat(callbacks)
+            if group.is_chief() or not getattr(callback, "writes_files", False)
+        ]
         self._history = self._find(History)
         self._progbar = self._find(ProgbarLogger)
         if add_history and self._history is None:

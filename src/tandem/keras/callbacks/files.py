@@ -28,6 +28,8 @@ class ModelCheckpoint(MonitorCallback):
     Raises ValueError for other suffixes and frequencies.
     """
 
+    writes_files = True
+
     def __init__(
         self,
         filepath,
@@ -162,6 +164,8 @@ class CSVLogger(Callback):
 
     filename: of the CSV file; separator: between columns; append: go on with a file that is there.
     """
+
+    writes_files = True
 
     def __init__(self, filename, separator=",", append=False):
         self.sep = separator

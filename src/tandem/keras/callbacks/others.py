@@ -89,6 +89,8 @@ class RemoteMonitor(Callback):
     send the JSON itself. A server that does not answer gives a warning.
     """
 
+    writes_files = True
+
     def __init__(
         self,
         root="http://localhost:9000",

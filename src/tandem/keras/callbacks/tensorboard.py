@@ -28,6 +28,8 @@ class TensorBoard(Callback):
     layers that are not there.
     """
 
+    writes_files = True
+
     def __init__(
         self,
         log_dir="logs",

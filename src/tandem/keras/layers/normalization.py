@@ -1,6 +1,7 @@
 """Normalisation layers."""
 
 from tandem.core.errors import Unsupported, explain
+from tandem.engine.distributed import shards
 from tandem.keras import constraints, initializers, regularizers, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
@@ -113,6 +114,12 @@ class BatchNormalization(Layer):
         mean, variance = self.moving_mean.tensor, self.moving_variance.tensor
         if not (training and self.trainable):
             return norm.batch_norm(inputs, scale, shift, mean, variance, axis=self.axis, epsilon=self.epsilon)
+        share = shards.current()
+        if share is not None and (mask is not None or self.renorm):
+            raise Unsupported(
+                "BatchNormalization with a mask or renorm is not supported over several processes "
+                f"(layer '{self.name}')."
+            )
         if self.renorm:
             return self._renormalized(inputs, scale, shift, mask)
         return norm.batch_norm_train(
@@ -125,6 +132,7 @@ class BatchNormalization(Layer):
             momentum=self.momentum,
             epsilon=self.epsilon,
             mask=mask,
+            share=share,
         )
 
     def _renormalized(self, inputs, scale, shift, mask):

@@ -5,6 +5,7 @@ import torch
 
 from tandem.core import arrays, dtypes
 from tandem.core.errors import explain, suggest
+from tandem.engine.distributed import shards
 from tandem.keras import config, dtype_policies, tensors
 from tandem.keras.legacy.k_nodes import apply
 from tandem.keras.symbolic import any_symbolic
@@ -67,7 +68,7 @@ class Loss:
             sample_weight = tensors.convert(sample_weight, self._torch_dtype, device=values.device)
             if values.dim() < 2 and sample_weight.dim() == 2 and sample_weight.shape[-1] == 1:
                 values = values.reshape(-1, 1)  # Keras keeps the weights' axis, which shows without a reduction
-        return rules.reduce(values, reduction=self.reduction, weights=sample_weight, mask=mask)
+        return rules.reduce(values, reduction=self.reduction, weights=sample_weight, mask=mask, share=shards.current())
 
     def _mean(self, y_true, y_pred):
         """The mean of all values in one call, where there is such a call; else None."""

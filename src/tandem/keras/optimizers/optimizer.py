@@ -10,6 +10,7 @@ import torch
 from tandem.core import dtypes
 from tandem.core.errors import explain
 from tandem.core.module import Module
+from tandem.engine.distributed import shards
 from tandem.keras import naming, tensors
 from tandem.keras.legacy import optimizers as legacy
 from tandem.keras.legacy.updates import HandUpdates
@@ -342,7 +343,7 @@ class Optimizer(HandUpdates, Stateless, Phased):
                 self.built = True
             self._check_known(variables)
         with torch.no_grad():
-            self._apply(grads, variables)
+            self._apply(shards.means(grads), variables)
 
     def _apply(self, grads, variables):
         grads, variables = self._without_empty(grads, variables)

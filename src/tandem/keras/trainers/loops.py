@@ -3,9 +3,11 @@
 import time
 
 from tandem.core.errors import explain, warn
+from tandem.engine.distributed import group
 from tandem.keras import callbacks as callbacks_room
 from tandem.keras import config
 from tandem.keras.legacy.logs import Logs
+from tandem.keras.trainers import parallel
 from tandem.keras.trainers.collected import Collected
 from tandem.keras.trainers.epochs import Ahead, Counted, Epochs
 from tandem.keras.trainers.logs import Kept, LazyLogs, pythonify
@@ -99,6 +101,8 @@ def callback_list(callbacks, model, verbose, epochs, steps, history=False):
     """The `CallbackList` of a run."""
     if isinstance(callbacks, callbacks_room.CallbackList):
         return callbacks
+    if not group.is_chief():
+        verbose = 0
     return callbacks_room.CallbackList(
         callbacks,
         add_history=history,
@@ -129,6 +133,7 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
         state.phases.settle()
     state.initial_epoch = initial_epoch
     callbacks.on_train_begin()
+    parallel.begin(model)
     initial_epoch = state.initial_epoch  # a callback may go on from where an earlier run ended
     logs, told = None, False
     try:
@@ -146,6 +151,7 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
                 )
                 logs.update({f"val_{name}": value for name, value in results.items()})
             callbacks.on_epoch_end(epoch, logs)
+            parallel.agree_to_stop(state)
             if state.stop_training:
                 break
         if epochs > initial_epoch and getattr(state.optimizer, "built", False):

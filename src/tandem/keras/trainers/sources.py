@@ -9,6 +9,7 @@ from tandem.core import dtypes, strings
 from tandem.core.arrays import Array
 from tandem.core.errors import explain, warn
 from tandem.engine import feeding, readers
+from tandem.engine.distributed import shards
 from tandem.keras import config
 from tandem.keras.losses.loss import is_numbers
 from tandem.keras.utils.py_dataset import PyDataset, batches, is_read_ahead
@@ -284,7 +285,7 @@ class DatasetSource(_Converted):
         count = self.num_batches
         order = itertools.count() if count is None else range(count)
         if count is not None and self.shuffle:
-            order = random.permutation(count).tolist()
+            order = shards.agreed_order(random.permutation(count)).tolist()
         if is_read_ahead(self.dataset):
             return map(self._batch, batches(self.dataset, order, as_tensors))
         return self._ahead(batches(self.dataset, order))

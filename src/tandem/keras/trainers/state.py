@@ -31,6 +31,7 @@ class State:
         self.validation_source = None
         self.predicting = threading.RLock()  # what a step gave holds until the next one: one thread at a time
         self.replayed = None  # what replays the model's calls outside training
+        self.plan = None  # how batches are shared out over processes
         self.anchor = None  # (mutations, the variable whose device is the model's)
         self.forget_functions()
 
@@ -39,6 +40,12 @@ class State:
         self.train_function = self.test_function = self.predict_function = None
         self.train_step = self.phases = None
         self.settled = None  # what `prepare` found in order
+
+    def follow(self, plan):
+        """Let the functions be made anew where batches are shared out in another way than before."""
+        if plan is not self.plan:
+            self.plan = plan
+            self.forget_functions()
 
     def replaying(self):
         """How the steps run, as arguments of `Step`."""
@@ -73,6 +80,7 @@ class State:
             "anchor",
             "replayed",
             "settled",
+            "plan",
         ):
             kept[name] = None
         del kept["predicting"]

@@ -6,7 +6,6 @@ import torch
 
 from tandem.core import graph
 from tandem.core.errors import explain, warn
-from tandem.engine.replay import Step
 from tandem.keras import config, tensors
 from tandem.keras import metrics as metrics_room
 from tandem.keras import optimizers as optimizers_room
@@ -17,7 +16,7 @@ from tandem.keras.legacy.training import (
     losses_see_values,
     remember_trainable,
 )
-from tandem.keras.trainers import loops, parts, single, sources
+from tandem.keras.trainers import loops, parallel, parts, single, sources
 from tandem.keras.trainers import prepare as preparing
 from tandem.keras.trainers.compile_loss import CompileLoss
 from tandem.keras.trainers.compile_metrics import CompileMetrics
@@ -361,10 +360,11 @@ class Trainer(LegacyTraining):
         logs.
         """
         state = self._training
+        parallel.follow(self)
         if state.train_function is not None and not force:
             return state.train_function
         watch = [self, *state.watched()]
-        step = Step(self._train_once, name="The training step", watch=watch, **state.replaying())
+        step = parallel.step(self, self._train_once, name="The training step", watch=watch, **state.replaying())
         optimizer = state.optimizer
         phases = parts.Phases(optimizer) if getattr(optimizer, "needs_phase", False) else None
 
@@ -378,7 +378,7 @@ class Trainer(LegacyTraining):
         state.train_step, state.phases = one, phases
         state.train_function = parts.repeated(one, state.steps_per_execution)
         if phases is None:
-            state.train_function.advance = step.advance
+            state.train_function.advance = getattr(step, "advance", None)
         return state.train_function
 
     def make_test_function(self, force=False):
@@ -386,20 +386,22 @@ class Trainer(LegacyTraining):
         logs.
         """
         state = self._training
+        parallel.follow(self)
         if state.test_function is not None and not force:
             return state.test_function
         watch = [self, *state.watched()]
-        step = Step(self._test_once, name="The evaluation step", watch=watch, **state.replaying())
+        step = parallel.step(self, self._test_once, name="The evaluation step", watch=watch, **state.replaying())
         state.test_function = parts.repeated(step, state.steps_per_execution)
-        state.test_function.advance = step.advance
+        state.test_function.advance = getattr(step, "advance", None)
         return state.test_function
 
     def make_predict_function(self, force=False):
         """Make `predict_function`: it takes an iterator of batches and gives the outputs for the next one."""
         state = self._training
+        parallel.follow(self)
         if state.predict_function is not None and not force:
             return state.predict_function
-        step = Step(self._predict_once, name="The prediction step", watch=[self], **state.replaying())
+        step = parallel.step(self, self._predict_once, name="The prediction step", watch=[self], **state.replaying())
         state.predict_function = parts.repeated(step, 1)
         return state.predict_function
 
