@@ -215,12 +215,10 @@ def test_blocks_both_ways(name, dynamic, tmp_path):
 
 FAST = ("mobilenetv2_0.25", "resnet18_v2")
 SIZES = {"inceptionv3": 299, "alexnet": 224, "densenet": 224, "squeezenet": 224}
-EVERY = sorted(vision._models) if hasattr(vision, "_models") else sorted(FAST)
+EVERY = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in sorted(vision._MODELS)]
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in EVERY]
-)
+@pytest.mark.parametrize("name", EVERY)
 def test_models_of_the_zoo_both_ways(name, tmp_path):
     size = next((size for family, size in SIZES.items() if name.startswith(family)), 32)
     net = vision.get_model(name, classes=7)
