@@ -144,6 +144,12 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
         keep_history(self.model, self)
 
+    def plot(self, metrics=None, axes=None):
+        """The curves of losses and metrics over the epochs; Tandem's own, see `keras.visualization.plot_history`."""
+        from tandem.keras.visualization import plot_history
+
+        return plot_history(self, metrics, axes)
+
 
 def keep_history(model, history):
     """Let a model's `history` be an object, beside the attributes that a recorded step looks at."""
