@@ -40,7 +40,8 @@ step = Step(train)
 buffers = 0
 for rows in (4000, 4100, 4200, 4300):
     growth(step, torch.ones(rows, 64))
-    buffers += sum(memory.nbytes() for memory in set(step.programs[-1].memory.values())) / 2**20
+    blocks = {m.storage.data_ptr(): m.storage.nbytes() for m in step.programs[-1].memory.values()}
+    buffers += sum(blocks.values()) / 2**20
 print(resident(), buffers)
 """
 

@@ -290,19 +290,20 @@ class _Description:
             for name in _unique(re.findall(r"\bb\d+\b", text)):
                 if name in users:
                     users[name].append(row.number)
-        table, total, values, count = [], 0, 0, 0
+        table, values, count, blocks = [], 0, 0, {}
         for name, numbers in held.items():
             if not users[name]:
                 continue  # a value that never leaves machine code
-            size = self.memory[numbers[0]].nbytes()
+            blocks.update((self.memory[n].storage.data_ptr(), self.memory[n].storage.nbytes()) for n in numbers)
             sizes = [self.program.roles[number][1] for number in numbers]
-            total, values, count = total + size, values + sum(sizes), count + len(sizes)
+            values, count = values + sum(sizes), count + len(sizes)
             shared = "1 value" if len(sizes) == 1 else f"{len(sizes)} values in turn"
             lines = _unique(users[name])
             used = f"lines {lines[0]}-{lines[-1]}" if len(lines) > 1 else f"line {lines[0]}"
-            table.append((name, _bytes(size), f"{shared}, {used}"))
+            table.append((name, _bytes(max(sizes)), f"{shared}, {used}"))
         if not held and any(row.operation.startswith("inductor") for row in rows):
             return table, "the compiler's own"
+        total = sum(blocks.values())
         fact = f"{_bytes(total)} in {_many(len(table), 'buffer')} for {_many(count, 'value')} of {_bytes(values)}"
         return table, f"{fact}: {_bytes(max(0, values - total))} saved by sharing"
 

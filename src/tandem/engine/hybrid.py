@@ -289,6 +289,8 @@ class Hybrid(Step):
             kind.forget()
             return self._record_joint(kind, args, tensors)
         if kind.ripens(self):
+            program = None  # there are never two lots of buffers
+            heap.give_back()
             program = kind.new_program(self)
         for buffer, tensor in zip(program.inputs, tensors, strict=False):
             buffer.copy_(tensor)
@@ -341,6 +343,8 @@ class _JointKind:
     def ripens(self, step):
         """Count a run; whether programs are machine code from now on (those that wait for a backward pass go on)."""
         self.runs += 1
+        if self.runs == 1:
+            heap.give_back()  # what the recorded passes left
         if self.native or self.runs < patience(self.recording) or not backends.is_native(step, self.recording):
             return False
         self.native, self.idle, self.made = True, [], 0

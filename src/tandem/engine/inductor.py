@@ -14,6 +14,7 @@ import warnings
 import torch
 from torch.utils._pytree import tree_map
 
+from tandem.engine.arena import Memory
 from tandem.engine.decompose import UPDATES, VALUES
 from tandem.engine.program import Line, Program
 from tandem.engine.record import Ref, Unfaithful, unflatten
@@ -58,7 +59,7 @@ class InductorProgram(Program):
         self.begin = self.whole = None
         self._fixed, self._kept = {}, []
         held = ((n, t) for n, t in enumerate(graph.tensors) if recording.storages[n].role != "made")
-        self.memory = {number: tensor.untyped_storage() for number, tensor in held}  # the rest is the compiler's own
+        self.memory = {n: Memory.whole(t.untyped_storage()) for n, t in held}  # the rest is the compiler's own
         self._describe(recording, recording.storages, set())
         drawn = [Line(call.func._schema.name, [call]) for call, _, _ in self._draws]
         rest = [call for call in recording.calls if not any(call is draw[0] for draw in self._draws)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from tandem.engine.arena import Memory, arena
 from tandem.engine.native import fuse, kernels, llvm, lower
 from tandem.engine.record import Ref, Storage, Unfaithful
 from tandem.engine.rewrite import rewritten
@@ -325,24 +326,32 @@ class Plan:
         return last
 
     def _allocate(self):
-        """Give each fixed storage its memory; storages whose lives do not overlap may get the same."""
-        last = self._last_uses()
-        free, expiring = [], {}
+        """Give each fixed storage its memory; storages whose lives do not overlap may get the same.
+
+        What a run hands out has memory of its own: somebody may hold it when the program is gone.
+        """
+        last, results = self._last_uses(), self._results()
+        lives, placed = {}, set()  # device -> {storage: (first unit, last unit, bytes)}
         for number, unit in enumerate(self.units):
             for storage in sorted(unit.reads | unit.writes):
                 facts = self.storages[storage]
                 made = facts.role == "temporary" or (facts.role == "made" and self.kinds[facts.maker] != "constant")
-                if made and storage not in self.buffers and storage not in self.dynamic:
-                    memory = self._take(free, facts.nbytes, self._device(unit))
-                    self.buffers[storage] = memory
-                    expiring.setdefault(last[storage], []).append(memory)
-            free.extend(expiring.pop(number, ()))
+                if not made or storage in self.dynamic or storage in placed:
+                    continue
+                placed.add(storage)
+                device = self._device(unit)
+                if storage in results:
+                    self.buffers[storage] = Memory.new(facts.nbytes, device)
+                else:
+                    lives.setdefault(device, {})[storage] = (number, last[storage], facts.nbytes)
+        for device, of_device in lives.items():
+            self.buffers.update(zip(of_device, arena(list(of_device.values()), device)))
         inputs = iter(self.inputs)
         for number, storage in enumerate(self.storages):
             if storage.role == "input":
-                self.buffers[number] = next(inputs).untyped_storage()
+                self.buffers[number] = Memory.whole(next(inputs).untyped_storage())
             elif number not in self.buffers and number not in self.dynamic and storage.tensor is not None:
-                self.buffers[number] = storage.tensor.untyped_storage()
+                self.buffers[number] = Memory.whole(storage.tensor.untyped_storage())
 
     def _device(self, unit):
         call = self.calls[unit.calls[0]]
@@ -355,15 +364,6 @@ class Plan:
         if device is not None:
             return torch.device(device)
         return self.inputs[0].device if self.inputs else torch.device("cpu")
-
-    @staticmethod
-    def _take(free, nbytes, device):
-        fitting = [m for m in free if nbytes <= m.nbytes() <= 2 * nbytes + 256 and m.device == device]
-        if fitting:
-            memory = min(fitting, key=lambda m: m.nbytes())
-            free[:] = [m for m in free if m is not memory]
-            return memory
-        return torch.empty(nbytes, dtype=torch.uint8, device=device).untyped_storage()
 
     def _deaths(self):
         deaths, last = {}, self._last_uses()

@@ -259,11 +259,7 @@ class _Writer:
         """The fixed tensor that looks at a fixed storage as `ref` says."""
         tensor = self.views.get(ref)
         if tensor is None:
-            memory = self._memory(ref.storage)
-            tensor = torch.empty(0, dtype=ref.dtype, device=memory.device).set_(
-                memory, ref.offset, ref.size, ref.stride
-            )
-            self.views[ref] = tensor
+            tensor = self.views[ref] = self._memory(ref.storage).view(ref)
         return tensor
 
     def _constant(self, value, prefix):
