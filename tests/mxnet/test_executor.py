@@ -101,7 +101,23 @@ def test_monitors_see_outputs_and_inputs():
     seen.clear()
     executor.set_monitor_callback(lambda name, array: seen.append((name, array.shape)), monitor_all=True)
     executor.forward()
-    assert [name for name, _ in seen[:4]] == ["fc_data", "fc_weight", "fc_bias", "fc_output"]
+    # A variable has a name of its own beside that of the input.
+    inputs = ["data", "fc_data", "fc_weight", "fc_weight", "fc_bias", "fc_bias"]
+    assert [name for name, _ in seen[:7]] == [*inputs, "fc_output"]
+
+
+def test_monitors_see_gradients_of_each_operator():
+    x = sym.Variable("x")
+    net = sym.MakeLoss(sym.broadcast_mul(x * 2, sym.Variable("w"), name="mul") + sym.square(x, name="square"))
+    executor = net.simple_bind(mx.cpu(), x=(2, 3), w=(1, 3), grad_req={"x": "write"})
+    executor.arg_dict["x"][:], executor.arg_dict["w"][:] = 3, 5
+    seen = {}
+    executor.set_monitor_callback(lambda name, array: seen.update({name: array.asnumpy()}))
+    executor.forward(is_train=True)
+    executor.backward()
+    assert (seen["mul_backward_output0"] == 5).all() and (seen["square_backward_output"] == 6).all()
+    assert not seen["mul_backward_output1"].any()  # w does not learn
+    assert (executor.grad_dict["x"].asnumpy() == 5 * 2 + 6).all()
 
 
 def test_executors_share_arrays():

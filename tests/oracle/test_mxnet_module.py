@@ -283,6 +283,41 @@ def test_files_both_ways(tmp_path):
     _same(found, {"predicted": expected["predicted"]})
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "ftrl"])
+def test_gradients_by_rows_leave_other_rows_alone(optimizer):
+    code = """
+    embedded = sym.Embedding(sym.Variable("data"), input_dim=12, output_dim=3, sparse_grad=True, name="e")
+    embedding = sym.LinearRegressionOutput(sym.sum(embedded, axis=(1, 2)), name="out")
+    weight = sym.Variable("w", shape=(9, 2), stype="row_sparse")
+    product = sym.dot(sym.Variable("data", stype="csr"), weight)
+    product = sym.LinearRegressionOutput(sym.sum(product, axis=1), name="out")
+
+    def batches(name, step):
+        random = np.random.RandomState(step)
+        if name == "e_weight":
+            return nd.array(random.randint(0, 12, (4, 2)))
+        return nd.array(random.rand(4, 9) * (random.rand(4, 9) < 0.2)).tostype("csr")
+
+    found = []
+    for net, name, shape in ((embedding, "e_weight", (4, 2)), (product, "w", (4, 9))):
+        for store in (None, mx.kv.create("local")):
+            module = mx.mod.Module(net, label_names=["out_label"])
+            module.bind([("data", shape)], [("out_label", (4,))])
+            weights = nd.array(draws(1, *module._exec_group.param_arrays[0][0].shape))
+            module.init_params(arg_params={name: weights if name == "e_weight" else weights.tostype("row_sparse")})
+            settings = {"learning_rate": 0.1, "wd": 0.01}
+            module.init_optimizer(kvstore=store, optimizer=optimizer, optimizer_params=settings)
+            for step in range(4):
+                batch = mx.io.DataBatch([batches(name, step)], [nd.array(draws(step, 4))])
+                if name == "w" and store is not None:
+                    module.prepare(batch, lambda batch: {"w": nd.arange(9)})
+                module.forward_backward(batch)
+                module.update()
+            found.append([module._exec_group.grad_arrays[0][0].stype, module.get_params()[0][name].asnumpy()])
+    """
+    _both(code, ["found"], optimizer=optimizer)
+
+
 def test_messages():
     code = """
     caught = []

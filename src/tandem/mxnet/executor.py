@@ -59,6 +59,7 @@ class Executor:
         self._delivered = set()
         self._results, self._was_training = None, False
         self._monitor_callback, self._monitor_all = None, False
+        self._seen = []  # (operator, its inputs' tensors) of the last pass that was watched, for its backward pass
 
     def _shape_of(self, entry):
         shape = self._arrays.facts.shape(entry)
@@ -139,11 +140,12 @@ class Executor:
     def _compute(self, training, differentiable):
         """The outputs' tensors; in torch's graph where gradients may be asked for."""
         self._find_leaves()
+        self._seen = []
         before = scope.set_training(training), scope.set_recording(differentiable), torch.is_grad_enabled()
         torch._C._set_grad_enabled(differentiable)
         try:
-            if self._monitor_callback is not None or self._replay is None:
-                return self._lowered.run(self._leaves, training, self._watch())
+            if self._replay is None or self._is_watched():
+                return self._lowered.run(self._leaves, training, self._watch(differentiable))
             return self._replay(training)
         finally:
             scope.set_training(before[0])
@@ -209,11 +211,12 @@ class Executor:
             heads.append(result)
             seeds.append(torch.ones_like(result) if grad is None else self._fitting(grad, result))
         self._delivered = set()
-        found = [None] * len(wanted)
+        watched = self._watched()
+        found = [None] * (len(wanted) + len(watched))
         if heads and wanted:
             before = scope.set_training(bool(is_train)), scope.set_recording(False)
             try:
-                found = torch.autograd.grad(heads, wanted, seeds, allow_unused=True)
+                found = torch.autograd.grad(heads, [*wanted, *watched], seeds, allow_unused=True)
             except RuntimeError as error:
                 if isinstance(error, MXNetError):
                     raise
@@ -221,7 +224,9 @@ class Executor:
             finally:
                 scope.set_training(before[0])
                 scope.set_recording(before[1])
-        self._deliver(wanted, found, last=True)
+        self._deliver(wanted, found[: len(wanted)], last=True)
+        if watched:
+            self._tell_gradients(watched, found[len(wanted) :])
 
     def _incoming(self, out_grads):
         names = self._symbol.list_outputs()
@@ -271,6 +276,8 @@ class Executor:
             try:
                 place = array._tensor
             except SparseStorage:
+                if again or request == "add":
+                    grad = typed.add_(array._dense(), grad)
                 array._assign(grad)
                 continue
             if self._arrays.devices:
@@ -288,27 +295,65 @@ class Executor:
     # --- looking in, and changing ------------------------------------------------------------------------------------
 
     def set_monitor_callback(self, callback, monitor_all=False):
-        """Have `callback(name, array)` called for each operator's outputs (and, with `monitor_all`, its inputs)."""
+        """Have `callback(name, array)` called for what each operator computes, forwards and backwards.
+
+        monitor_all: also for its inputs.
+        """
         self._monitor_callback, self._monitor_all = callback, bool(monitor_all)
 
-    def _watch(self):
+    def _is_watched(self):
+        """Whether the callback wants to know: that of a `Monitor` does from its `tic` to its `toc`, in some batches."""
+        monitor = getattr(self._monitor_callback, "__self__", None)
+        return self._monitor_callback is not None and getattr(monitor, "activated", True)
+
+    def _watch(self, differentiable):
         callback = self._monitor_callback
-        if callback is None:
+        if not self._is_watched():
             return None
 
         def watch(node, inputs, results):
             ctx = self._context_of(Entry(node))
-            if results is None:
-                if self._monitor_all:
-                    names = node.binding.taken if node.row.variadic is None else ()
-                    for place, tensor in enumerate(inputs):
-                        name = names[place] if place < len(names) else f"input{place}"
-                        callback(f"{node.name}_{name}", NDArray._wrap(tensor.detach(), ctx))
-                return
-            for name, tensor in zip(node.output_names(), results):
-                callback(name, NDArray._wrap(tensor.detach(), ctx))
+            if results is not None:
+                for name, tensor in zip(node.output_names(), results):
+                    callback(name, NDArray._wrap(tensor.detach(), ctx))
+                return results
+            if self._monitor_all:
+                names = node.binding.taken if node.row.variadic is None else ()
+                for place, (entry, tensor) in enumerate(zip(node.inputs, inputs)):
+                    name = names[place] if place < len(names) else f"input{place}"
+                    found = [f"{node.name}_{name}"]
+                    for one in [entry.node.name, *found] if entry.node.is_variable else found:
+                        callback(one, NDArray._wrap(tensor.detach(), ctx))
+            if differentiable:
+                # The gradient of an alias is what this operator adds to that of the tensor.
+                inputs = [tensor.view_as(tensor) if tensor.requires_grad else tensor for tensor in inputs]
+                self._seen.append((node, inputs))
+            return inputs
 
         return watch
+
+    def _watched(self):
+        """Tensors whose gradients the monitor's callback is told of."""
+        return [tensor for _, inputs in self._seen for tensor in inputs if tensor.requires_grad]
+
+    def _tell_gradients(self, tensors, grads):
+        """Call the monitor's callback with the gradients of each operator's inputs, the last operator's first.
+
+        An input that is not learned has zeros: MXNet has numbers there that mean nothing.
+        """
+        found = {id(tensor): grad for tensor, grad in zip(tensors, grads) if grad is not None}
+        for node, inputs in reversed(self._seen):
+            written = node.mutated()
+            inputs = [tensor for place, tensor in enumerate(inputs) if place not in written]
+            if node.row.name == "elemwise_add" or not any(id(tensor) in found for tensor in inputs):
+                continue
+            ctx = self._context_of(Entry(node))
+            for place, tensor in enumerate(inputs):
+                grad = found.get(id(tensor))
+                name = f"{node.name}_backward_output" + (str(place) if len(inputs) > 1 else "")
+                grad = torch.zeros_like(tensor) if grad is None else grad
+                self._monitor_callback(name, NDArray._wrap(grad.detach(), ctx))
+        self._seen = []
 
     def reshape(self, partial_shaping=False, allow_up_sizing=False, **kwargs):
         """An executor on inputs of other shapes, by name, that shares the arrays of this one.

@@ -9,6 +9,7 @@ from tandem.mxnet.context import Context
 from tandem.mxnet.ndarray.ndarray import NUMPY_TYPES, NDArray, mxnet_dtype
 from tandem.mxnet.symbol.inference import Facts, known
 from tandem.mxnet.symbol.nodes import Entry, auxiliary
+from tandem.mxnet.symbol.storage import rows_in_gradients, stype_of
 
 _REQUESTS = ("write", "add", "null")
 
@@ -169,7 +170,7 @@ def simple_bind(
     except (MXNetError, KeyError) as error:
         listed = "".join(f"{name}: {shape}, " for name, shape in shapes.items())
         raise RuntimeError(f"simple_bind error. Arguments:\n{listed}\n{error}") from error
-    pool = _Pool(ctx, group2ctx, stype_dict, shared_arg_names, shared_exec, shared_buffer)
+    pool = _Pool(facts.order, ctx, group2ctx, stype_dict, shared_arg_names, shared_exec, shared_buffer)
     args, grads, aux = [], [], []
     requested = iter(requests)
     for node in variables:
@@ -189,8 +190,9 @@ def simple_bind(
 class _Pool:
     """Where arrays come from: another executor, a buffer that several share, or new memory."""
 
-    def __init__(self, ctx, group2ctx, stypes, shared_names, shared_exec, buffer):
+    def __init__(self, order, ctx, group2ctx, stypes, shared_names, shared_exec, buffer):
         self._ctx, self._groups, self._stypes = ctx, group2ctx or {}, stypes or {}
+        self._by_rows = rows_in_gradients(order, self._stypes)
         self._buffer = buffer
         self._names = None if shared_names is None else set(shared_names)
         self._shared = {} if shared_exec is None else {
@@ -205,9 +207,12 @@ class _Pool:
         shared = self._shared.get(kind, {}).get(name) if may_share else None
         if shared is not None and shared.shape == tuple(shape) and shared.dtype == dtype:
             return shared
-        stype = self._stypes.get(name, node.attrs.get("__storage_type__", "default"))
-        if kind == "arg" and stype in ("1", "2", "row_sparse", "csr"):
-            stype = {"1": "row_sparse", "2": "csr"}.get(stype, stype)
+        stype = "default"
+        if kind == "arg":
+            stype = stype_of(node, self._stypes)
+        elif kind == "grad" and id(node) in self._by_rows:
+            stype = "row_sparse"
+        if stype != "default":
             return ndarray.sparse.zeros(stype, shape, ctx=ctx, dtype=dtype)
         if self._buffer is not None and kind == "arg" and not may_share:
             return self._from_buffer(name, shape, dtype, ctx)

@@ -98,7 +98,7 @@ class Lowered:
                 tensors = [tensor.to(device) for tensor in tensors]
             watch = self._watch
             if watch is not None:
-                watch(node, tensors, None)
+                tensors = watch(node, tensors, None)
             results = call(node, tensors, self._training, device=device, shape=shape)
             if watch is not None:
                 watch(node, tensors, results)
@@ -110,7 +110,7 @@ class Lowered:
         """The outputs, a list.
 
         tensors: of the variables, in the order of `variables`; watch(node, inputs, results): called for each node,
-        before (results None) and after.
+        before (results None; it gives the inputs to use) and after.
         """
         self._training, self._watch = training, watch
         try:
