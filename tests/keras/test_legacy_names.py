@@ -185,3 +185,39 @@ def test_conv_utils():
     with pytest.raises(ValueError, match="tuple of 2 integers"):
         utilities.normalize_tuple((1, 2, 3), 2, "strides")
     assert utilities.to_ordinal([0, 2, 1]).tolist() == [[0, 0], [1, 1], [1, 0]]
+
+
+def test_losses_of_symbolic_values_are_part_of_configs_and_clones(tmp_path):
+    K = keras.backend
+    x = keras.Input((3,))
+    hidden = keras.layers.Dense(4)(x)
+    model = keras.Model(x, keras.layers.Dense(1)(hidden))
+    model.add_loss(K.mean(K.square(hidden)) * 0.1)
+    model.add_loss(K.mean(hidden))
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "model.keras")
+    wanted = model.evaluate(np.ones((2, 3)), np.ones((2, 1)), verbose=0)
+    for other in (
+        keras.Model.from_config(model.get_config()),
+        keras.models.clone_model(model),
+        keras.models.load_model(tmp_path / "model.keras"),
+    ):
+        other.set_weights(model.get_weights())
+        other.compile("sgd", "mse")
+        assert other.evaluate(np.ones((2, 3)), np.ones((2, 1)), verbose=0) == pytest.approx(wanted)
+        assert len(other.losses) == 2
+
+
+def test_radial_kernels():
+    # By rings from the centre: which places of the diagonal real Keras 2 takes.
+    places = {2: [0], 3: [0, 1], 4: [1, 3], 5: [1, 2, 3], 6: [2, 4, 5], 7: [2, 3, 4, 5]}
+    for size, wanted in places.items():
+        kernel = np.arange(size * size * 2.0).reshape(size, size, 1, 2)
+        found = np.asarray(keras.constraints.RadialConstraint()(keras.backend.constant(kernel)))
+        for number, place in enumerate(reversed(wanted)):
+            ring = found[number : size - number, number : size - number]
+            for edge in (ring[0], ring[-1], ring[:, 0], ring[:, -1]):
+                np.testing.assert_array_equal(edge, np.broadcast_to(kernel[place, place], edge.shape))
+    for shape in ((3, 3), (3, 4, 1, 1)):
+        with pytest.raises(ValueError, match=r"rank 4|square"):
+            keras.constraints.RadialConstraint()(keras.backend.constant(np.ones(shape)))

@@ -215,3 +215,23 @@ def test_given_moments_and_the_way_back():
 def test_what_does_not_fit_raises(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.oracle
+def test_configs_have_what_was_given_and_what_was_learned():
+    def described(keras):
+        layers = keras.layers
+        normalization = layers.Normalization(mean=[1.1, 2.0], variance=[0.1, 0.2], name="n")
+        rescaling = layers.Rescaling(2.0, name="r")
+        for layer in (normalization, rescaling):
+            layer(np.ones((3, 2), "float32"))
+        bins = layers.Discretization(num_bins=3, name="d")
+        bins.adapt(np.arange(10.0))
+        again = layers.Discretization.from_config(bins.get_config())
+        assert list(again.bin_boundaries) == list(bins.bin_boundaries)
+        return [keras.saving.serialize_keras_object(layer) for layer in (normalization, rescaling)], bins.get_config()
+
+    (ours, bins), (theirs, their_bins) = described(keras), described(real_keras())
+    assert ours == theirs
+    np.testing.assert_allclose(bins.pop("bin_boundaries"), their_bins.pop("bin_boundaries"), rtol=1e-6)
+    assert bins == their_bins

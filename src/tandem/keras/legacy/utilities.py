@@ -364,17 +364,20 @@ def save_to_binary_h5py(save_function, stream):
 
 
 class RadialConstraint(constraints.Constraint):
-    """Kernels (H, W, in, out) whose values depend on the distance from the centre only: those of a row through it are
-    repeated around.
+    """Square kernels (H, H, in, out) whose values depend on the distance from the centre only: each square ring has the
+    value of the kernel's diagonal that Keras 2 takes for it.
     """
 
     def __call__(self, w):
         shape = tuple(w.shape)
         if len(shape) != 4:
             raise ValueError(f"The weight tensor must have rank 4. Received weight tensor with shape: {shape}")
-        height = shape[0]
-        rank = np.maximum(*np.abs(np.indices(shape[:2]) - height // 2)).astype("int32")
-        # The values from the middle of the central row outwards.
-        start = height // 2 - (1 - height % 2)
-        ray = w[height // 2 - (1 - height % 2), : start + 1]
-        return _op["take"](_op["flip"](ray, axis=0), rank, axis=0)
+        size = shape[0]
+        if shape[1] != size:
+            raise ValueError(f"RadialConstraint takes square kernels. Received weight tensor with shape: {shape}")
+        rings = np.abs(2 * np.indices((size, size)) - (size - 1)).max(axis=0) // 2
+        # Keras 2 counts along the diagonal from one place before the centre; of even sizes it passes over one.
+        start = size // 2
+        places = [start - 1, *range(start + 1 - size % 2, size)][: rings.max() + 1]
+        rays = _op["stack"]([w[place, place] for place in places])
+        return _op["take"](rays, rings.astype("int32"), axis=0)

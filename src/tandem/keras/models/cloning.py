@@ -2,7 +2,7 @@
 
 import json
 
-from tandem.core import arrays
+from tandem.core import arrays, graph
 from tandem.keras import saving, tree
 from tandem.keras.layers.core import Input, InputLayer
 from tandem.keras.models.functional import Functional
@@ -76,8 +76,12 @@ def _clone_functional(model, input_tensors, clone, call_function):
         new = copies[id(operation)]
         return call_function(new, *args, **kwargs) if call_function else new(*args, **kwargs)
 
-    outputs = model._graph.run(tree.flatten(inputs), call)
-    return type(model)(inputs, outputs, name=model.name)
+    whole = graph.Graph(model._inputs, [model._outputs_struct, list(model._ancillary)])
+    outputs, losses = whole.run(tree.flatten(inputs), call)
+    new = type(model)(inputs, outputs, name=model.name)
+    for value in losses:
+        new._add_ancillary(value)
+    return new
 
 
 def model_from_json(json_string, custom_objects=None):

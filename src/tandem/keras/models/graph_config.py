@@ -3,6 +3,7 @@
 from tandem.core import arrays, graph
 from tandem.keras import saving
 from tandem.keras.layers.base import Layer
+from tandem.keras.legacy.graph_losses import AddLoss, AddMetric
 from tandem.keras.models.functional import shown_kwargs
 from tandem.keras.symbolic import KerasTensor
 
@@ -94,6 +95,10 @@ def functional_from_config(cls, config, custom_objects=None):
     model = cls(inputs, outputs, name=config.get("name"))
     if kwargs.get("trainable") is False:
         model.trainable = False
+    # What adds losses and metrics need not lie on the way to an output.
+    for (name, _, _), value in values.items():
+        if isinstance(operations[name], (AddLoss, AddMetric)) and not any(value is one for one in model.outputs):
+            model._add_ancillary(value)
     return model
 
 
