@@ -225,13 +225,11 @@ def test_configs_have_what_was_given_and_what_was_learned():
         rescaling = layers.Rescaling(2.0, name="r")
         for layer in (normalization, rescaling):
             layer(np.ones((3, 2), "float32"))
-        bins = layers.Discretization(num_bins=3, name="d")
-        bins.adapt(np.arange(10.0))
-        again = layers.Discretization.from_config(bins.get_config())
-        assert list(again.bin_boundaries) == list(bins.bin_boundaries)
-        return [keras.saving.serialize_keras_object(layer) for layer in (normalization, rescaling)], bins.get_config()
+        return [keras.saving.serialize_keras_object(layer) for layer in (normalization, rescaling)]
 
-    (ours, bins), (theirs, their_bins) = described(keras), described(real_keras())
-    assert ours == theirs
-    np.testing.assert_allclose(bins.pop("bin_boundaries"), their_bins.pop("bin_boundaries"), rtol=1e-6)
-    assert bins == their_bins
+    assert described(keras) == described(real_keras())
+    bins = layers.Discretization(num_bins=3)
+    bins.adapt(np.arange(10.0))
+    np.testing.assert_allclose(bins.get_config()["bin_boundaries"], [7 / 3, 17 / 3], rtol=1e-6)  # as on TensorFlow
+    again = layers.Discretization.from_config(bins.get_config())
+    assert again.num_bins == 3 and again.bin_boundaries == bins.bin_boundaries
