@@ -238,5 +238,5 @@ case("_npi_shuffle", distinct(4, 2), **_RANDOM)
 for _flag, _ord, _axis in ((-2, 2, None), (1, 2, 1), (-1, 3, 1), (1, 2, (0, 1)), (2, 2, (0, 1)), (0, 2, (0, 1))):
     case("_npi_norm", (3, 4), ord=_ord, axis=_axis, flag=_flag, keepdims=_axis == 1, _oracle=False)
 case("_npi_resize", (2, 3), new_shape=(3, 3), _oracle=False)
-case("_npi_multivariate_normal", (3,), definite(3), size=(2,), _oracle=False, _grad=False)
+case("_npi_multivariate_normal", (3,), definite(3, 3), size=(2,), _oracle=False, _grad=False)
 case("_npi_share_memory", (2, 3), (2, 3), _oracle=False, _grad=False)

@@ -209,3 +209,20 @@ def test_unknown_sizes_follow_as_in_mxnet():
         ("mx.sym.split_v2(a, (2,), axis=1)[0] + y", {"a": (0, 5), "y": (3, 2)}),
     ]
     same_code(PARTIAL, ["found"], questions=questions)
+
+
+def test_a_range_is_as_long_as_what_it_is_used_with():
+    same_code(
+        """
+        made = mx.sym.arange(1, None, step=2, repeat=2, infer_range=True) + mx.sym.Variable("a")
+        shapes = made.infer_shape(a=(5,))
+        values = made.eval(a=nd.zeros(5))[0].asnumpy()
+        """,
+        ["shapes", "values"],
+    )
+
+
+def test_backends_are_those_of_mxnet():
+    assert _net().get_backend_symbol("MKLDNN").tojson() == _net().tojson()
+    with pytest.raises(mx.MXNetError, match="not found"):
+        _net().get_backend_symbol("other")

@@ -306,3 +306,44 @@ def test_classes_drawn_by_zipfs_law_have_expected_counts():
         """,
         ["counts", "shapes"],
     )
+
+
+# Runs in both.
+METHODS = """
+import json
+mx.npx.set_np()
+try:
+    outcomes = []
+    for text in texts:
+        a = mx.sym.var("a").as_np_ndarray()
+        try:
+            with mx.name.NameManager():
+                made = eval(text)
+            found = made.eval(a=mx.np.array(value))[0].asnumpy()
+            outcomes.append([[node["op"] for node in json.loads(made.tojson())["nodes"]], found.shape, found])
+        except Exception as error:
+            outcomes.append(type(error).__name__)
+finally:
+    mx.npx.reset_np()
+"""
+
+
+def test_methods_and_indices_are_those_of_mxnet():
+    texts = """
+    a[0] | a[1:] | a[::-1] | a[:, 0] | a[0, 1:3] | a[0, 0, 0] | a[..., 1] | a[None] | a[1.0] | a[[0, 1]] | a[a]
+    a.sum() | a.sum(axis=1) | a.mean(axis=1) | a.std(axis=0) | a.var() | a.cumsum(axis=1) | a.dot(a.reshape(4, 6))
+    a.max() | a.min(axis=0) | a.argmax(axis=1) | a.clip(0, 3) | a.squeeze() | a.repeat(2) | a.swapaxes(0, 1)
+    a.flatten() | a.prod() | a.argsort() | a.round() | a.argmin() | a.transpose(1, 0, 2) | a.T | a.reshape(-1) | -a
+    2 % a | 2 - a | 1 + a | 2**a | a // 2 | a.exp() | a.norm() | a.topk() | a.split(2) | a + mx.sym.var("b")
+    mx.sym.npx.relu(mx.sym.var("b")) | mx.sym.np.exp(mx.sym.var("b")) | mx.sym.np.sum(mx.sym.var("b"))
+    """
+    texts = [text.strip() for line in texts.strip().split("\n") for text in line.split("|")]
+    value = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("f")
+    same_code(METHODS, ["outcomes"], texts=texts, value=value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.usefixtures("numpy_semantics")
+def test_the_last_entry_is_there():
+    value = np.arange(6, dtype="f").reshape(2, 3)
+    made = mx.sym.var("a").as_np_ndarray()[-1]
+    assert made.eval(a=mx.np.array(value))[0].asnumpy().tolist() == [3, 4, 5]

@@ -29,8 +29,14 @@ register("_ones", _ones, (), _PLACE, creates=True)
 register("_full", _full, (), {**_PLACE, "value": a.real()}, creates=True)
 
 
-def _arange(start, stop, step, repeat, infer_range, dtype, device):
-    """``start, start + step, ...`` below stop (from 0 to start where stop is None), each `repeat` times."""
+def _arange(start, stop, step, repeat, infer_range, dtype, device, shape=None):
+    """``start, start + step, ...`` below stop (from 0 to start where stop is None), each `repeat` times.
+
+    shape: in a graph that tells how many there are (infer_range), that.
+    """
+    if shape is not None:
+        stop = start + step * -(-shape[0] // repeat)
+        return sequences.steps(start, stop, step, repeat=repeat, dtype=dtype, device=device)[: shape[0]]
     start, stop = (0.0, start) if stop is None else (start, stop)
     return sequences.steps(start, stop, step, repeat=repeat, dtype=dtype, device=device)
 

@@ -106,6 +106,8 @@ def apply(row, kind, hint, args, given, name=None, attr=None, variadic=False):
         attrs[hidden(key)] = dtype_text(value) if key == "dtype" and value is not None else text_of(value)
     if row.variadic and row.variadic not in attrs:
         attrs[row.variadic] = str(len(inputs) + len(keyed))
+    for value in [*inputs, *keyed.values()]:
+        kind._check_input(value, row.name, hint)
     name = names.current().get(name, hint)
     return kind(make(row, name, attrs, inputs, keyed))
 

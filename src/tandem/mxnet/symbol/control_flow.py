@@ -265,12 +265,15 @@ def while_loop(cond, func, loop_vars, max_iterations=None, name="while_loop"):
 def cond(pred, then_func, else_func, name="cond"):
     """The outputs of ``then_func()`` where pred holds, else of ``else_func()``; both are called once, with symbols.
 
-    pred: a symbol of one number. Raises ValueError where the branches give different numbers of outputs.
+    pred: a symbol of one number. Raises ValueError where the branches give different numbers of outputs, AssertionError
+    where pred is no symbol.
     """
     bodies = []
     mark = _unique(f"{name}_pred")
     with attribute.AttrScope(**{_MARK: mark}):
         pred = pred() if callable(pred) and not isinstance(pred, Symbol) else pred
+        if not isinstance(pred, Symbol):
+            raise AssertionError(explain("pred must be a symbol", expected="a symbol of one number", given=repr(pred)))
         bodies.append(_Body(mark, [pred]))
     likes, counts = [], []
     for part, function in (("then", then_func), ("else", else_func)):

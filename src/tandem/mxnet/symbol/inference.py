@@ -170,6 +170,9 @@ class Facts:
             if shape is None or None in shape:
                 self._open.add(id(node))
             self.tell_shape(outputs[0], shape)
+        if row.creates and attributes.get("infer_range") and attributes["stop"] is None:
+            self._open.add(id(node))
+            self.tell_shape(outputs[0], (None,), node)
         if row.name in learned.SHAPES and node.inputs:
             data = self.shape(node.inputs[0])
             if data is not None:

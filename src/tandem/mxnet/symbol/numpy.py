@@ -7,11 +7,14 @@ from tandem.mxnet.symbol import (
     namespaces,
     numpy_creation,
     numpy_elementwise,
+    numpy_methods,
     numpy_products,
     numpy_reduce,
     numpy_shapes,
 )
 from tandem.mxnet.symbol.numpy_symbol import _Symbol
+
+numpy_methods.attach()
 
 # The functions that are their operators, with the operators' own arguments.
 _TABLE = {

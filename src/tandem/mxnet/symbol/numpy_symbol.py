@@ -17,11 +17,26 @@ class _Symbol(Symbol):
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
 
+    @classmethod
+    def _check_input(cls, value, operator, name):
+        """Raise TypeError for a classic symbol."""
+        if not isinstance(value, _Symbol):
+            raise TypeError(
+                explain(
+                    f"Operator `{operator}` is known as `{name}` in Python: a numpy operator, which can only accept"
+                    " symbols of MXNet numpy arrays",
+                    expected="a symbol of mx.sym.np",
+                    given=repr(value),
+                    hint="as_np_ndarray() makes one.",
+                )
+            )
+
     def reshape(self, *shape, **kwargs):
         """The elements in another shape."""
         if len(shape) == 1 and not isinstance(shape[0], int):
             shape = shape[0]
-        return apply("_np_reshape", "reshape", (self,), {"newshape": tuple(shape) or kwargs["newshape"], "order": "C"})
+        attrs = {"newshape": tuple(shape) or kwargs["newshape"], "order": kwargs.get("order", "C")}
+        return apply("_np_reshape", "reshape", (self,), attrs)
 
     def transpose(self, *axes):
         """The axes in another order."""
@@ -44,17 +59,6 @@ def apply(name, hint, inputs=(), attrs=None):
     hint: what automatic names are made of; attrs: those that are None are left out.
     Raises TypeError for a classic symbol among the inputs.
     """
-    for value in inputs:
-        if isinstance(value, Symbol) and not isinstance(value, _Symbol):
-            raise TypeError(
-                explain(
-                    f"Operator `{name}` is known as `{hint}` in Python: a numpy operator, which can only accept symbols"
-                    " of MXNet numpy arrays",
-                    expected="a symbol of mx.sym.np",
-                    given=repr(value),
-                    hint="as_np_ndarray() makes one.",
-                )
-            )
     row = OPERATORS[name]
     given = {key: value for key, value in (attrs or {}).items() if value is not None}
     return compose.apply(row, _Symbol, hint, inputs, given, None, None, row.variadic is not None)
@@ -84,7 +88,7 @@ def binary(name, x1, x2):
         if isinstance(one, Symbol) and isinstance(number, NUMBERS):
             attrs = {"scalar": float(number)}
             if "is_int" in OPERATORS[f"_npi_{operator}"].attributes:
-                attrs["is_int"] = isinstance(number, (int, onp.integer))
+                attrs["is_int"] = number is x2 and isinstance(number, (int, onp.integer))
             return apply(f"_npi_{operator}", operator, (one,), attrs)
     if isinstance(x1, NUMBERS) and isinstance(x2, NUMBERS):
         return getattr(onp, name)(x1, x2)
@@ -98,7 +102,9 @@ for _python, _name in (
 ):  # fmt: skip
     setattr(_Symbol, f"__{_python}__", lambda self, other, _name=_name: binary(_name, self, other))
     setattr(_Symbol, f"__r{_python}__", lambda self, other, _name=_name: binary(_name, other, self))
-_Symbol.__neg__ = lambda self: apply("_npi_negative", "negative", (self,))
+# Numbers are taken for floating point ones on the left, but where the order does not matter.
+_Symbol.__radd__, _Symbol.__rmul__ = _Symbol.__add__, _Symbol.__mul__
+_Symbol.__neg__ = lambda self: binary("multiply", self, -1.0)
 _Symbol.__abs__ = lambda self: apply("_npi_abs", "abs", (self,))
 _Symbol.__matmul__ = lambda self, other: apply("_npi_matmul", "matmul", (self, other))
 

@@ -42,6 +42,10 @@ class Symbol:
             handle = handle._entries
         self._entries = list(handle)
 
+    @classmethod
+    def _check_input(cls, value, operator, name):
+        """Raise TypeError where an operator that answers this kind of symbol does not take another one."""
+
     # --- what it is --------------------------------------------------------------------------------------------------
 
     def __repr__(self):
@@ -65,7 +69,7 @@ class Symbol:
         return len(self._entries)
 
     def __iter__(self):
-        return (self[place] for place in range(len(self)))
+        return (type(self)([entry]) for entry in self._entries)
 
     def __bool__(self):
         raise NotImplementedForSymbol(self.__bool__, "bool")
@@ -78,7 +82,7 @@ class Symbol:
         if isinstance(index, slice):
             start, stop, step = index.start or 0, index.stop, index.step or 1
             stop = len(self) if stop is None else stop
-            return Group([self[place] for place in range(start, stop, step)], type(self))
+            return Group([Symbol.__getitem__(self, place) for place in range(start, stop, step)], type(self))
         if isinstance(index, str):
             found = [place for place, name in enumerate(self.list_outputs()) if name == index]
             if len(found) > 1:
@@ -148,11 +152,14 @@ class Symbol:
         return type(self)(copy_graph(self._entries))
 
     def __reduce__(self):
-        return type(self)._unpickle, (self.tojson(remove_amp_cast=False),)
+        return type(self), ((),), self.__getstate__()
 
-    @classmethod
-    def _unpickle(cls, text):
-        return cls(load_json(text)._entries)
+    def __getstate__(self):
+        return {"handle": self.tojson(remove_amp_cast=False)}
+
+    def __setstate__(self, state):
+        """Become the symbol of a pickled one's state."""
+        self._entries = load_json(state["handle"])._entries
 
     def __call__(self, *args, **kwargs):
         """A new symbol in which variables are replaced by symbols, by name: ``net(data=other)``.
@@ -361,7 +368,18 @@ class Symbol:
         return self.__copy__()
 
     def get_backend_symbol(self, backend):
-        """The symbol as a backend of MXNet's C library would rewrite it: there are none, so that it stays as it is."""
+        """The symbol as a backend of MXNet's C library would rewrite it: there are none, so that it stays as it is.
+
+        Raises MXNetError for a backend that MXNet does not have either.
+        """
+        if backend not in ("MKLDNN", "MKLDNN_QUANTIZE"):
+            raise MXNetError(
+                explain(
+                    f"SubgraphProperty {backend} is not found in SubgraphBackendRegistry",
+                    expected="MKLDNN or MKLDNN_QUANTIZE",
+                    given=repr(backend),
+                )
+            )
         return self.__copy__()
 
     # --- what only arrays have, and the other kind -------------------------------------------------------------------
