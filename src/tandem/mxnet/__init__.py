@@ -24,6 +24,7 @@ _INDEX = {
     "engine": ("engine", None),
     "error": ("error", None),
     "executor": ("executor", None),
+    "executor_manager": ("executor_manager", None),
     "gluon": ("gluon", None),
     "gpu": ("context", "gpu"),
     "gpu_memory_info": ("context", "gpu_memory_info"),

@@ -11,9 +11,12 @@ from tandem.mxnet import ndarray
 from tandem.mxnet.base import _as_list
 from tandem.mxnet.io.io import DataBatch, DataIter
 from tandem.mxnet.model import DEFAULT_INITIALIZER, BatchEndParam
+from tandem.mxnet.module import descriptions
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 __all__ = ["BaseModule"]
+
+_check_input_names, _parse_data_desc = descriptions.check_input_names, descriptions.parse  # scripts import them here
 
 
 def demand(*conditions):
