@@ -339,6 +339,8 @@ def _choose(method, plan, x, tensors, mask, dropped, special):
             )
         return method
     compiled = torch.compiler.is_compiling()
+    if compiled and not isinstance(x.shape[0], int):
+        return "loop"  # sequences of any length: torch unrolls its own layers while it traces
     code = fused and not compiled and rnn_fused.machine_code is not None
     code = code and rnn_fused.machine_code(cell, tensors[0].shape[1])
     if code and torch._C._len_torch_dispatch_stack() > 0:

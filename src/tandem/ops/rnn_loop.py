@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils._pytree import tree_map
 
+from tandem.ops.tracing import is_exporting
+
 FUNCTIONS = {
     "linear": lambda x: x,
     "relu": torch.relu,
@@ -14,6 +16,9 @@ FUNCTIONS = {
 
 # How many blocks of `units` rows the weights of a cell have.
 BLOCKS = {"rnn": 1, "lstm": 4, "gru": 3, "gru_reset_after": 3}
+
+# An exported program has the steps one by one up to so many; of more it would take minutes to make.
+_UNROLLED = 32
 
 
 def project(x, weight, bias, dropout, blocks):
@@ -72,10 +77,12 @@ def scan(step, inputs, state, *, mask=None, reverse=False, masked_output="carry"
     (masked_output "carry"), or zero ("zero"). reverse: from the last step to the first; the outputs stay in the order
     of time. Returns (outputs (T, B, ...), state), or with sequences=False the output of the step processed last.
     """
-    masks = None if mask is None else mask.unbind(0)
     leaves = []
     tree_map(leaves.append, inputs)
-    steps = len(leaves[0])
+    steps = leaves[0].shape[0]
+    if torch.compiler.is_compiling() and (not isinstance(steps, int) or (steps > _UNROLLED and is_exporting())):
+        return _scan_as_one(step, inputs, state, mask, reverse, masked_output, sequences)
+    masks = None if mask is None else mask.unbind(0)
     outputs, output = [None] * steps, None
     for t in range(steps - 1, -1, -1) if reverse else range(steps):
         new, after = step(tree_map(lambda x: x[t], inputs), state)  # noqa: B023
@@ -88,6 +95,35 @@ def scan(step, inputs, state, *, mask=None, reverse=False, masked_output="carry"
     if not sequences:
         return output, state
     return tree_map(lambda *parts: torch.stack(parts), *outputs), state
+
+
+def _scan_as_one(step, inputs, state, mask, reverse, masked_output, sequences):
+    """`scan` where a program is traced whose sequences have any length, or a great one: the loop is one operator."""
+    from torch._higher_order_ops.scan import scan as loop
+
+    # The outputs' form, from a step that nothing takes up.
+    output = tree_map(torch.zeros_like, step(tree_map(lambda x: x[0], inputs), state)[0])
+
+    def advance_masked(carried, taken):
+        before, state = carried
+        x, mask = taken
+        new, after = step(x, state)
+        if mask is not None:
+            other = tree_map(torch.zeros_like, new) if masked_output == "zero" else before
+            new, after = _where(mask, new, other), _where(mask, after, state)
+        # What is carried on and what is given must not be one tensor.
+        return (tree_map(torch.clone, new), tree_map(torch.clone, after)), tree_map(torch.clone, new)
+
+    if mask is None:
+
+        def advance_all(carried, x):
+            new, after = advance_masked(carried, (x, None))
+            return new, after
+
+        carried, outputs = loop(advance_all, (output, state), inputs, dim=0, reverse=reverse)
+    else:
+        carried, outputs = loop(advance_masked, (output, state), (inputs, mask), dim=0, reverse=reverse)
+    return outputs if sequences else carried[0], carried[1]
 
 
 def _where(mask, new, old):

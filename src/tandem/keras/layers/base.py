@@ -12,6 +12,7 @@ from tandem.keras import dtype_policies, naming, tensors, variables
 from tandem.keras.layers import input_spec, signature
 from tandem.keras.layers.configurable import Configurable
 from tandem.keras.layers.ownership import Ownership
+from tandem.keras.layers.policies import Policies
 from tandem.keras.layers.structures import flat_masks, has_values, mask_tree, spec_of, tuples
 from tandem.keras.layers.weights import Weights
 from tandem.keras.legacy.layer_methods import LegacyLayer
@@ -49,6 +50,8 @@ def _outermost(build):
         try:
             with naming.name_scope(self.name, caller=self):
                 self.__dict__["_path"] = naming.current_path()
+                if isinstance(self._dtype_policy, dtype_policies.DTypePolicyMap):
+                    self._take_policy()
                 result = build(self, *args, **kwargs)
         finally:
             self.__dict__["_building"] = False
@@ -59,7 +62,7 @@ def _outermost(build):
     return wrapper
 
 
-class Layer(Ownership, Weights, Configurable, LegacyLayer, Module, Operation):
+class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Operation):
     """A function of tensors with weights.
 
     A subclass makes its weights in `build(input_shape)` with `add_weight` and computes in `call(inputs, …)`. Calling
@@ -121,44 +124,6 @@ class Layer(Ownership, Weights, Configurable, LegacyLayer, Module, Operation):
         return self._path
 
     @property
-    def dtype_policy(self):
-        """The policy: what variables are stored in, and what is computed in."""
-        return self._dtype_policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, value):
-        own = self.__dict__
-        policy = own["_dtype_policy"] = dtype_policies.get(value)
-        compute = dtypes.torch_dtype(policy.compute_dtype)
-        own["_cast_to"] = compute if self.autocast and compute.is_floating_point else None
-        own["_autocast_to"] = compute if self.autocast and policy.compute_dtype != policy.variable_dtype else None
-
-    @property
-    def dtype(self):
-        """The name of the dtype of the variables."""
-        return self._dtype_policy.variable_dtype
-
-    @property
-    def variable_dtype(self):
-        """The name of the dtype of the variables."""
-        return self._dtype_policy.variable_dtype
-
-    @property
-    def compute_dtype(self):
-        """The name of the dtype of the computation."""
-        return self._dtype_policy.compute_dtype
-
-    @property
-    def input_dtype(self):
-        """The name of the dtype that floating point inputs are cast to."""
-        return self._dtype_policy.compute_dtype
-
-    @property
-    def quantization_mode(self):
-        """None: the layer is not quantised."""
-        return None
-
-    @property
     def input_spec(self):
         """What the layer expects of its inputs: an `InputSpec`, a list or dict of them, or None."""
         return self._input_spec
@@ -195,9 +160,9 @@ class Layer(Ownership, Weights, Configurable, LegacyLayer, Module, Operation):
 
     def _apply(self, fn, recurse=True):
         super()._apply(fn, recurse)
-        policy = self._dtype_policy
+        policy = self._policy
         # Weights that were moved to another dtype are computed with in that one.
-        if policy.compute_dtype == policy.variable_dtype:
+        if policy.compute_dtype == policy.variable_dtype and policy.quantization_mode is None:
             moved = dtypes.dtype_name(fn(torch.empty(0, dtype=dtypes.torch_dtype(policy.variable_dtype))).dtype)
             if moved != policy.variable_dtype:
                 self.dtype_policy = moved
@@ -243,11 +208,13 @@ class Layer(Ownership, Weights, Configurable, LegacyLayer, Module, Operation):
 
     def _maybe_build(self, args, kwargs):
         facts = self._facts
-        shapes = {}
+        shapes, specs = {}, {}
         for name, value in facts.bind(args, kwargs).items():
             shape = signature.shape_tree(value)
             if shape is not None:
                 shapes[name] = shape
+                specs[name] = arrays.map_tree(signature.spec_of_value, value)
+        self.__dict__["_first_call"] = specs
         if type(self).build is not Layer.build:
             self.build(**signature.build_arguments(type(self).build.__get__(self), shapes))
             if not self.built:

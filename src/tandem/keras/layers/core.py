@@ -7,18 +7,22 @@ from tandem.core.errors import Unsupported, explain
 from tandem.keras import activations, config, constraints, initializers, ops, regularizers, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.layers.quantized_kernels import QuantizedKernel
+from tandem.keras.layers.quantized_tables import QuantizedTable
 from tandem.keras.legacy.modules import names_of
 from tandem.keras.symbolic import KerasTensor, standardize_shape
 from tandem.ops import indexing, linalg
 
 
-class Dense(Layer):
+class Dense(QuantizedKernel, Layer):
     """Fully connected: ``activation(inputs @ kernel + bias)`` over the last axis.
 
     units: size of the output's last axis; activation: a name or function; use_bias: whether a bias is added; the
     initializers, regularizers and constraints of kernel (in, units) and bias (units,).
     inputs: (batch, …, in). Returns (batch, …, units). Raises ValueError for `units` that is no positive integer.
     """
+
+    _quantizable = True
 
     def __init__(
         self,
@@ -42,7 +46,7 @@ class Dense(Layer):
                 f"Received an invalid value for `units`, expected a positive integer. Received: units={units}"
             )
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        refuse(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
+        self._set_options(lora_rank, lora_alpha, quantization_config)
         self.units = int(units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -58,13 +62,17 @@ class Dense(Layer):
     def build(self, input_shape):
         """Make the kernel and the bias for inputs whose last axis has a known size."""
         size = input_shape[-1]
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(size, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        mode = self.quantization_mode
+        if mode is not None:
+            self.quantized_build((size, self.units), mode, self.quantization_config)
+        if mode in (None, "float8"):
+            self.kernel = self.add_weight(
+                name="kernel",
+                shape=(size, self.units),
+                initializer=self.kernel_initializer,
+                regularizer=self.kernel_regularizer,
+                constraint=self.kernel_constraint,
+            )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -75,11 +83,32 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         """``activation(inputs @ kernel + bias)``."""
-        outputs = linalg.dense(inputs, self.kernel.value, None if self.bias is None else self.bias.value)
+        if self._adapted:
+            return self._call_adapted(inputs, training)
+        kernel = self.__dict__["kernel"].value
+        outputs = linalg.dense(inputs, kernel, None if self.bias is None else self.bias.value)
         return outputs if self.activation is activations.linear else self.activation(outputs)
+
+    def _product(self, inputs, kernel):
+        return linalg.dense(inputs, kernel)
+
+    # Any number of axes may stand in front, so that scales have the last one alone.
+    def _to_outputs(self, scale, which):
+        return scale if which == 0 else scale.flatten()
+
+    def _to_kernel(self, scale):
+        return scale
+
+    def _summed(self):
+        return (-1,), (0,)
+
+    def _equation(self):
+        return "...a,ab->...b"
 
     def get_config(self):
         """The arguments that make an equal layer."""
@@ -89,7 +118,7 @@ class Dense(Layer):
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
             **serialized(self, ("kernel", "bias")),
-            "quantization_config": None,
+            **self._get_options(),
         }
 
 
@@ -102,21 +131,14 @@ def serialized(layer, names):
     return found
 
 
-def refuse(**arguments):
-    """Raise Unsupported where one of some arguments, which ask for adaptation or quantisation, is not None."""
-    given = {name: value for name, value in arguments.items() if value is not None}
-    if given:
-        raise Unsupported(
-            explain("Low-rank adaptation and quantisation are not supported yet", expected="None", given=given)
-        )
-
-
-class Embedding(Layer):
+class Embedding(QuantizedTable, Layer):
     """Rows of a table: ``embeddings[inputs]``.
 
     input_dim: rows of the table; output_dim: their length; mask_zero: whether the entry 0 is padding, which masks;
     weights: the table's values. inputs: integers in [0, input_dim), any shape. Returns (*shape, output_dim).
     """
+
+    _quantizable = True
 
     def __init__(
         self,
@@ -138,7 +160,7 @@ class Embedding(Layer):
                     f"`{name}` must be a positive integer. Received: {name}={value} (of type {type(value).__name__})."
                 )
         super().__init__(**kwargs)
-        refuse(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
+        self._set_options(lora_rank, lora_alpha, quantization_config)
         self.input_dim = int(input_dim)
         self.output_dim = int(output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
@@ -156,17 +178,25 @@ class Embedding(Layer):
         """Make the table."""
         if self.built:
             return
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        mode = self.quantization_mode
+        if mode is not None:
+            self.quantized_build((self.input_dim, self.output_dim), mode, self.quantization_config)
+        else:
+            self.embeddings = self.add_weight(
+                name="embeddings",
+                shape=(self.input_dim, self.output_dim),
+                initializer=self.embeddings_initializer,
+                regularizer=self.embeddings_regularizer,
+                constraint=self.embeddings_constraint,
+            )
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def call(self, inputs):
         """The rows that `inputs` number."""
-        return indexing.embedding(inputs, self.embeddings.value)
+        if self._adapted:
+            return self._call_adapted(inputs)
+        return indexing.embedding(inputs, self.__dict__["embeddings"].value)
 
     def compute_mask(self, inputs, mask=None):
         """False where the entry is 0, with `mask_zero`."""
@@ -183,7 +213,7 @@ class Embedding(Layer):
             "activity_regularizer": saving.serialize_keras_object(self.activity_regularizer),
             "embeddings_constraint": saving.serialize_keras_object(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
-            "quantization_config": None,
+            **self._get_options(),
         }
 
 

@@ -5,12 +5,13 @@ import re
 from tandem.core.errors import explain
 from tandem.keras import activations, constraints, initializers, regularizers
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import refuse, serialized
+from tandem.keras.layers.core import serialized
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.layers.quantized_kernels import QuantizedKernel, full_letters
 from tandem.ops import attention
 
 
-class EinsumDense(Layer):
+class EinsumDense(QuantizedKernel, Layer):
     """``activation(einsum(equation, inputs, kernel) + bias)``.
 
     equation: such as "abc,cd->abd", or with an ellipsis for axes at one end, "...x,xy->...y"; output_shape: of the
@@ -18,6 +19,8 @@ class EinsumDense(Layer):
     the bias has; the initializers, regularizers and constraints of kernel and bias. Raises ValueError for an equation
     that is none of these, and for letters or sizes that do not fit each other.
     """
+
+    _quantizable = True
 
     def __init__(
         self,
@@ -38,12 +41,7 @@ class EinsumDense(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        refuse(
-            lora_rank=lora_rank,
-            lora_alpha=lora_alpha,
-            gptq_unpacked_column_size=gptq_unpacked_column_size,
-            quantization_config=quantization_config,
-        )
+        self._set_options(lora_rank, lora_alpha, quantization_config)
         self.equation = equation
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.bias_axes = bias_axes
@@ -59,13 +57,18 @@ class EinsumDense(Layer):
     def build(self, input_shape):
         """Make the kernel and the bias."""
         kernel, bias, _, axes = _shapes(self.equation, self.bias_axes, input_shape, self.partial_output_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=kernel,
-            initializer=_counting(self.kernel_initializer, *axes),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.input_spec = InputSpec(ndim=len(input_shape))
+        mode = self.quantization_mode
+        if mode is not None:
+            self.quantized_build(kernel, mode, self.quantization_config)
+        if mode in (None, "float8"):
+            self.kernel = self.add_weight(
+                name="kernel",
+                shape=kernel,
+                initializer=_counting(self.kernel_initializer, *axes),
+                regularizer=self.kernel_regularizer,
+                constraint=self.kernel_constraint,
+            )
         self.bias = None
         if bias is not None:
             self.bias = self.add_weight(
@@ -75,13 +78,24 @@ class EinsumDense(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.input_spec = InputSpec(ndim=len(input_shape))
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def call(self, inputs, training=None):
         """``activation(einsum(equation, inputs, kernel) + bias)``."""
+        if self._adapted:
+            return self._call_adapted(inputs, training)
         bias = None if self.bias is None else self.bias.value
-        outputs = attention.einsum_dense(self.equation, inputs, self.kernel.value, bias)
+        outputs = attention.einsum_dense(self.equation, inputs, self.__dict__["kernel"].value, bias)
         return outputs if self.activation is activations.linear else self.activation(outputs)
+
+    _zero_name = "zero_point"
+
+    def _product(self, inputs, kernel):
+        return attention.einsum_dense(self.equation, inputs, kernel)
+
+    def _letters(self):
+        return full_letters(_parts(self.equation), self.input_spec.ndim)
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for an input of `input_shape`."""
@@ -99,7 +113,7 @@ class EinsumDense(Layer):
             **{key: value for key, value in weights.items() if not key.endswith("_constraint")},
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             **{key: value for key, value in weights.items() if key.endswith("_constraint")},
-            "quantization_config": None,
+            **self._get_options(),
         }
 
 

@@ -1,18 +1,21 @@
 """An embedding that also maps back: from vectors to scores of the entries."""
 
 from tandem.keras.layers.core import Embedding
+from tandem.keras.layers.quantized_tables import QuantizedReversible
 from tandem.keras.symbolic import KerasTensor
 from tandem.keras.tensors import convert_input
-from tandem.ops import attention, linalg
+from tandem.ops import linalg
 
 
-class ReversibleEmbedding(Embedding):
+class ReversibleEmbedding(QuantizedReversible, Embedding):
     """Rows of a table, and with `reverse` the products of vectors with all rows: the scores of the entries.
 
     tie_weights: whether one table serves both ways; reverse_dtype: in which the products are computed; logit_soft_cap:
     scores s become ``cap * tanh(s / cap)``; the rest as in `Embedding`.
     inputs: integers, or with `reverse` (…, output_dim) vectors, which give (…, input_dim).
     """
+
+    _quantizable = True
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class ReversibleEmbedding(Embedding):
         if self.built:
             return
         super().build(inputs_shape)
-        if not self.tie_weights:
+        if not self.tie_weights and self.quantization_mode is None:
             self.reverse_embeddings = self.add_weight(
                 name="reverse_embeddings",
                 shape=(self.output_dim, self.input_dim),
@@ -56,12 +59,17 @@ class ReversibleEmbedding(Embedding):
 
     def call(self, inputs, reverse=False):
         """The rows that `inputs` number, or the scores of all rows."""
+        if self._adapted:
+            return self._call_adapted(inputs, reverse)
         if not reverse:
             return super().call(inputs)
-        kernel = self.embeddings.value.t() if self.tie_weights else self.reverse_embeddings.value
+        own = self.__dict__
+        kernel = own["embeddings"].value.t() if self.tie_weights else own["reverse_embeddings"].value
+        return self._scores(inputs, kernel)
+
+    def _scores(self, inputs, kernel):
         dtype = self.reverse_dtype or self.compute_dtype
-        scores = linalg.matmul(convert_input(inputs, dtype), convert_input(kernel, dtype))
-        return scores if self.logit_soft_cap is None else attention.soft_cap(scores, self.logit_soft_cap)
+        return self._capped(linalg.matmul(convert_input(inputs, dtype), convert_input(kernel, dtype)))
 
     def compute_output_shape(self, input_shape, reverse=False):
         """The shape of the output for an input of `input_shape`."""

@@ -3,6 +3,7 @@
 import inspect
 
 from tandem.core import arrays
+from tandem.keras.layers.input_spec import InputSpec
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -88,6 +89,13 @@ def _map_shapes(value):
     if isinstance(value, (list, tuple)):
         return [_map_shapes(item) for item in value]
     return known_shape(value) if hasattr(value, "shape") else None
+
+
+def spec_of_value(value):
+    """The `InputSpec` of a value, for batches of any size; what has no shape stays itself."""
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        return value
+    return InputSpec(shape=(None, *known_shape(value)[1:]) if len(value.shape) else (), dtype=value.dtype)
 
 
 def known_shape(value):

@@ -217,12 +217,22 @@ class Weights:
         return found
 
     def quantize(self, mode=None, type_check=True, config=None):
-        """Not supported yet."""
-        raise Unsupported("Quantisation is not supported yet.")
+        """Turn weights into small integers or 8-bit floats. A subclass that can gives it."""
+        raise Unsupported(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
+
+    def quantized_build(self, input_shape, mode):
+        """Make the variables of a quantised layer. A subclass that can be quantised gives it."""
+        raise Unsupported(f"Layer {type(self).__name__} does not have a `quantized_build` method implemented.")
+
+    def quantized_call(self, *args, **kwargs):
+        """The call of a quantised layer. A subclass that can be quantised gives it."""
+        raise Unsupported(
+            f"Layer {type(self).__name__} does not have a `_{self.quantization_mode}_call` method implemented."
+        )
 
     def enable_lora(self, rank, **kwargs):
-        """Not supported yet."""
-        raise Unsupported("Low-rank adaptation (LoRA) is not supported yet.")
+        """Learn an addition of low rank to a weight. A subclass that can gives it."""
+        raise Unsupported(f"Layer {type(self).__name__} has no low-rank adaptation (LoRA).")
 
     def stateless_call(self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs):
         """A call with given values in place of the variables, which stay as they are.

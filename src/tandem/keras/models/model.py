@@ -205,6 +205,27 @@ class Model(Trainer, Layer):
 
         trees.assign(self, state_tree)
 
+    # --- quantising ------------------------------------------------------------------------------------------------
+    def quantize(self, mode=None, config=None, filters=None, **kwargs):
+        """Quantise the layers that can be, `Dense`, `EinsumDense`, `Embedding` and `ReversibleEmbedding`, for good.
+
+        mode: "int8", "int4", "float8", "gptq" or "awq"; config: a `keras.quantizers.QuantizationConfig`, by default the
+        mode's own; filters: a regular expression, or several, of which one is to be found in a layer's name, or a
+        function of a layer: others are left out; type_check: False for subclasses of these layers too. "gptq" and "awq"
+        look at data: their config brings it, and it or `get_quantization_layer_structure` says in what order the layers
+        come. Layers that cannot be quantised are named in warnings.
+        Raises ValueError for another mode, and for contradictions.
+        """
+        from tandem.keras.quantizers import models
+
+        models.quantize(self, mode, config, filters, **kwargs)
+
+    def get_quantization_layer_structure(self, mode=None):
+        """What "gptq" and "awq" look at, in order: None, or in a subclass a dict of "pre_block_layers" and
+        "sequential_blocks", lists of layers.
+        """
+        return
+
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Write the model's inference to a file that needs neither Keras nor Tandem: `format` "onnx" or "torch".
 

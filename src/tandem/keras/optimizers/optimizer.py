@@ -191,7 +191,10 @@ class Optimizer(HandUpdates, Stateless, Phased):
         lists = tuple([] for _ in names)
         for variable in trainable_variables:
             for slots, slot_name, start in zip(lists, names, initializers):
-                slots.append(self.add_variable_from_reference(variable, name=slot_name, initializer=start))
+                made = None  # what its gradient overwrites needs none
+                if not getattr(variable, "overwrite_with_gradient", False):
+                    made = self.add_variable_from_reference(variable, name=slot_name, initializer=start)
+                slots.append(made)
         return lists[0] if isinstance(name, str) else lists
 
     def assign(self, variable, value):
@@ -346,7 +349,7 @@ class Optimizer(HandUpdates, Stateless, Phased):
             self._apply(shards.means(grads), variables)
 
     def _apply(self, grads, variables):
-        grads, variables = self._without_empty(grads, variables)
+        grads, variables = self._without_empty(*_overwritten(grads, variables))
         if not grads:
             return
         scale = self.loss_scale_factor
@@ -547,3 +550,17 @@ class Optimizer(HandUpdates, Stateless, Phased):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _overwritten(grads, variables):
+    """Give variables whose gradient is their next value, such as the scales of 8-bit floats, that value.
+
+    Returns the other gradients and variables.
+    """
+    kept = []
+    for grad, variable in zip(grads, variables):
+        if not getattr(variable, "overwrite_with_gradient", False):
+            kept.append((grad, variable))
+        elif grad is not None:
+            variable.assign(grad)
+    return [grad for grad, _ in kept], [variable for _, variable in kept]

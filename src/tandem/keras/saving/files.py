@@ -12,7 +12,7 @@ from tandem.core.errors import Unsupported, explain, warn
 from tandem.formats import keras_archive, keras_hdf5, keras_weights
 from tandem.formats.limits import LARGEST_CONFIG
 from tandem.formats.saving import atomic_write
-from tandem.keras.saving import legacy_h5, python_code, registry, sharing, state
+from tandem.keras.saving import legacy_h5, python_code, registry, sharing, state, tensor_files
 from tandem.keras.saving.serialization import deserialize_keras_object, serialize_keras_object
 from tandem.keras.utils.messages import may_overwrite
 
@@ -276,7 +276,8 @@ def _finder(root):
 def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs):
     """Write the weights of a model, and the state of its optimizer.
 
-    filepath: ends in ".weights.h5"; with another ".h5" or ".hdf5" it is written as Keras 2 did, layer by layer;
+    filepath: ends in ".weights.h5"; with another ".h5" or ".hdf5" it is written as Keras 2 did, layer by layer; with
+    ".safetensors" it has the weights alone, under their paths;
     overwrite: whether a file that is there is replaced without asking; max_shard_size: of each file in GiB: several
     files are written, and an index under `filepath`, which then ends in ".weights.json"; objects_to_skip: layers that
     are left out. Raises ValueError for another suffix, and for a model that is not built.
@@ -291,8 +292,9 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         raise ValueError(
             f"The filename must end in `.weights.json` when `max_shard_size` is specified. Received: filepath={path}"
         )
+    plain = path.endswith(".safetensors")
     old = not path.endswith(".weights.h5") and (path.endswith(H5_SUFFIXES) or form in ("h5", "hdf5"))
-    if max_shard_size is None and not old and not path.endswith(".weights.h5"):
+    if max_shard_size is None and not old and not plain and not path.endswith(".weights.h5"):
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={path}")
     if not overwrite and os.path.exists(path) and not may_overwrite(path):
         return
@@ -305,6 +307,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
     if max_shard_size is not None:
         with keras_weights.writing_shards(path, max_shard_size) as weights:
             state.save(model, weights, skip=skip)
+    elif plain:
+        tensor_files.write(_all_but(model, skip), path)
     elif old:
         legacy_h5.save_weights(model, path)
     else:
@@ -315,9 +319,9 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
 def load_weights(model, filepath, skip_mismatch=False, **kwargs):
     """Read the weights of a model, and the state of its optimizer, from a file.
 
-    filepath: of a `.weights.h5`, `.weights.json`, `.keras` or older `.h5` file; skip_mismatch: leave layers whose
-    weights do not fit as they are, with a warning; by_name: in an older `.h5` file, match layers by name, not order;
-    objects_to_skip: layers and the like that are left as they are.
+    filepath: of a `.weights.h5`, `.weights.json`, `.keras`, `.safetensors` or older `.h5` file; skip_mismatch: leave
+    layers whose weights do not fit as they are, with a warning; by_name: in an older `.h5` file, match layers by name,
+    not order; objects_to_skip: layers and the like that are left as they are.
     Raises ValueError where the weights do not fit.
     """
     skip = kwargs.pop("objects_to_skip", None)
@@ -336,6 +340,10 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
         _only_old(path, by_name)
         with keras_weights.ShardedReader(path) as weights:
             state.load(model, weights, skip_mismatch=skip_mismatch, skip=skip or ())
+        return
+    if path.endswith(".safetensors"):
+        _only_old(path, by_name)
+        tensor_files.read(_all_but(model, skip or ()), path, skip_mismatch)
         return
     if path.endswith(".keras") and not keras_hdf5.is_hdf5(path):
         _only_old(path, by_name)
@@ -359,6 +367,12 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
         else:
             _only_old(path, by_name)
             state.load(model, keras_weights.Reader(root), skip_mismatch=skip_mismatch, skip=skip or ())
+
+
+def _all_but(model, skip):
+    """The weights of a model without those of some layers."""
+    left_out = {id(variable) for layer in skip for variable in getattr(layer, "weights", ())}
+    return [variable for variable in model.weights if id(variable) not in left_out]
 
 
 def _only_old(path, by_name):

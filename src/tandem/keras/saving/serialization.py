@@ -8,6 +8,7 @@ import torch
 
 from tandem.core.dtypes import dtype_name
 from tandem.core.errors import explain
+from tandem.keras.public_names import CLASSES
 from tandem.keras.saving import python_code, registry, sharing
 
 # Where our rooms below keras/ are public under another name.
@@ -101,7 +102,9 @@ def _home(kind):
         return kind.__module__, kind.__name__
     if kind.__module__.startswith("tandem.keras."):
         room = kind.__module__.split(".")[2]
-        return _PUBLIC.get(room, f"keras.{room}"), None
+        home = _PUBLIC.get(room, f"keras.{room}")
+        # What a room's main class is beside, such as quantised policies, is public in the room alone.
+        return (f"keras.{room}" if home == "keras" and kind.__name__ not in CLASSES[home].split() else home), None
     return kind.__module__, kind.__name__
 
 
@@ -199,6 +202,7 @@ _ROOMS = (
     "metrics",
     "optimizers",
     "dtype_policies",
+    "quantizers",
     "random",
     "utils",
 )
