@@ -138,7 +138,8 @@ TRAINING = """
     x = np.arange(24, dtype="float32").reshape(12, 2) / 24
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    history = model.fit(x, x[:, :1], batch_size=5, epochs=2, verbose=2, callbacks=[keras.callbacks.CSVLogger("log.csv")])
+    log = keras.callbacks.CSVLogger("log.csv")
+    history = model.fit(x, x[:, :1], batch_size=5, epochs=2, verbose=2, callbacks=[log])
     print(len(keras.distribution.list_devices()), history.history["loss"])
 """
 

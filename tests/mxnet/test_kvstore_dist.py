@@ -124,6 +124,26 @@ def test_two_workers_learn_what_one_learns(tmp_path, update, contexts):
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
+def _module(kind):
+    x, y = _data()
+    store = kind if kind is None else kvstore.create(kind)
+    rank, workers = (0, 1) if store is None else (store.rank, store.num_workers)
+    data = mx.io.NDArrayIter(x[rank::workers], y[rank::workers], 6 // workers, label_name="out_label")
+    out = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc")
+    module = mx.mod.Module(mx.sym.LinearRegressionOutput(out, name="out"), label_names=["out_label"])
+    mx.random.seed(2)
+    arguments = (("learning_rate", 0.1), ("momentum", 0.9))
+    module.fit(data, num_epoch=3, kvstore=store, optimizer_params=arguments, initializer=mx.init.Xavier())
+    return [array.asnumpy() for array in module.get_params()[0].values()]
+
+
+def test_modules_of_two_workers_learn_what_one_learns():
+    (expected,) = together(_module, None, count=1)
+    for weights in together(_module, "dist_sync"):
+        for found, wanted in zip(weights, expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
 def _refusals():
     net = mx.gluon.nn.Dense(1, in_units=1)
     net.initialize()

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from tandem.core import arrays, devices, dtypes, graph
-from tandem.core.errors import Unsupported, explain
+from tandem.core.errors import explain
 from tandem.core.module import Holder
 from tandem.keras import config, naming, tensors
 from tandem.keras.symbolic import BINARY, COMPARISONS, UNARY, standardize_shape
@@ -54,7 +54,8 @@ class Variable(Holder):
     initializer: a value (number, list, array, tensor), or a function of (shape, dtype) or the name of an initializer,
     with `shape`; dtype: by default the value's own, or `floatx`; trainable: whether optimizers change it;
     autocast: whether layers of mixed precision read it in their compute dtype; aggregation, synchronization: how
-    replicas combine it (there is one replica); name: without "/".
+    replicas combine it (there is one replica); name: without "/"; layout: a `keras.distribution.TensorLayout`, which
+    comes before what the distribution says of the path.
     Raises ValueError where a function or a name comes without a shape.
     """
 
@@ -73,8 +74,6 @@ class Variable(Holder):
     ):
         if kwargs:
             raise TypeError(explain("Unknown arguments of Variable", given=", ".join(kwargs)))
-        if layout is not None:
-            raise Unsupported("Variables with a `layout` (sharded over devices) are not supported yet.")
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
                 f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}"
@@ -101,6 +100,7 @@ class Variable(Holder):
         self._aggregation = aggregation or "none"
         self._synchronization = synchronization
         self._initializer = None
+        self._layout = layout
         self.regularizer = None
         self.constraint = None
         self.overwrite_with_gradient = False

@@ -124,14 +124,16 @@ def parts(tensor):
     """All processes' tensors: a list in the order of their numbers; the lengths of the first axis may differ."""
     if group.size() == 1:
         return [tensor]
-    tensor = tensor.detach().contiguous()
-    lengths = [torch.zeros(1, dtype=torch.int64, device=tensor.device) for _ in range(group.size())]
-    dist.all_gather(lengths, torch.tensor([len(tensor)], device=tensor.device))
+    # Over the CPU, which gloo needs: that is where predictions go.
+    held = tensor.detach().cpu()
+    lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(group.size())]
+    dist.all_gather(lengths, torch.tensor([len(held)]))
     counts = [int(length) for length in lengths]
-    padded = tensor.new_zeros((max(counts), *tensor.shape[1:]))
-    padded[: len(tensor)] = tensor
+    padded = held.new_zeros((max(counts), *held.shape[1:]))
+    padded[: len(held)] = held
     # Booleans and 16-bit numbers travel as bytes, which every back end can move.
     travelling = padded.reshape(-1).view(torch.uint8)
     found = [torch.empty_like(travelling) for _ in counts]
     dist.all_gather(found, travelling)
-    return [part.view(tensor.dtype).view(padded.shape)[:count] for part, count in zip(found, counts)]
+    whole = [part.view(held.dtype).view(padded.shape)[:count] for part, count in zip(found, counts)]
+    return [part.to(tensor.device) for part in whole]

@@ -61,11 +61,12 @@ def start(place=None):
         store = dist.PrefixStore(f"tandem/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
         rank = place.rank if place.rank is not None else store.add("workers", 1) - 1
         local = place.local_rank if place.rank is not None else rank
-        backend = "gloo"
-        # One GPU to a process: processes that outnumber the GPUs of a machine compute on its CPU.
-        if torch.cuda.is_available() and dist.is_nccl_available() and _local_size(place) <= torch.cuda.device_count():
-            torch.cuda.set_device(local)
-            backend = "cpu:gloo,cuda:nccl"
+        backend, gpus = "gloo", torch.cuda.device_count()
+        if gpus:
+            torch.cuda.set_device(local % gpus)
+            # NCCL wants a GPU to each process; where they share one gloo moves its numbers over the CPU.
+            alone = dist.is_nccl_available() and _local_size(place) <= gpus
+            backend = "cpu:gloo,cuda:nccl" if alone else "cpu:gloo,cuda:gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=place.world_size, timeout=patience)
     except (dist.DistError, TimeoutError) as error:
         raise RuntimeError(

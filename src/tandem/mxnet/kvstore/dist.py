@@ -38,8 +38,8 @@ class DistKVStore(KVStore):
 
     _compresses_devices = False
 
-    def __init__(self, kind):
-        super().__init__(kind)
+    def __init__(self, handle):
+        super().__init__(handle)
         try:
             started = group.start()
         except (ValueError, RuntimeError) as error:
@@ -47,7 +47,7 @@ class DistKVStore(KVStore):
         if not started:
             raise MXNetError(
                 explain(
-                    f"A kvstore of type {kind!r} is for several processes",
+                    f"A kvstore of type {handle!r} is for several processes",
                     expected="RANK and WORLD_SIZE, or DMLC_NUM_WORKER, in the environment",
                     given="neither",
                     hint="Start the script with `tandem run --nproc N SCRIPT` or `torchrun`; alone, use 'device'.",

@@ -23,8 +23,8 @@ class KVStore(KVStoreBase):
     # Whether arrays are compressed on their way between the devices of this machine.
     _compresses_devices = True
 
-    def __init__(self, kind):
-        self._type = kind
+    def __init__(self, handle):
+        self._type = handle
         self._compression = None
         self._stored = {}
         self._updater = None
