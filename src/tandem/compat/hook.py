@@ -119,6 +119,13 @@ def _not_in_namespace(package, name, children):
     )
 
 
+def _absent(package, instead):
+    return explain(
+        f"{package} stands on the real TensorFlow, which this process does not have: Tandem is in its place",
+        hint=instead,
+    )
+
+
 class _Loader:
     """Gives importlib a module that `make` finds or builds, and leaves the module's own attributes as they were."""
 
@@ -149,8 +156,12 @@ class Finder:
     """A finder for sys.meta_path that puts `front_ends` (old name -> FrontEnd) under their old names."""
 
     def __init__(self, front_ends, versions=()):
+        from tandem.compat import names
+
         self.front_ends = dict(front_ends)
         self.versions = dict(versions)
+        # Where TensorFlow is ours, what stands on the real one cannot be.
+        self.absent = names.ABSENT if "tensorflow" in self.front_ends else {}
         self._tables = {}
         self._canonical = {}
         self._namespaces = {}
@@ -158,7 +169,10 @@ class Finder:
             self._canonical.setdefault(front.module, old)
             parts = old.split(".")
             for i in range(1, len(parts)):
-                children = self._namespaces.setdefault(".".join(parts[:i]), [])
+                package = ".".join(parts[:i])
+                if package in self.front_ends:
+                    continue
+                children = self._namespaces.setdefault(package, [])
                 if parts[i] not in children:
                     children.append(parts[i])
 
@@ -166,13 +180,15 @@ class Finder:
         front = self._below(fullname, self._canonical)
         if front:
             return self._find_own(fullname, path, target)
-        if fullname in _EMPTY and "tensorflow" in self._namespaces:
+        if fullname in _EMPTY and self.owns("tensorflow"):
             return self._spec(fullname, lambda: ModuleType(fullname))
         if fullname in self._namespaces:
             return self._spec(fullname, lambda: self._namespace(fullname))
         old = self._below(fullname, self.front_ends)
         if old:
             return self._spec(fullname, self._locate(fullname, old))
+        if fullname in self.absent:
+            raise ModuleNotFoundError(_absent(fullname, self.absent[fullname]), name=fullname)
         package = self._below(fullname, self._namespaces)
         if package:
             name = fullname[len(package) + 1 :]

@@ -15,16 +15,29 @@ class FrontEnd(NamedTuple):
 _KERAS = FrontEnd("Keras", "tandem.keras", "tandem.keras.source_paths:ALIASES", "tandem.keras.source_paths:PRIVATE")
 _MXNET = FrontEnd("MXNet", "tandem.mxnet", "tandem.compat.names:MXNET_ALIASES")
 
+_TENSORFLOW = FrontEnd("TensorFlow", "tandem.compat.tensorflow")
+
 FRONT_ENDS = {
     "keras": _KERAS,
     "tf_keras": _KERAS,
+    "tensorflow": _TENSORFLOW,
     "tensorflow.keras": _KERAS,
     "tensorflow.python.keras": _KERAS,
     "mxnet": _MXNET,
 }
 
-# What a package that holds nothing but a front end says of itself. Scripts compare TensorFlow's version with 2.
-VERSIONS = {"tensorflow": "2.16.1"}
+# What a package that holds nothing but a front end says of itself.
+VERSIONS = {}
+
+# Packages that stand on the real TensorFlow, and what there is in their place.
+ABSENT = {
+    "tensorflow_addons": "Keras itself has much of it: GroupNormalization, MultiHeadAttention, AdamW, GELU, F-scores.",
+    "tensorflow_datasets": "Read the files with tf.data or keras.utils, or get data sets by keras.datasets.",
+    "tensorflow_hub": "Models are in keras.applications; weights are read from .h5 and .keras files.",
+    "tensorflow_io": "Files are read by tf.io, pillow, h5py and their like.",
+    "tensorflow_probability": "torch.distributions has the distributions.",
+    "tensorflow_text": "Texts are read by TextVectorization and tf.strings, or the tokenizers package.",
+}
 
 # Paths of MXNet 1.x's own files, which scripts import although the names are public one level up.
 MXNET_ALIASES = {

@@ -44,7 +44,7 @@ def prepare(model, data, training=False):
     # Where a subclass has methods of its own in their place, they may never be built.
     losses_wait = losses is not None and not losses.built and y is not None and model._own("compute_loss")
     metrics_wait = metrics is not None and not metrics.built and y is not None and model._own("compute_metrics")
-    if not model.built or _has_unbuilt(model) or losses_wait or metrics_wait:
+    if _has_call(model) and (not model.built or _has_unbuilt(model) or losses_wait or metrics_wait):
         y_pred = model._outputs_for(x)
         if losses_wait:
             losses.build(y, y_pred)
@@ -58,6 +58,13 @@ def prepare(model, data, training=False):
     if model.built and (not training or optimizer is None or optimizer.built):
         # Until an attribute is set somewhere there is nothing to do: batch after batch comes here.
         state.settled = (Module.mutations, optimizer, device_of(model), *settled[3:])
+
+
+def _has_call(model):
+    """Whether the model itself can be called: one whose `train_step` calls models inside it (a GAN) need not be."""
+    from tandem.keras.models.model import Model
+
+    return type(model).call is not Model.call
 
 
 def _has_unbuilt(model):

@@ -1,0 +1,74 @@
+"""`tf.errors`: the exceptions that scripts catch, and that are raised here where TensorFlow raises them."""
+
+
+class OpError(Exception):
+    """The base of TensorFlow's errors. `OpError(message)` or, as in TensorFlow, `OpError(node, op, message)`."""
+
+    def __init__(self, node_def=None, op=None, message=None, *args):
+        if message is None and op is None:
+            node_def, message = None, node_def
+        super().__init__(message)
+        self.node_def, self.op, self.message = node_def, op, message
+
+
+class InvalidArgumentError(OpError, ValueError):
+    """A value does not fit."""
+
+
+class OutOfRangeError(OpError, StopIteration):
+    """There is no more."""
+
+
+class NotFoundError(OpError, FileNotFoundError):
+    """A file or name is not there."""
+
+
+class AlreadyExistsError(OpError, FileExistsError):
+    """A file is there already."""
+
+
+class FailedPreconditionError(OpError, ValueError):
+    """Something must be done before."""
+
+
+class UnimplementedError(OpError, NotImplementedError):
+    """This does not exist."""
+
+
+class ResourceExhaustedError(OpError, MemoryError):
+    """There is no memory left."""
+
+
+class DataLossError(OpError, ValueError):
+    """A file is damaged."""
+
+
+class InternalError(OpError):
+    """Something is wrong inside."""
+
+
+class UnknownError(OpError):
+    """Something is wrong."""
+
+
+class CancelledError(OpError):
+    """It was ended."""
+
+
+class AbortedError(OpError):
+    """It was ended."""
+
+
+class DeadlineExceededError(OpError, TimeoutError):
+    """It took too long."""
+
+
+class PermissionDeniedError(OpError, PermissionError):
+    """It is not allowed."""
+
+
+class UnavailableError(OpError, ConnectionError):
+    """A service is not there."""
+
+
+NAMES = {name: thing for name, thing in vars().items() if isinstance(thing, type)}

@@ -1,0 +1,487 @@
+"""`tf.data.Dataset`: elements one by one, made anew each time that they are gone through."""
+
+import itertools
+import random as python_random
+
+import numpy as np
+import torch
+
+from tandem.compat.tensorflow import dataset_sources as sources
+from tandem.compat.tensorflow import elements
+from tandem.compat.tensorflow._errors import InvalidArgumentError, OutOfRangeError
+from tandem.compat.tensorflow.shapes import TensorSpec
+from tandem.compat.tensorflow.tensor import convert, ints, static
+from tandem.core.errors import explain
+
+AUTOTUNE = -1
+INFINITE, UNKNOWN = -1, -2
+
+
+class Dataset:
+    """Elements (tensors, or tuples and dicts of them) from `make`, a function that begins to give them anew.
+
+    count: how many there are, `INFINITE` or `UNKNOWN`; spec: what they are like, found by looking at the first one
+    where it is not given.
+    """
+
+    def __init__(self, make=None, count=UNKNOWN, spec=None):
+        if make is None:
+            raise TypeError("Dataset is made by Dataset.from_tensor_slices and the like.")
+        self._make, self._count, self._spec = make, count, spec
+
+    def __iter__(self):
+        return Iterator(self)
+
+    def __len__(self):
+        if self._count == INFINITE:
+            raise TypeError("The dataset is infinite.")
+        if self._count == UNKNOWN:
+            raise TypeError("The dataset length is unknown.")
+        return self._count
+
+    def __bool__(self):
+        return True
+
+    __nonzero__ = __bool__
+
+    def cardinality(self, name=None):
+        """How many elements there are: -1 for ever, -2 unknown."""
+        return convert(np.int64(self._count))
+
+    @property
+    def element_spec(self):
+        """What the elements are like, a structure of specs; the first one is looked at where nothing says it."""
+        if self._spec is None:
+            first = next(iter(self._make()), None)
+            if first is None:
+                raise ValueError("The dataset is empty, and so nothing says what its elements are like.")
+            self._spec = elements.spec_of(first)
+        return self._spec
+
+    def as_numpy_iterator(self):
+        """The elements with NumPy's arrays for tensors."""
+        return _Arrays(self)
+
+    def get_single_element(self, name=None):
+        """The only element. Raises InvalidArgumentError where there is another number of them."""
+        found = list(itertools.islice(self._make(), 2))
+        if len(found) != 1:
+            raise InvalidArgumentError("Dataset had " + ("more than one element." if found else "no elements."))
+        return found[0]
+
+    def __repr__(self):
+        return f"<{type(self).__name__} element_spec={self._spec}>"
+
+    # --- making ----------------------------------------------------------------------------------------------------
+    @staticmethod
+    def from_tensor_slices(tensors, name=None):
+        """The rows of a tensor or of a structure of them."""
+        tensors = elements.structure(tensors)
+        leaves = elements.leaves(tensors)
+        sizes = {len(leaf) for leaf in leaves if len(leaf.shape)}
+        if not leaves or any(not len(leaf.shape) for leaf in leaves):
+            raise ValueError("Unbatching a tensor is only supported for rank >= 1")
+        if len(sizes) > 1:
+            raise ValueError(explain("The tensors have different numbers of rows", given=sorted(sizes)))
+
+        def make():
+            return (elements.row(tensors, number) for number in range(next(iter(sizes))))
+
+        spec = elements.map_leaves(lambda leaf: elements.spec_of_leaf(leaf, rows=True), tensors)
+        return Dataset(make, next(iter(sizes)), spec)
+
+    @staticmethod
+    def from_tensors(tensors, name=None):
+        """One element."""
+        tensors = elements.structure(tensors)
+        return Dataset(lambda: iter([tensors]), 1, elements.spec_of(tensors))
+
+    @staticmethod
+    def from_generator(generator, output_types=None, output_shapes=None, args=None, output_signature=None, name=None):
+        """What a function's generator gives, of the dtypes and shapes that are said."""
+        return Dataset(*sources.from_generator(generator, output_types, output_shapes, args, output_signature))
+
+    @staticmethod
+    def range(*args, output_type="int64", name=None):
+        """Whole numbers as Python's `range` gives them, int64."""
+        numbers = range(*(int(static(one)) for one in args))
+        kind = elements.dtypes.as_dtype(output_type)
+        return Dataset(lambda: (convert(one, kind) for one in numbers), len(numbers), TensorSpec((), kind))
+
+    @staticmethod
+    def zip(*args, datasets=None, name=None):
+        """The elements of several datasets side by side, until the first one ends."""
+        args = args[0] if len(args) == 1 and not isinstance(args[0], Dataset) else args
+        structure = tuple(args) if datasets is None else datasets
+        sets = elements.leaves(structure)
+
+        def make():
+            for parts in zip(*(one._make() for one in sets)):
+                yield elements.filled(structure, parts)
+
+        counts = [one._count for one in sets]
+        finite = [count for count in counts if count >= 0]
+        count = UNKNOWN if UNKNOWN in counts else min(finite) if finite else INFINITE
+        return Dataset(make, count)
+
+    @staticmethod
+    def list_files(file_pattern, shuffle=None, seed=None, name=None):
+        """The files that fit a pattern (or several), in another order each time unless `shuffle` is False."""
+        paths = sources.matching(file_pattern)
+        found = Dataset.from_tensor_slices(paths)
+        return found if shuffle is False else found.shuffle(len(found), seed=seed)
+
+    @staticmethod
+    def random(seed=None, rerandomize_each_iteration=None, name=None):
+        """Random whole numbers for ever, int64."""
+
+        def make():
+            draw = np.random.RandomState(seed)
+            return (convert(np.int64(draw.randint(0, 2**32, dtype="int64"))) for _ in itertools.count())
+
+        return Dataset(make, INFINITE, TensorSpec((), "int64"))
+
+    @staticmethod
+    def choose_from_datasets(datasets, choice_dataset, stop_on_empty_dataset=True):
+        """The next element of the dataset that another one of numbers says."""
+        return Dataset(lambda: sources.chosen(datasets, choice_dataset, stop_on_empty_dataset))
+
+    @staticmethod
+    def sample_from_datasets(
+        datasets, weights=None, seed=None, stop_on_empty_dataset=False, rerandomize_each_iteration=None
+    ):
+        """The next element of a dataset drawn by lot."""
+        weights = None if weights is None else static(weights)
+        return Dataset(lambda: sources.sampled(datasets, weights, seed, stop_on_empty_dataset))
+
+    # --- elements to elements --------------------------------------------------------------------------------------
+    def map(
+        self,
+        map_func,
+        num_parallel_calls=None,
+        deterministic=None,
+        synchronous=None,
+        use_unbounded_threadpool=None,
+        name=None,
+    ):
+        """A function of each element. The other arguments say how TensorFlow runs it; here one thread reads ahead."""
+        return Dataset(lambda: (elements.apply(map_func, one) for one in self._make()), self._count)
+
+    def filter(self, predicate, name=None):
+        """The elements of which a function is true."""
+        make = lambda: (one for one in self._make() if bool(elements.apply(predicate, one)))  # noqa: E731
+        return Dataset(make, UNKNOWN, self._spec)
+
+    def flat_map(self, map_func, name=None):
+        """The elements of the datasets that a function makes of each element, one after the other."""
+
+        def make():
+            for one in self._make():
+                yield from elements.call(map_func, one)._make()
+
+        return Dataset(make)
+
+    def interleave(
+        self, map_func, cycle_length=None, block_length=1, num_parallel_calls=None, deterministic=None, name=None
+    ):
+        """As `flat_map`, `cycle_length` datasets at a time, in turn `block_length` elements of each."""
+        cycle = sources.CYCLE if cycle_length in (None, AUTOTUNE) else int(cycle_length)
+        return Dataset(lambda: sources.interleaved(self, map_func, cycle, int(block_length)))
+
+    def apply(self, transformation_func):
+        """What a function makes of the dataset."""
+        return transformation_func(self)
+
+    def enumerate(self, start=0, name=None):
+        """(number, element)."""
+        make = lambda: ((convert(np.int64(number)), one) for number, one in enumerate(self._make(), start))  # noqa: E731
+        return Dataset(make, self._count)
+
+    def scan(self, initial_state, scan_func, name=None):
+        """(state, element) -> (state, what is given), element by element."""
+
+        def make():
+            state = elements.structure(initial_state)
+            for one in self._make():
+                state, found = scan_func(state, one)
+                yield elements.structure(found)
+
+        return Dataset(make, self._count)
+
+    # --- groups ----------------------------------------------------------------------------------------------------
+    def batch(self, batch_size, drop_remainder=False, num_parallel_calls=None, deterministic=None, name=None):
+        """So many elements as one, with an axis more; the last one may be smaller."""
+        size = _positive("batch_size", batch_size)
+
+        def make():
+            for group in _groups(self._make(), size, drop_remainder):
+                yield elements.stack(group)
+
+        return Dataset(make, _divided(self._count, size, drop_remainder))
+
+    def padded_batch(self, batch_size, padded_shapes=None, padding_values=None, drop_remainder=False, name=None):
+        """`batch` of elements of different sizes, filled up at their ends with `padding_values` (0, or no text)."""
+        size = _positive("batch_size", batch_size)
+
+        def make():
+            for group in _groups(self._make(), size, drop_remainder):
+                yield elements.stack_padded(group, padded_shapes, padding_values)
+
+        return Dataset(make, _divided(self._count, size, drop_remainder))
+
+    def ragged_batch(self, batch_size, drop_remainder=False, row_splits_dtype=None, name=None):
+        """`batch` of elements of different sizes as ragged tensors."""
+        size = _positive("batch_size", batch_size)
+        make = lambda: map(elements.stack_ragged, _groups(self._make(), size, drop_remainder))  # noqa: E731
+        return Dataset(make, _divided(self._count, size, drop_remainder))
+
+    def unbatch(self, name=None):
+        """The rows of each element."""
+
+        def make():
+            for one in self._make():
+                for number in range(len(elements.leaves(one)[0])):
+                    yield elements.row(one, number)
+
+        return Dataset(make)
+
+    def rebatch(self, batch_size, drop_remainder=False, name=None):
+        """The rows of each element in other batches."""
+        return self.unbatch().batch(batch_size, drop_remainder)
+
+    def window(self, size, shift=None, stride=1, drop_remainder=False, name=None):
+        """Datasets of `size` elements, each beginning `shift` further on; elements within are `stride` apart."""
+        size, stride = _positive("size", size), _positive("stride", stride)
+        shift = size if shift is None else _positive("shift", shift)
+        return Dataset(lambda: sources.windows(self, size, shift, stride, drop_remainder, Dataset), UNKNOWN)
+
+    def group_by_window(self, key_func, reduce_func, window_size=None, window_size_func=None, name=None):
+        """Elements of one key gathered, so many at a time as a dataset that a function makes elements of."""
+        return Dataset(lambda: sources.by_key(self, key_func, reduce_func, window_size, window_size_func, Dataset))
+
+    def bucket_by_sequence_length(
+        self,
+        element_length_func,
+        bucket_boundaries,
+        bucket_batch_sizes,
+        padded_shapes=None,
+        padding_values=None,
+        pad_to_bucket_boundary=False,
+        no_padding=False,
+        drop_remainder=False,
+        name=None,
+    ):
+        """Batches of elements of about one length. Raises NotImplementedError for filling up to a boundary."""
+        if pad_to_bucket_boundary:
+            raise NotImplementedError("bucket_by_sequence_length(pad_to_bucket_boundary=True) is not there.")
+
+        def batched(key, group):
+            size = bucket_batch_sizes[int(key)]
+            if no_padding:
+                return group.batch(size, drop_remainder)
+            return group.padded_batch(size, padded_shapes, padding_values, drop_remainder)
+
+        return self.group_by_window(
+            lambda *one: int(np.searchsorted(bucket_boundaries, int(element_length_func(*one)), "right")),
+            batched,
+            window_size_func=lambda key: bucket_batch_sizes[int(key)],
+        )
+
+    def reduce(self, initial_state, reduce_func, name=None):
+        """The state after a function of (state, element) has gone through all elements."""
+        state = elements.structure(initial_state)
+        for one in self._make():
+            state = elements.structure(reduce_func(state, one))
+        return state
+
+    # --- order and number ------------------------------------------------------------------------------------------
+    def shuffle(self, buffer_size, seed=None, reshuffle_each_iteration=True, name=None):
+        """In random order, by way of a buffer: each element is drawn from the next `buffer_size` ones."""
+        size = _positive("buffer_size", self._count if buffer_size == self._count else buffer_size)
+        first = None if seed is None else int(static(seed))
+        drawn = torch.randint(2**31, ()).item() if first is None and not reshuffle_each_iteration else first
+        passes = itertools.count()
+
+        def make():
+            number = next(passes)
+            begin = drawn if drawn is not None else torch.randint(2**31, ()).item()
+            mixed = begin + (number if reshuffle_each_iteration and drawn is not None else 0) * 1_000_003
+            return sources.shuffled(self._make(), size, python_random.Random(mixed))
+
+        return Dataset(make, self._count, self._spec)
+
+    def repeat(self, count=None, name=None):
+        """So many times, or for ever."""
+        count = -1 if count is None else int(static(count))
+        if count < 0:
+            return Dataset(lambda: sources.forever(self), INFINITE if self._count else 0, self._spec)
+        make = lambda: (one for _ in range(count) for one in self._make())  # noqa: E731
+        return Dataset(make, self._count * count if self._count >= 0 else self._count, self._spec)
+
+    def take(self, count, name=None):
+        """The first ones; -1 for all."""
+        count = int(static(count))
+        if count < 0:
+            return self
+        known = count if self._count == INFINITE else min(count, self._count) if self._count >= 0 else UNKNOWN
+        return Dataset(lambda: itertools.islice(self._make(), count), known, self._spec)
+
+    def skip(self, count, name=None):
+        """Without the first ones; -1 for none."""
+        count = int(static(count))
+        known = self._count if self._count < 0 else 0 if count < 0 else max(self._count - count, 0)
+        make = lambda: iter(()) if count < 0 else itertools.islice(self._make(), count, None)  # noqa: E731
+        return Dataset(make, known, self._spec)
+
+    def shard(self, num_shards, index, name=None):
+        """Every so many, from a number on."""
+        shards, index = int(static(num_shards)), int(static(index))
+        if not 0 <= index < shards:
+            raise ValueError(explain("`index` is none of the shards", expected=f"0 … {shards - 1}", given=index))
+        known = self._count if self._count < 0 else len(range(index, self._count, shards))
+        return Dataset(lambda: itertools.islice(self._make(), index, None, shards), known, self._spec)
+
+    def concatenate(self, dataset, name=None):
+        """This one, then another."""
+        make = lambda: itertools.chain(self._make(), dataset._make())  # noqa: E731
+        counts = (self._count, dataset._count)
+        known = INFINITE if INFINITE in counts else UNKNOWN if UNKNOWN in counts else sum(counts)
+        return Dataset(make, known, self._spec)
+
+    def take_while(self, predicate, name=None):
+        """The first ones, as long as a function of them is true."""
+        make = lambda: itertools.takewhile(lambda one: bool(elements.apply(predicate, one)), self._make())  # noqa: E731
+        return Dataset(make, UNKNOWN, self._spec)
+
+    def unique(self, name=None):
+        """Without those that came before."""
+        return Dataset(lambda: sources.unique(self), UNKNOWN, self._spec)
+
+    def cache(self, filename="", name=None):
+        """Kept in memory once all were gone through. Raises NotImplementedError for a file."""
+        if _text(filename):
+            raise NotImplementedError(explain("A dataset is cached in memory", expected="no file name", given=filename))
+        return Dataset(sources.Cache(self), self._count, self._spec)
+
+    def prefetch(self, buffer_size, name=None):
+        """The dataset itself: the training loop's own thread reads ahead."""
+        static(buffer_size)
+        return Dataset(self._make, self._count, self._spec)
+
+    def with_options(self, options, name=None):
+        """The dataset itself: options steer how TensorFlow runs it."""
+        return self
+
+    def options(self):
+        """New options."""
+        return Options()
+
+    def ignore_errors(self, log_warning=False, name=None):
+        """Not there: an iterator of Python's ends where it raises."""
+        raise NotImplementedError("Dataset.ignore_errors is not there: catch the error in the function of `map`.")
+
+    def save(self, path, *args, **kwargs):
+        """Not there."""
+        raise NotImplementedError("Dataset.save is not there; write TFRecord files with tf.io.TFRecordWriter.")
+
+    @staticmethod
+    def load(path, *args, **kwargs):
+        """Not there."""
+        raise NotImplementedError("Dataset.load is not there; read TFRecord files with tf.data.TFRecordDataset.")
+
+    def make_one_shot_iterator(self):
+        """TensorFlow 1's iterator."""
+        return iter(self)
+
+
+def _text(value):
+    return value.numpy().decode() if hasattr(value, "numpy") else value
+
+
+def _positive(name, value):
+    value = int(ints(value)[0])
+    if value < 1:
+        raise InvalidArgumentError(explain(f"`{name}` is wrong", expected="a number above 0", given=value))
+    return value
+
+
+def _groups(items, size, drop_remainder):
+    while group := list(itertools.islice(items, size)):
+        if len(group) == size or not drop_remainder:
+            yield group
+
+
+def _divided(count, size, drop_remainder):
+    return count if count < 0 else count // size if drop_remainder else -(-count // size)
+
+
+class Iterator:
+    """Goes through the elements once."""
+
+    def __init__(self, dataset):
+        self._dataset, self._items = dataset, iter(dataset._make())
+
+    @property
+    def element_spec(self):
+        """What the elements are like."""
+        return self._dataset.element_spec
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self._items)
+
+    next = __next__
+
+    def get_next(self, name=None):
+        """The next element. Raises OutOfRangeError after the last one."""
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise OutOfRangeError("End of sequence") from None
+
+
+class _Arrays(Iterator):
+    """Goes through the elements once, with NumPy's arrays for tensors."""
+
+    def __next__(self):
+        return elements.as_numpy(next(self._items))
+
+    next = __next__
+
+
+class Options:
+    """How TensorFlow would run a dataset: attributes of any name, which steer nothing here."""
+
+    def __init__(self):
+        from types import SimpleNamespace
+
+        for part in ("autotune", "distribute", "experimental_distribute", "experimental_optimization", "threading"):
+            setattr(self, part, SimpleNamespace())
+
+
+class TextLineDataset(Dataset):
+    """The lines of some text files."""
+
+    def __init__(self, filenames, compression_type=None, buffer_size=None, num_parallel_reads=None, name=None):
+        make = lambda: sources.lines(filenames, compression_type)  # noqa: E731
+        super().__init__(make, UNKNOWN, TensorSpec((), "string"))
+
+
+class TFRecordDataset(Dataset):
+    """The records of some TFRecord files, bytes."""
+
+    def __init__(self, filenames, compression_type=None, buffer_size=None, num_parallel_reads=None, name=None):
+        make = lambda: sources.records(filenames, compression_type)  # noqa: E731
+        super().__init__(make, UNKNOWN, TensorSpec((), "string"))
+
+
+class FixedLengthRecordDataset(Dataset):
+    """Pieces of one length of some files, bytes."""
+
+    def __init__(self, filenames, record_bytes, header_bytes=None, footer_bytes=None, **kwargs):
+        if kwargs:
+            raise NotImplementedError(explain("FixedLengthRecordDataset has no such argument", given=list(kwargs)))
+        make = lambda: sources.pieces(filenames, record_bytes, header_bytes or 0, footer_bytes or 0)  # noqa: E731
+        super().__init__(make, UNKNOWN, TensorSpec((), "string"))

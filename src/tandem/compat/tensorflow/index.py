@@ -1,0 +1,319 @@
+"""The index of `tf`: every name, and where it is."""
+
+import sys
+from types import ModuleType
+
+from tandem.compat.tensorflow import (
+    _dtypes,
+    _errors,
+    _image,
+    _io,
+    _linalg,
+    _math,
+    _nn,
+    _ragged,
+    _random,
+    _signal,
+    _strings,
+    arrays,
+    control,
+    datasets,
+    devices,
+    old,
+    records,
+    shapes,
+    tape,
+    variables,
+)
+from tandem.compat.tensorflow.strings_and_tensors import AnyTensor
+from tandem.core.errors import explain, suggest
+from tandem.keras import naming, tree
+
+_HINT = "dir({module}) shows what there is; Keras's layers and `keras.ops` have much of the rest."
+
+
+def missing(module, name, choices):
+    """Raise AttributeError for a name that is not there, and say what is near."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    raise AttributeError(
+        explain(
+            f"{module}.{name} is not in Tandem's TensorFlow names",
+            hint=f"{suggest(name, choices)} {_HINT.format(module=module)}".strip(),
+        )
+    )
+
+
+class Names(ModuleType):
+    """A namespace of `tf`: a table of names."""
+
+    def __init__(self, name, table, doc=""):
+        super().__init__(f"tensorflow.{name}", doc)
+        self.__path__ = []
+        self.__dict__.update(table)
+        self.__all__ = sorted(table)
+
+    def __getattr__(self, name):
+        return missing(self.__name__, name, self.__all__)
+
+    def __dir__(self):
+        return self.__all__
+
+
+def _not_there(name, why):
+    """A name that raises, with the reason, when it is used."""
+
+    class NotThere(ModuleType):
+        def __getattr__(self, attribute):
+            if attribute.startswith("__"):
+                raise AttributeError(attribute)
+            raise NotImplementedError(f"tf.{name}.{attribute} is not there: {why}")
+
+        def __call__(self, *args, **kwargs):
+            raise NotImplementedError(f"tf.{name} is not there: {why}")
+
+    return NotThere(f"tensorflow.{name}")
+
+
+def executing_eagerly():
+    """True: code runs as it is written."""
+    return True
+
+
+def init_scope():
+    """A scope that changes nothing."""
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def control_dependencies(control_inputs):
+    """A scope that changes nothing: code runs in its order."""
+    return init_scope()
+
+
+def name_scope(name, *args, **kwargs):
+    """A scope whose name stands before those of variables that are made in it."""
+    return naming.name_scope((name or "scope").strip("/").replace("/", "_"))
+
+
+# --- namespaces ------------------------------------------------------------------------------------------------------
+
+_DATASETS = {
+    "AUTOTUNE": datasets.AUTOTUNE,
+    "Dataset": datasets.Dataset,
+    "FixedLengthRecordDataset": datasets.FixedLengthRecordDataset,
+    "INFINITE_CARDINALITY": datasets.INFINITE,
+    "Iterator": datasets.Iterator,
+    "Options": datasets.Options,
+    "TFRecordDataset": datasets.TFRecordDataset,
+    "TextLineDataset": datasets.TextLineDataset,
+    "UNKNOWN_CARDINALITY": datasets.UNKNOWN,
+}
+_DATA_EXPERIMENTAL = {
+    "AUTOTUNE": datasets.AUTOTUNE,
+    "INFINITE_CARDINALITY": datasets.INFINITE,
+    "UNKNOWN_CARDINALITY": datasets.UNKNOWN,
+    "cardinality": lambda dataset: dataset.cardinality(),
+    "choose_from_datasets": datasets.Dataset.choose_from_datasets,
+    "sample_from_datasets": datasets.Dataset.sample_from_datasets,
+    "unbatch": lambda: lambda dataset: dataset.unbatch(),
+    "unique": lambda: lambda dataset: dataset.unique(),
+}
+_NEST = {
+    "assert_same_structure": tree.assert_same_structure,
+    "flatten": tree.flatten,
+    "is_nested": tree.is_nested,
+    "map_structure": tree.map_structure,
+    "pack_sequence_as": tree.pack_sequence_as,
+}
+_TRAIN = {
+    "BytesList": records.BytesList,
+    "Example": records.Example,
+    "Feature": records.Feature,
+    "Features": records.Features,
+    "FloatList": records.FloatList,
+    "Int64List": records.Int64List,
+}
+_SPARSE = {"SparseTensor": records.SparseTensor, "from_dense": records.from_dense, "to_dense": records.to_dense}
+_SAVED = "write model.save('model.keras'), or model.export; TensorFlow's own files need TensorFlow"
+_SUMMARY = "write keras.callbacks.TensorBoard, or torch.utils.tensorboard.SummaryWriter"
+
+
+def _checkpoints():
+    from tandem.compat.tensorflow import checkpoints
+
+    return {
+        "Checkpoint": checkpoints.Checkpoint,
+        "CheckpointManager": checkpoints.CheckpointManager,
+        **checkpoints.NAMES,
+    }
+
+
+_TRAIN.update(_checkpoints())
+
+
+def _names(name, table, **children):
+    return Names(name, {**table, **{key: _names(f"{name}.{key}", value) for key, value in children.items()}})
+
+
+NAMESPACES = {
+    "audio": _not_there("audio", "read sound with the soundfile or scipy packages"),
+    "autodiff": _names("autodiff", {"GradientTape": tape.GradientTape}),
+    "autograph": _names(
+        "autograph",
+        {},
+        experimental={"do_not_convert": lambda func=None: func if func is not None else lambda inner: inner},
+    ),
+    "bitwise": _not_there("bitwise", "write keras.ops.bitwise_and and its like"),
+    "config": _names("config", devices.CONFIG, experimental=devices.CONFIG_EXPERIMENTAL),
+    "data": _names("data", _DATASETS, experimental=_DATA_EXPERIMENTAL),
+    "debugging": _names("debugging", control.DEBUGGING),
+    "distribute": _names(
+        "distribute",
+        devices.DISTRIBUTE,
+        experimental={
+            "CentralStorageStrategy": devices.MirroredStrategy,
+            "MultiWorkerMirroredStrategy": devices.MultiWorkerMirroredStrategy,
+            "TPUStrategy": devices.TPUStrategy,
+        },
+        cluster_resolver={"TPUClusterResolver": devices.NO_TPU},
+    ),
+    "dtypes": _names(
+        "dtypes", {**_dtypes.PUBLIC, "DType": _dtypes.DType, "as_dtype": _dtypes.as_dtype, "cast": arrays.NAMES["cast"]}
+    ),
+    "errors": _names("errors", _errors.NAMES),
+    "estimator": _not_there("estimator", "estimators have left TensorFlow too (2.16); write Keras models"),
+    "experimental": _names("experimental", {}, numpy={}),
+    "feature_column": _not_there("feature_column", "Keras's preprocessing layers do it"),
+    "image": _names("image", _image.NAMES),
+    "io": _names("io", _io.NAMES, gfile=_io.GFILE),
+    "linalg": _names("linalg", _linalg.NAMES),
+    "lite": _not_there("lite", "model.export(…, format='onnx') gives what small devices run"),
+    "logging": _names("logging", old.LOGGING),
+    "lookup": _not_there("lookup", "keras.layers.StringLookup and IntegerLookup do it"),
+    "math": _names("math", {**_math.NAMES, "softmax": _nn.NAMES["softmax"], "log_softmax": _nn.NAMES["log_softmax"]}),
+    "nest": _names("nest", _NEST),
+    "nn": _names("nn", _nn.NAMES),
+    "profiler": _not_there("profiler", "write torch.profiler"),
+    "ragged": _names("ragged", _ragged.NAMES),
+    "random": _names("random", _random.NAMES, experimental={"Generator": _random.Generator}),
+    "saved_model": _not_there("saved_model", _SAVED),
+    "sets": _not_there("sets", "write numpy's functions of sets"),
+    "signal": _names("signal", _signal.NAMES),
+    "sparse": _names("sparse", _SPARSE),
+    "strings": _names("strings", _strings.NAMES),
+    "summary": _not_there("summary", _SUMMARY),
+    "sysconfig": _names("sysconfig", {"get_build_info": lambda: {"is_cuda_build": devices.is_built_with_cuda()}}),
+    "test": _names("test", devices.TEST),
+    "tpu": _not_there("tpu", "Tandem runs on CPUs and GPUs"),
+    "train": _names("train", _TRAIN),
+    "types": _names("types", {}, experimental={"TensorLike": object}),
+    "version": _names("version", {"VERSION": "2.16.1", "GIT_VERSION": "tandem", "COMPILER_VERSION": sys.version}),
+    "gfile": _names("gfile", {**_io.GFILE, **_io.OLD_GFILE}),
+}
+
+TOP = {
+    **{
+        name: old.NoGraph(name) for name in ("Session", "placeholder", "get_variable", "variable_scope", "app", "flags")
+    },
+    **{
+        name: old.NoGraph(name)
+        for name in (
+            "get_default_graph",
+            "reset_default_graph",
+            "global_variables_initializer",
+            "ConfigProto",
+            "contrib",
+        )
+    },
+    **{old_name: _random.NAMES[new] for old_name, new in _random.OLD_IN_TF.items()},
+    **{name: _math.NAMES[name] for name in (*_math.IN_TF, *_math.OLD_IN_TF)},
+    **{name: _linalg.NAMES[name] for name in _linalg.IN_TF},
+    **{name: old.FUNCTIONS[name] for name in ("set_random_seed", "to_float", "to_int32", "to_int64")},
+    **arrays.NAMES,
+    **control.NAMES,
+    **_dtypes.PUBLIC,
+    **{name: getattr(tape, name) for name in ("GradientTape", "UnconnectedGradients", "custom_gradient", "gradients")},
+    "DType": _dtypes.DType,
+    "IndexedSlices": _not_there("IndexedSlices", "gradients of embeddings are whole tensors"),
+    "Module": variables.Module,
+    "RaggedTensor": _ragged.RaggedTensor,
+    "RaggedTensorSpec": shapes.RaggedTensorSpec,
+    "SparseTensor": records.SparseTensor,
+    "Tensor": AnyTensor,
+    "TensorShape": shapes.TensorShape,
+    "TensorSpec": shapes.TensorSpec,
+    "Variable": variables.Variable,
+    "VariableAggregation": variables.VariableAggregation,
+    "VariableSynchronization": variables.VariableSynchronization,
+    "as_dtype": _dtypes.as_dtype,
+    "as_string": _strings.as_string,
+    "control_dependencies": control_dependencies,
+    "device": devices.device,
+    "executing_eagerly": executing_eagerly,
+    "get_logger": devices.get_logger,
+    "init_scope": init_scope,
+    "is_symbolic_tensor": lambda x: hasattr(x, "node"),
+    "name_scope": name_scope,
+    "newaxis": None,
+    "random_crop": _image.NAMES["random_crop"],
+    "stop_gradient": tape.stop_gradient,
+}
+
+
+def _keras_initializers():
+    """TensorFlow's initializers, which are Keras's."""
+    from tandem.keras import initializers
+
+    return {
+        "constant_initializer": initializers.Constant,
+        "ones_initializer": initializers.Ones,
+        "random_normal_initializer": initializers.RandomNormal,
+        "random_uniform_initializer": initializers.RandomUniform,
+        "truncated_normal_initializer": initializers.TruncatedNormal,
+        "zeros_initializer": initializers.Zeros,
+    }
+
+
+TOP.update(_keras_initializers())
+
+
+class _Old(Names):
+    """`tf.compat.v1`: TensorFlow 2's names, those of TensorFlow 1 that can be had, and words about the others."""
+
+    def __getattr__(self, name):
+        if name == "keras":
+            import importlib
+
+            return importlib.import_module("tandem.keras")
+        if name in old.NO_GRAPHS:
+            return old.NoGraph(f"compat.v1.{name}")
+        if name in TOP:
+            return TOP[name]
+        if name in NAMESPACES:
+            return NAMESPACES[name]
+        return missing(self.__name__, name, [*self.__all__, *TOP, *NAMESPACES])
+
+
+class _New(Names):
+    """`tf.compat.v2`: `tf` itself."""
+
+    def __getattr__(self, name):
+        return getattr(sys.modules["tandem.compat.tensorflow"], name)
+
+
+V1 = _Old("compat.v1", {**old.FUNCTIONS, "logging": NAMESPACES["logging"], "gfile": NAMESPACES["gfile"]})
+NAMESPACES["compat"] = Names(
+    "compat",
+    {
+        "as_bytes": lambda value, encoding="utf-8": value.encode(encoding) if isinstance(value, str) else bytes(value),
+        "as_str": lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else str(value),
+        "as_text": lambda value, encoding="utf-8": value.decode(encoding) if isinstance(value, bytes) else str(value),
+        "as_str_any": lambda value, encoding="utf-8": (
+            value.decode(encoding) if isinstance(value, bytes) else str(value)
+        ),
+        "v1": V1,
+        "v2": _New("compat.v2", {}),
+    },
+)

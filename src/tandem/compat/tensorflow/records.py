@@ -1,0 +1,369 @@
+"""TFRecord files and the `Example` messages in them: features by name, lists of bytes, floats or whole numbers."""
+
+from collections import namedtuple
+
+import numpy as np
+
+from tandem.compat.tensorflow import _dtypes as dtypes
+from tandem.compat.tensorflow._errors import DataLossError, InvalidArgumentError
+from tandem.compat.tensorflow._ragged import nested
+from tandem.compat.tensorflow._strings import StringTensor, as_strings
+from tandem.compat.tensorflow.shapes import TensorShape
+from tandem.compat.tensorflow.tensor import adopt, convert
+from tandem.core.errors import explain
+from tandem.formats import tfrecord
+from tandem.formats.limits import FormatError
+from tandem.keras import ops
+
+
+class BytesList:
+    """A list of bytes."""
+
+    kind = "bytes"
+
+    def __init__(self, value=()):
+        self.value = [one.encode() if isinstance(one, str) else bytes(_plain(one)) for one in value]
+
+
+class FloatList:
+    """A list of floats."""
+
+    kind = "float"
+
+    def __init__(self, value=()):
+        self.value = np.asarray([_plain(one) for one in value], "float32").tolist()
+
+
+class Int64List:
+    """A list of whole numbers."""
+
+    kind = "int64"
+
+    def __init__(self, value=()):
+        self.value = [int(one) for one in value]
+
+
+def _plain(value):
+    return value.numpy() if hasattr(value, "numpy") else value
+
+
+class Feature:
+    """One of the three lists."""
+
+    def __init__(self, bytes_list=None, float_list=None, int64_list=None):
+        given = [one for one in (bytes_list, float_list, int64_list) if one is not None]
+        if len(given) > 1:
+            raise ValueError(explain("A Feature holds one list", given=[type(one).__name__ for one in given]))
+        self._list = given[0] if given else None
+        self.bytes_list = bytes_list or BytesList()
+        self.float_list = float_list or FloatList()
+        self.int64_list = int64_list or Int64List()
+
+    def WhichOneof(self, name="kind"):
+        """The name of the list that it holds, or None."""
+        return None if self._list is None else f"{self._list.kind}_list"
+
+
+class Features:
+    """Features by name."""
+
+    def __init__(self, feature=None):
+        self.feature = dict(feature or {})
+
+
+class Example:
+    """One sample: features by name."""
+
+    def __init__(self, features=None):
+        self.features = features or Features()
+
+    def SerializeToString(self, deterministic=None):
+        """The message's bytes."""
+        lists = {
+            name: None if one._list is None else (one._list.kind, one._list.value)
+            for name, one in self.features.feature.items()
+        }
+        return tfrecord.write_example(lists)
+
+    def ParseFromString(self, data):
+        """Take the features out of a message's bytes; returns how many there were."""
+        kinds = {"bytes": BytesList, "float": FloatList, "int64": Int64List}
+        try:
+            found = tfrecord.read_example(bytes(_plain(data)))
+        except FormatError as error:
+            raise DataLossError(str(error)) from None
+        self.features = Features(
+            {
+                name: Feature() if one is None else Feature(**{f"{one[0]}_list": kinds[one[0]](one[1])})
+                for name, one in found.items()
+            }
+        )
+        return len(data)
+
+    @classmethod
+    def FromString(cls, data):
+        """The sample that a message's bytes hold."""
+        example = cls()
+        example.ParseFromString(data)
+        return example
+
+
+# --- parsing ---------------------------------------------------------------------------------------------------------
+
+
+class FixedLenFeature(namedtuple("FixedLenFeature", ["shape", "dtype", "default_value"])):
+    """A feature of one shape in each sample."""
+
+    def __new__(cls, shape, dtype, default_value=None):
+        return super().__new__(cls, shape, dtypes.as_dtype(dtype), default_value)
+
+
+class VarLenFeature(namedtuple("VarLenFeature", ["dtype"])):
+    """A feature of any length: what is parsed is a `SparseTensor`."""
+
+    def __new__(cls, dtype):
+        return super().__new__(cls, dtypes.as_dtype(dtype))
+
+
+class RaggedFeature(namedtuple("RaggedFeature", ["dtype", "value_key"])):
+    """A feature of any length: what is parsed is a tensor (of many samples a ragged one)."""
+
+    def __new__(cls, dtype, value_key=None):
+        return super().__new__(cls, dtypes.as_dtype(dtype), value_key)
+
+
+class SparseTensor:
+    """Values at places; all others are 0, or no text."""
+
+    def __init__(self, indices, values, dense_shape):
+        self.indices, self.values = convert(indices, dtypes.int64), convert(values)
+        self.dense_shape = convert(dense_shape, dtypes.int64)
+
+    @property
+    def dtype(self):
+        """The dtype of the values."""
+        return dtypes.as_dtype(self.values.dtype)
+
+    @property
+    def shape(self):
+        """The sizes."""
+        return TensorShape(self.dense_shape.tolist())
+
+    def __repr__(self):
+        return f"SparseTensor(indices={self.indices}, values={self.values}, dense_shape={self.dense_shape})"
+
+
+def to_dense(sp_input, default_value=None, validate_indices=True, name=None):
+    """A sparse tensor as a whole one."""
+    sizes = sp_input.dense_shape.tolist()
+    text = sp_input.dtype == "string"
+    fill = (b"" if text else 0) if default_value is None else default_value
+    fill = fill.encode() if isinstance(fill, str) else fill
+    found = np.full(sizes, fill, sp_input.dtype.as_numpy_dtype)
+    places = np.asarray(sp_input.indices)
+    if len(places):
+        found[tuple(places.T)] = np.asarray(sp_input.values)
+    return StringTensor(found) if text else convert(found)
+
+
+def from_dense(tensor, name=None):
+    """What is not 0 of a tensor."""
+    array = np.asarray(convert(tensor))
+    places = np.argwhere(array != (b"" if array.dtype == object else 0))
+    values = array[tuple(places.T)]
+    return SparseTensor(places.reshape(-1, array.ndim), values, array.shape)
+
+
+_KIND = {"string": "bytes", "float32": "float", "int64": "int64"}
+
+
+def _values(features, name, dtype):
+    """The values of a feature as an array, or None where the sample has none."""
+    if dtype.name not in _KIND:
+        raise ValueError(explain("A feature's dtype is not stored in Examples", expected=list(_KIND), given=dtype))
+    found = features.get(name)
+    if found is None:
+        return None
+    if found[0] != _KIND[dtype.name]:
+        raise InvalidArgumentError(
+            explain(f"Key: {name}. Data types don't match", expected=dtype.name, given=f"a list of {found[0]}")
+        )
+    if dtype == "string":
+        array = np.empty(len(found[1]), object)
+        array[:] = found[1]
+        return array
+    return np.asarray(found[1], dtype.as_numpy_dtype)
+
+
+def _fixed(features, name, spec):
+    shape = tuple(TensorShape(spec.shape))
+    array = _values(features, name, spec.dtype)
+    if array is None:
+        if spec.default_value is None:
+            raise InvalidArgumentError(
+                f"Feature: {name} (data type: {spec.dtype.name}) is required but could not be found."
+            )
+        default = convert(spec.default_value, spec.dtype)
+        return np.broadcast_to(np.asarray(default), shape)
+    count = int(np.prod(shape)) if shape else 1
+    if array.size != count:
+        raise InvalidArgumentError(
+            f"Key: {name}. Can't parse serialized Example: number of values is {array.size}, expected {count}."
+        )
+    return array.reshape(shape)
+
+
+def _tensor(array):
+    return StringTensor(array) if array.dtype == object else convert(np.array(array))
+
+
+def _sparse(rows, dtype, batched):
+    arrays = [np.empty(0, dtype.as_numpy_dtype) if row is None else row for row in rows]
+    longest = max((len(row) for row in arrays), default=0)
+    if batched:
+        places = [[number, at] for number, row in enumerate(arrays) for at in range(len(row))]
+        shape = [len(arrays), longest]
+    else:
+        places, shape = [[at] for at in range(longest)], [longest]
+    values = _tensor(np.concatenate(arrays) if arrays else np.empty(0, dtype.as_numpy_dtype))
+    return SparseTensor(np.array(places, "int64").reshape(-1, len(shape)), values, np.array(shape, "int64"))
+
+
+def _parsed(messages, features, batched):
+    try:
+        samples = [tfrecord.read_example(bytes(one)) for one in messages]
+    except FormatError as error:
+        raise InvalidArgumentError(f"Could not parse example input: {error}") from None
+    found = {}
+    for name, spec in features.items():
+        if isinstance(spec, FixedLenFeature):
+            rows = [_fixed(sample, name, spec) for sample in samples]
+            found[name] = _tensor(np.stack(rows) if batched else rows[0])
+        elif isinstance(spec, VarLenFeature):
+            found[name] = _sparse([_values(sample, name, spec.dtype) for sample in samples], spec.dtype, batched)
+        elif isinstance(spec, RaggedFeature):
+            rows = [_values(sample, spec.value_key or name, spec.dtype) for sample in samples]
+            rows = [[] if row is None else row.tolist() for row in rows]
+            found[name] = nested(rows, spec.dtype) if batched else nested(rows, spec.dtype).values
+        else:
+            raise NotImplementedError(
+                explain(
+                    f"The feature {name!r} is of a kind that is not there",
+                    expected="FixedLenFeature, VarLenFeature or RaggedFeature",
+                    given=type(spec).__name__,
+                )
+            )
+    return found
+
+
+def parse_single_example(serialized, features, example_names=None, name=None):
+    """The features of one message, a dict of tensors."""
+    return _parsed([as_strings(serialized).numpy()], features, False)
+
+
+def parse_example(serialized, features, example_names=None, name=None):
+    """The features of several messages, a dict of tensors whose first axis is the messages'."""
+    return _parsed(as_strings(serialized).array.reshape(-1), features, True)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+class TFRecordOptions:
+    """How a file is compressed: "", "GZIP" or "ZLIB"."""
+
+    def __init__(self, compression_type=None):
+        self.compression_type = compression_type or ""
+
+
+class TFRecordWriter:
+    """Writes records into a file."""
+
+    def __init__(self, path, options=None):
+        kind = options.compression_type if isinstance(options, TFRecordOptions) else options
+        self._writer = tfrecord.Writer(str(_plain(path)), kind or "")
+
+    def write(self, record):
+        """Write one record, bytes."""
+        self._writer.write(as_strings(record).numpy())
+
+    def flush(self):
+        """Write what is still in memory."""
+        self._writer.flush()
+
+    def close(self):
+        """Write the rest and close the file."""
+        self._writer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+def read_records(path, compression=""):
+    """The records of a file, one by one. Raises DataLossError where it is damaged."""
+    try:
+        yield from tfrecord.read(path, compression or "")
+    except FormatError as error:
+        raise DataLossError(str(error)) from None
+
+
+def serialize_tensor(tensor, name=None):
+    """Not there: it is bound to a message of TensorFlow's."""
+    raise NotImplementedError("tf.io.serialize_tensor is not there; write tensor.numpy().tobytes().")
+
+
+def decode_raw(input_bytes, out_type, little_endian=True, fixed_length=None, name=None):
+    """Bytes as the numbers that they are."""
+    array = as_strings(input_bytes).array
+    kind = np.dtype(dtypes.as_dtype(out_type).as_numpy_dtype).newbyteorder("<" if little_endian else ">")
+    rows = [np.frombuffer(one, kind).astype(kind.newbyteorder("=")) for one in array.reshape(-1)]
+    return convert(np.stack(rows).reshape(*array.shape, -1))
+
+
+def decode_csv(
+    records, record_defaults, field_delim=",", use_quote_delim=True, na_value="", select_cols=None, name=None
+):
+    """Lines as a list of columns, each of the dtype of its default; a default that is empty must be there."""
+    import csv
+
+    array = as_strings(records).array
+    quoting = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
+    lines = [one.decode() for one in array.reshape(-1)]
+    rows = list(csv.reader(lines, delimiter=field_delim, quoting=quoting))
+    chosen = range(len(record_defaults)) if select_cols is None else select_cols
+    columns = []
+    for number, default in zip(chosen, record_defaults, strict=True):
+        columns.append(_column([row[number] for row in rows], default, na_value, number, array.shape))
+    return columns
+
+
+def _column(fields, default, missing, number, shape):
+    required = isinstance(default, (str, dtypes.DType)) and isinstance(default, dtypes.DType)
+    if not required:
+        value = convert(default)
+        kind = dtypes.as_dtype(value.dtype)
+        required = np.size(np.asarray(value)) == 0
+        fallback = None if required else np.asarray(value).reshape(-1)[0]
+    else:
+        kind, fallback = default, None
+    values = []
+    for field in fields:
+        if field in ("", missing):
+            if required:
+                raise InvalidArgumentError(f"Field {number} is required but missing in record!")
+            values.append(fallback)
+        elif kind == "string":
+            values.append(field.encode())
+        else:
+            try:
+                values.append(int(field) if kind.is_integer else float(field))
+            except ValueError:
+                raise InvalidArgumentError(f"Field {number} in record is not a valid {kind.name}: {field}") from None
+    if kind == "string":
+        found = np.empty(len(values), object)
+        found[:] = values
+        return StringTensor(found.reshape(shape))
+    return adopt(ops.convert_to_tensor(np.asarray(values, kind.as_numpy_dtype).reshape(shape)))

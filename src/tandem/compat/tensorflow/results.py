@@ -1,0 +1,10 @@
+"""The named tuples that functions give."""
+
+from collections import namedtuple
+
+Unique = namedtuple("Unique", ["y", "idx"])
+UniqueWithCounts = namedtuple("UniqueWithCounts", ["y", "idx", "count"])
+TopK = namedtuple("TopKV2", ["values", "indices"])
+Qr = namedtuple("Qr", ["q", "r"])
+LogicalDevice = namedtuple("LogicalDevice", ["name", "device_type"])
+PhysicalDevice = namedtuple("PhysicalDevice", ["name", "device_type"])

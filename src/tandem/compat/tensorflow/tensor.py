@@ -1,0 +1,455 @@
+"""`tf.Tensor`: a torch tensor that answers as TensorFlow's does, and how values become one.
+
+What is computed from a `Tensor` is a `Tensor` again, whoever computes it: layers, losses and torch itself. Torch, and
+so the engine that records and replays, sees ordinary tensors.
+"""
+
+import functools
+import inspect
+
+import numpy as np
+import torch
+from torch.overrides import get_default_nowrap_functions
+
+from tandem.compat.tensorflow._dtypes import as_dtype
+from tandem.compat.tensorflow._errors import InvalidArgumentError
+from tandem.compat.tensorflow.shapes import TensorShape
+from tandem.core import dtypes
+from tandem.core.errors import explain
+from tandem.core.graph import Symbolic
+from tandem.keras import ops, tensors, tree
+
+_KEPT = get_default_nowrap_functions()
+_without = torch._C.DisableTorchFunctionSubclass
+
+
+def adopt(value):
+    """`value` with its torch tensors, in lists, tuples and dicts too, as `Tensor`s: the same objects, of our class."""
+    kind = type(value)
+    if kind is torch.Tensor:
+        value.__class__ = Tensor
+    elif kind in (list, tuple):
+        for item in value:
+            adopt(item)
+    elif kind is dict:
+        for item in value.values():
+            adopt(item)
+    elif isinstance(value, torch.nn.Parameter):
+        return value.detach() if not torch.is_grad_enabled() else value.view_as(value).as_subclass(Tensor)
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        for item in value:
+            adopt(item)
+    return value
+
+
+class Tensor(torch.Tensor):
+    """A tensor with TensorFlow's methods: `numpy()` of whatever it is, `shape` with `as_list()`, arithmetic with lists
+    and arrays in the tensor's own dtype, steps backwards in slices.
+    """
+
+    __array_priority__ = 10000
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        for kind in types:
+            if not issubclass(kind, torch.Tensor):
+                return NotImplemented  # a variable: it puts its value in its place and asks again
+        with _without():
+            result = func(*args, **kwargs or {})
+        if type(result) is torch.Tensor:
+            if func not in _KEPT:
+                result.__class__ = Tensor
+            return result
+        return adopt(result) if isinstance(result, (tuple, list)) and not isinstance(result, torch.Size) else result
+
+    # --- what TensorFlow's tensors have --------------------------------------------------------------------------
+    @property
+    def shape(self):
+        """The sizes, a `TensorShape`."""
+        return TensorShape(torch.Tensor.size(self))
+
+    def get_shape(self):
+        """The sizes, a `TensorShape`."""
+        return self.shape
+
+    def set_shape(self, shape):
+        """Raise ValueError where `shape` is not the tensor's: a value has its shape."""
+        if not self.shape.is_compatible_with(shape):
+            raise ValueError(f"Tensor's shape {self.shape} is not compatible with supplied shape {TensorShape(shape)}.")
+
+    def numpy(self, **kwargs):
+        """The value as a NumPy array; as a number of NumPy's where there are no axes."""
+        array = ops.convert_to_numpy(plain(self))
+        return array[()] if array.ndim == 0 else array
+
+    _numpy = numpy
+
+    def value(self):
+        """The tensor itself: `variable.value()` of TensorFlow's variables."""
+        return self
+
+    def __call__(self):
+        return self
+
+    def tolist(self):
+        """The value in nested lists."""
+        return plain(self).tolist()
+
+    item = tolist
+
+    def __float__(self):
+        return float(plain(self))
+
+    def __int__(self):
+        return int(plain(self))
+
+    def __bool__(self):
+        return bool(plain(self))
+
+    def __array__(self, dtype=None, copy=None):
+        array = ops.convert_to_numpy(plain(self))
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def experimental_ref(self):
+        """What can be a key of a dict in the tensor's place."""
+        return Ref(self)
+
+    ref = experimental_ref
+
+    @property
+    def name(self):
+        """None: only what is in a graph has a name."""
+        return
+
+    def __repr__(self):
+        if self.is_meta:
+            return f"<tf.Tensor: shape={self.shape}, dtype={as_dtype(self.dtype).name}>"
+        return f"<tf.Tensor: shape={self.shape}, dtype={as_dtype(self.dtype).name}, numpy={self.numpy()!r}>"
+
+    def __str__(self):
+        if self.is_meta:
+            return f"Tensor(shape={self.shape}, dtype={as_dtype(self.dtype).name})"
+        return f"tf.Tensor({self.numpy()}, shape={self.shape}, dtype={as_dtype(self.dtype).name})"
+
+    def __format__(self, spec):
+        return format(self.numpy(), spec)
+
+    def __getitem__(self, key):
+        key, backwards = _index(key, self.dim())
+        if isinstance(key, _Turned):
+            key = key.of(torch.Tensor.size(self))
+        found = torch.Tensor.__getitem__(self, key)
+        return adopt(ops.flip(found, axis=backwards)) if backwards else found
+
+    def __iter__(self):
+        if not self.dim():
+            raise TypeError("Cannot iterate over a scalar tensor.")
+        return iter(self.unbind(0))
+
+    def __len__(self):
+        if not self.dim():
+            raise TypeError("Scalar tensor has no `len()`")
+        return torch.Tensor.size(self, 0)
+
+    def __hash__(self):
+        return id(self)
+
+    def __deepcopy__(self, memo):
+        with _without():
+            copied = self.detach().clone().requires_grad_(self.requires_grad)
+        copied.__class__ = Tensor
+        return copied
+
+    def __reduce_ex__(self, protocol):
+        return _restore, (self.numpy(),)
+
+
+class Ref:
+    """A hashable stand-in for a tensor or variable."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def deref(self):
+        """What it stands for."""
+        return self._value
+
+    def __eq__(self, other):
+        return isinstance(other, Ref) and self._value is other._value
+
+    def __hash__(self):
+        return id(self._value)
+
+
+def _restore(array):
+    return convert(array)
+
+
+def plain(tensor):
+    """A tensor as torch's own class; the same memory."""
+    with _without():
+        return tensor.detach()
+
+
+def _index(key, rank):
+    """(the key as torch takes it, the axes of the result that run backwards).
+
+    Torch has no negative steps: what they reach is taken forwards, and turned round afterwards.
+    """
+    keys = key if isinstance(key, tuple) else (key,)
+    if not any(isinstance(one, slice) and one.step is not None and one.step < 0 for one in keys):
+        return key, ()
+    if any(isinstance(one, (torch.Tensor, np.ndarray, list)) and getattr(one, "ndim", 1) for one in keys):
+        raise NotImplementedError(
+            explain("A slice with a negative step and an index of several numbers do not go together", given=repr(key))
+        )
+    used = sum(one is not None and one is not Ellipsis for one in keys)
+    found, backwards, axis, place = [], [], 0, 0
+    for one in keys:
+        if one is Ellipsis:
+            axis += rank - used
+            place += rank - used
+        elif one is None:
+            place += 1
+        elif isinstance(one, slice):
+            if one.step is not None and one.step < 0:
+                one = ("turned", axis, one)
+                backwards.append(place)
+            axis, place = axis + 1, place + 1
+        else:
+            axis += 1
+        found.append(one)
+    return _Turned(found), tuple(backwards)
+
+
+class _Turned(tuple):
+    """Keys in which slices with negative steps wait for the sizes of their axes."""
+
+    def of(self, sizes):
+        """The keys, all with positive steps."""
+        return tuple(_turn(one[2], sizes[one[1]]) if type(one) is tuple else one for one in self)
+
+
+def _turn(one, size):
+    numbers = range(size)[one]
+    if not numbers:
+        return slice(0, 0)
+    return slice(numbers[-1], numbers[0] + 1, -numbers.step)
+
+
+def _install_operators():
+    def operator(special, reverse):
+        own = getattr(torch.Tensor, special)
+        divides = special in ("__truediv__", "__rtruediv__")
+
+        def method(self, other):
+            if isinstance(other, (np.ndarray, np.generic, list, tuple)):
+                other = _like(other, self)
+                if other is NotImplemented:
+                    return other
+            if isinstance(other, Symbolic):
+                return NotImplemented
+            if divides and not self.is_floating_point() and not self.is_complex():
+                other_dtype = getattr(other, "dtype", None)
+                if isinstance(other, int) or (
+                    isinstance(other_dtype, torch.dtype) and not other_dtype.is_floating_point
+                ):
+                    # TensorFlow divides whole numbers in double precision.
+                    return own(self.to(torch.float64), other)
+            return own(self, other)
+
+        method.__name__ = special
+        return method
+
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+        for special in (f"__{name}__", f"__r{name}__"):
+            if hasattr(torch.Tensor, special):
+                setattr(Tensor, special, operator(special, special.startswith("__r")))
+    for name in ("lt", "le", "gt", "ge"):
+        setattr(Tensor, f"__{name}__", operator(f"__{name}__", False))
+
+    def equals(special):
+        own = getattr(torch.Tensor, special)
+
+        def method(self, other):
+            if other is None or isinstance(other, (str, bytes)):
+                return special == "__ne__"
+            if isinstance(other, (np.ndarray, np.generic, list, tuple)):
+                other = _like(other, self)
+            return own(self, other)
+
+        return method
+
+    Tensor.__eq__ = equals("__eq__")
+    Tensor.__ne__ = equals("__ne__")
+
+
+def _like(value, tensor):
+    """An array or list as a tensor of the dtype of `tensor`, where its numbers are no more than that can hold."""
+    array = value if isinstance(value, (np.ndarray, np.generic)) else None
+    if array is None:
+        if any(isinstance(one, (Symbolic, torch.Tensor)) or hasattr(one, "__torch_function__") for one in value):
+            return convert(value)
+        array = np.asarray(value)
+    if array.dtype.kind not in "fiubc":
+        return NotImplemented
+    kind = tensor.dtype
+    if array.dtype.kind == "c" or (array.dtype.kind == "f" and not kind.is_floating_point and not kind.is_complex):
+        kind = None  # TensorFlow refuses it; torch finds the dtype of both
+    return tensors.convert(np.asarray(array), kind, tensor.device)
+
+
+_install_operators()
+
+
+# --- values become tensors -------------------------------------------------------------------------------------------
+
+
+def is_symbolic(*trees):
+    """Whether a value of a functional model is among some arguments."""
+    return any(isinstance(leaf, Symbolic) for leaf in tree.flatten(list(trees)))
+
+
+def has_text(value):
+    """Whether a value is text: a string, or a list or array of strings."""
+    if isinstance(value, (str, bytes)):
+        return True
+    if isinstance(value, (list, tuple)):
+        return bool(value) and has_text(value[0])
+    kind = getattr(value, "dtype", None)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return kind.kind in "US" or (kind.kind == "O" and value.size > 0 and isinstance(value.flat[0], (str, bytes)))
+    return False
+
+
+def convert(value, dtype=None):
+    """`value` as a `Tensor` (a string tensor for text; a symbolic value is left as it is).
+
+    Python's floats are float32 and whole numbers int32 unless a dtype is given; arrays keep their dtype.
+    Raises ValueError for None and for what holds no numbers.
+    """
+    from tandem.compat.tensorflow import _ragged as ragged
+    from tandem.compat.tensorflow import _strings as strings
+
+    dtype = None if dtype is None else as_dtype(dtype)
+    if isinstance(value, strings.StringTensor) or has_text(value) or dtype == "string":
+        if dtype is not None and dtype != "string":
+            raise TypeError(explain("Text is no number", expected=dtype.name, given=repr(value)))
+        return strings.as_strings(value)
+    if isinstance(value, ragged.RaggedTensor):
+        return value
+    if isinstance(value, Symbolic):
+        return value if dtype is None or dtype == value.dtype else ops.cast(value, dtype.name)
+    if value is None:
+        raise ValueError("Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) to a Tensor.")
+    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
+        if is_symbolic(value):
+            return ops.stack([convert(one, dtype) for one in value])
+        if any(isinstance(one, strings.StringTensor) for one in value):
+            return strings.as_strings(value)
+        if any(tensors.is_tensor(one) or (isinstance(one, (list, tuple)) and _holds_tensors(one)) for one in value):
+            parts = [one for one in value if tensors.is_tensor(one)]
+            like = dtype or (as_dtype(parts[0].dtype) if parts else None)
+            return adopt(torch.stack([convert(one, like) for one in value]))
+        try:
+            value = np.asarray(value) if any(isinstance(one, np.ndarray) for one in value) else value
+        except ValueError as error:
+            raise ValueError(
+                explain("A list makes no tensor", expected="rows of one length", given=str(error))
+            ) from None
+    if isinstance(value, range):
+        value = list(value)
+    kind = None if dtype is None else dtypes.torch_dtype(dtype.name)
+    if kind is None and type(value) is not bool and not tensors.is_tensor(value) and not hasattr(value, "dtype"):
+        value, kind = _numbers(value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "fiubc":
+        raise ValueError(
+            explain("An array makes no tensor", expected="numbers, booleans or text", given=f"dtype {value.dtype}")
+        )
+    found = tensors.convert(value, kind)
+    if isinstance(found, torch.nn.Parameter):
+        found = found.as_subclass(torch.Tensor) if not torch.is_grad_enabled() else found.view_as(found)
+    return adopt(found)
+
+
+def _holds_tensors(value):
+    return any(tensors.is_tensor(one) or (isinstance(one, (list, tuple)) and _holds_tensors(one)) for one in value)
+
+
+def _numbers(value):
+    """Plain numbers, and their dtype where they do not fit into int32."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"Can't convert non-rectangular Python sequence to Tensor: {error}.") from None
+    if array.dtype.kind in "iu" and array.size and not -(2**31) <= int(array.min()) <= int(array.max()) < 2**31:
+        return array, torch.int64
+    if array.dtype.kind == "c":
+        return array, torch.complex128
+    return value, None
+
+
+def convert_pair(x, y):
+    """Two operands: a number, list or array is taken in the dtype of the tensor beside it."""
+    first, second = _has_dtype(x), _has_dtype(y)
+    if first and not second:
+        x = convert(x)
+        return x, _beside(y, x)
+    if second and not first:
+        y = convert(y)
+        return _beside(x, y), y
+    return convert(x), convert(y)
+
+
+def _has_dtype(value):
+    return tensors.is_tensor(value) or isinstance(value, Symbolic)
+
+
+def _beside(value, other):
+    if isinstance(other, Symbolic):
+        return value if isinstance(value, (int, float, bool)) else convert(value)
+    if not isinstance(other, torch.Tensor) or has_text(value):
+        return convert(value)
+    found = _like(value if isinstance(value, (np.ndarray, np.generic, list, tuple)) else np.asarray(value), other)
+    return convert(value) if found is NotImplemented else adopt(found)
+
+
+def public(function):
+    """A function of `tf`: what it gives are `Tensor`s, and `name`, which labels a node of a graph, may be given."""
+    takes_name = "name" in inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def entry(*args, **kwargs):
+        if not takes_name:
+            kwargs.pop("name", None)
+        try:
+            return adopt(function(*args, **kwargs))
+        except (RuntimeError, IndexError) as error:
+            if type(error) not in (RuntimeError, IndexError):
+                raise
+            # Torch's word that something does not fit.
+            message = explain(
+                f"tf.{function.__name__.rstrip('_')} got what does not fit", given=str(error).split("\n")[0]
+            )
+            raise InvalidArgumentError(message) from error
+
+    return entry
+
+
+def static(value):
+    """A shape, axis or number given as a tensor, as Python's own ints (what was none is left)."""
+    if isinstance(value, torch.Tensor) or hasattr(value, "__torch_function__"):
+        return tensors.convert(value).tolist()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return [static(one) for one in value]
+    return value
+
+
+def ints(value):
+    """A shape as a tuple of ints (and Nones)."""
+    value = static(value)
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)

@@ -1,0 +1,258 @@
+"""`tf.Variable` and `tf.Module`."""
+
+import contextlib
+
+import torch
+
+from tandem.compat.tensorflow import _dtypes as dtypes
+from tandem.compat.tensorflow.shapes import TensorShape
+from tandem.compat.tensorflow.tensor import Ref, Tensor, adopt, convert, plain
+from tandem.core.errors import explain
+from tandem.keras import naming, ops, tree
+from tandem.keras import variables as keras_variables
+
+
+class VariableSynchronization:
+    """When replicas combine a variable."""
+
+    AUTO, NONE, ON_WRITE, ON_READ = "auto", "none", "on_write", "on_read"
+
+
+class VariableAggregation:
+    """How replicas combine a variable."""
+
+    NONE, SUM, MEAN, ONLY_FIRST_REPLICA = "none", "sum", "mean", "only_first_replica"
+
+
+class Variable(keras_variables.Variable):
+    """A value that `assign` changes.
+
+    initial_value: a number, list, array, tensor or function without arguments; trainable: whether tapes and optimizers
+    see it; dtype: by default the value's own, float32 for Python's floats and int32 for its whole numbers; constraint:
+    a function applied after each update; shape: what the value is broadcast to.
+    """
+
+    def __init__(
+        self,
+        initial_value=None,
+        trainable=None,
+        validate_shape=True,
+        caching_device=None,
+        name=None,
+        variable_def=None,
+        dtype=None,
+        import_scope=None,
+        constraint=None,
+        synchronization=VariableSynchronization.AUTO,
+        aggregation=VariableAggregation.NONE,
+        shape=None,
+    ):
+        for argument, value in (("variable_def", variable_def), ("import_scope", import_scope)):
+            if value is not None:
+                raise NotImplementedError(explain(f"`{argument}` of tf.Variable is not there", given=repr(value)))
+        if initial_value is None:
+            raise ValueError("The `initial_value` arg to `tf.Variable` must be specified")
+        value = initial_value() if callable(initial_value) and not isinstance(initial_value, Tensor) else initial_value
+        if shape is not None and not TensorShape(shape).is_fully_defined():
+            raise NotImplementedError(
+                explain("A variable of a shape that changes is not there", given=f"shape={shape}")
+            )
+        value = convert(value, dtype)
+        if not isinstance(value, torch.Tensor):
+            raise NotImplementedError(explain("Variables hold numbers", given=repr(value)))
+        super().__init__(
+            plain(value),
+            shape=None if shape is None else tuple(shape),
+            trainable=trainable is not False,
+            aggregation=aggregation,
+            synchronization=synchronization,
+            name=name.replace("/", "_") if name else naming.auto_name("Variable"),
+        )
+        self._given_name = name or "Variable"
+        if constraint is not None:
+            self.constraint = constraint
+
+    @property
+    def value(self):
+        """The value, a tensor (which may be called, as TensorFlow 2's method)."""
+        found = keras_variables.Variable.value.fget(self)
+        if not torch.is_grad_enabled():
+            return found.detach().as_subclass(Tensor)
+        # A gradient that is asked for later is that of the value now, also where `assign` comes in between.
+        return adopt(found.clone())
+
+    def read_value(self):
+        """The value, a tensor."""
+        return self.value
+
+    @property
+    def name(self):
+        """The name with ":0"."""
+        return f"{self._given_name}:0"
+
+    @property
+    def shape(self):
+        """The sizes."""
+        return TensorShape(self.tensor.shape)
+
+    def get_shape(self):
+        """The sizes."""
+        return self.shape
+
+    @property
+    def dtype(self):
+        """The dtype."""
+        return dtypes.as_dtype(keras_variables.Variable.dtype.fget(self))
+
+    def numpy(self):
+        """The value as a NumPy array (a copy); as a number of NumPy's where there are no axes."""
+        return super().numpy()[()]
+
+    def ref(self):
+        """What can be a key of a dict in the variable's place."""
+        return Ref(self)
+
+    experimental_ref = ref
+
+    def initialized_value(self):
+        """The value: variables are there from the beginning."""
+        return self.value
+
+    def is_initialized(self):
+        """True: variables are there from the beginning."""
+        return True
+
+    def set_shape(self, shape):
+        """Raise ValueError where `shape` is not the variable's."""
+        self.shape.assert_is_compatible_with(shape)
+
+    # --- changes ---------------------------------------------------------------------------------------------------
+    def assign(self, value, use_locking=False, name=None, read_value=True):
+        """Copy `value` in; returns the variable."""
+        super().assign(convert(value, None if hasattr(value, "dtype") else self.dtype))
+        return self
+
+    def assign_add(self, delta, use_locking=False, name=None, read_value=True):
+        """Add in place; returns the variable."""
+        super().assign_add(convert(delta, None if hasattr(delta, "dtype") else self.dtype))
+        return self
+
+    def assign_sub(self, delta, use_locking=False, name=None, read_value=True):
+        """Subtract in place; returns the variable."""
+        super().assign_sub(convert(delta, None if hasattr(delta, "dtype") else self.dtype))
+        return self
+
+    def scatter_nd_update(self, indices, updates, name=None):
+        """Write `updates` at `indices` (count, axes indexed); returns the variable."""
+        return self.assign(ops.scatter_update(self.value, convert(indices), convert(updates, self.dtype)))
+
+    def scatter_nd_add(self, indices, updates, name=None):
+        """Add `updates` at `indices` (count, axes indexed); returns the variable."""
+        return self.assign(
+            ops.scatter_update(self.value, convert(indices), convert(updates, self.dtype), reduction="add")
+        )
+
+    def __float__(self):
+        return float(self.numpy())
+
+    def __int__(self):
+        return int(self.numpy())
+
+    def __iter__(self):
+        return iter(self.value)
+
+    def __len__(self):
+        return len(self.value)
+
+    def __getitem__(self, key):
+        return self.value[key]
+
+    def __deepcopy__(self, memo):
+        copied = Variable(self.value, trainable=self.trainable, name=self._given_name, constraint=self.constraint)
+        memo[id(self)] = copied
+        return copied
+
+    def __repr__(self):
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={self.numpy()!r}>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec):
+        return format(self.numpy(), spec) if spec else str(self)
+
+
+class Module:
+    """A holder of variables: its own, and those of the modules, layers and lists that are its attributes."""
+
+    def __init__(self, name=None):
+        self._name = name or naming.auto_name(type(self).__name__)
+
+    @property
+    def name(self):
+        """The name."""
+        return self.__dict__.get("_name") or naming.auto_name(type(self).__name__)
+
+    @property
+    def name_scope(self):
+        """A scope of the module's name."""
+        return naming.name_scope(self.name)
+
+    @classmethod
+    def with_name_scope(cls, method):
+        """The method, with names below the module's."""
+
+        def scoped(self, *args, **kwargs):
+            with self.name_scope:
+                return method(self, *args, **kwargs)
+
+        return scoped
+
+    @property
+    def variables(self):
+        """All variables, without doubles."""
+        return tuple(_variables(self, set()))
+
+    @property
+    def trainable_variables(self):
+        """The variables that learn."""
+        return tuple(one for one in self.variables if one.trainable)
+
+    @property
+    def non_trainable_variables(self):
+        """The variables that do not learn."""
+        return tuple(one for one in self.variables if not one.trainable)
+
+    @property
+    def submodules(self):
+        """The modules inside."""
+        return tuple(_modules(self, set()))
+
+
+def _parts(module):
+    for _, value in sorted(vars(module).items()):
+        with contextlib.suppress(TypeError):  # structures with keys that have no order
+            yield from tree.flatten(value)
+
+
+def _variables(module, seen):
+    for one in _parts(module):
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, keras_variables.Variable):
+            yield one
+        elif isinstance(one, Module):
+            yield from _variables(one, seen)
+        elif hasattr(one, "trainable_variables"):
+            for variable in one.variables:
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    yield variable
+
+
+def _modules(module, seen):
+    for one in _parts(module):
+        if isinstance(one, Module) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            yield from _modules(one, seen)

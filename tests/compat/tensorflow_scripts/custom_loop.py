@@ -1,0 +1,52 @@
+"""A loop of one's own over tf.data, with a tape, metrics and tf.function."""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.keras import layers
+
+tf.random.set_seed(0)
+rng = np.random.default_rng(0)
+x = rng.random((512, 28, 28), dtype="float32")
+y = (x[:, :14].mean((1, 2)) > x[:, 14:].mean((1, 2))).astype("int64")
+train = tf.data.Dataset.from_tensor_slices((x[..., tf.newaxis], y)).shuffle(512).batch(64)
+
+
+class Net(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.conv = layers.Conv2D(4, 3, activation="relu")
+        self.flat = layers.Flatten()
+        self.out = layers.Dense(2)
+
+    def call(self, inputs, training=False):
+        return self.out(self.flat(self.conv(inputs)))
+
+
+model = Net()
+loss_fn = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+opt = tf.keras.optimizers.Adam(3e-3)
+train_loss = tf.keras.metrics.Mean(name="loss")
+train_acc = tf.keras.metrics.SparseCategoricalAccuracy(name="acc")
+
+
+@tf.function
+def step(images, labels):
+    with tf.GradientTape() as tape:
+        pred = model(images, training=True)
+        loss = loss_fn(labels, pred)
+    grads = tape.gradient(loss, model.trainable_variables)
+    opt.apply_gradients(zip(grads, model.trainable_variables))
+    train_loss(loss)
+    train_acc(labels, pred)
+    return loss
+
+
+for epoch in range(8):
+    train_loss.reset_state()
+    train_acc.reset_states()
+    for n, (images, labels) in enumerate(train):
+        loss = step(images, labels)
+        if n % 4 == 0:
+            print(f"step {n}: {loss:.3f} {float(loss):.3f} {loss.numpy():.3f}")
+    print(f"Epoch {epoch + 1}, Loss: {train_loss.result():.4f}, Accuracy: {train_acc.result() * 100:.1f}")
+assert float(train_acc.result()) > 0.8
