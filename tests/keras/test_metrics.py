@@ -112,7 +112,6 @@ def test_gradients_do_not_flow():
         (lambda: metrics.FBetaScore(beta=0.0), "beta"),
         (lambda: metrics.F1Score()([0, 1], [0.5, 0.5]), "2D"),
         (lambda: metrics.R2Score(num_regressors=-1), "num_regressors"),
-        (lambda: metrics.BinaryAccuracy(threshold=2), "threshold"),
         (lambda: metrics.IoU(num_classes=2, target_class_ids=[2]), r"\[0, 2\)"),
         (lambda: metrics.MeanIoU(2)([0, 5], [0, 1]), "no class.*5"),
         (lambda: metrics.SensitivityAtSpecificity(1.5), "specificity"),

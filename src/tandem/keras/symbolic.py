@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import itertools
 import threading
 from collections import namedtuple
 
@@ -434,24 +435,13 @@ def lift(function, class_name, tensors, *, module="keras.src.ops.numpy", spec=No
 
 
 def _inferred(operation, args, kwargs):
-    """The results' specs, by running the operation on the meta device; ValueError where the shapes do not fit.
-
-    Where an unknown size meets a known one (as in broadcasting) it is taken to be that size.
-    """
+    """The results' specs, by running the operation on the meta device; ValueError where the shapes do not fit."""
     try:
-        return as_specs(graph.infer(operation.call, args, kwargs))
+        return infer(operation.call, args, kwargs)
     except (RuntimeError, IndexError, ValueError) as error:
-        values = graph.symbolics(args, kwargs)
-        shapes = [leaf.shape for leaf in arrays.leaves((args, kwargs)) if hasattr(leaf, "shape")]
-        sizes = {size for shape in shapes for size in shape if size is not None and size > 1}
-        if any(None in value.shape for value in values):
-            for size in sorted(sizes):
-                try:
-                    return as_specs(graph.infer(operation.call, *_with_sizes((args, kwargs), size)))
-                except (RuntimeError, IndexError, ValueError):
-                    continue
         if isinstance(error, (NotImplementedError, ValueError)):
             raise
+        values = graph.symbolics(args, kwargs)
         raise ValueError(
             explain(
                 f"The shapes or arguments do not fit {type(operation).__name__}",
@@ -461,12 +451,41 @@ def _inferred(operation, args, kwargs):
         ) from error
 
 
-def _with_sizes(tree, size):
-    """A tree whose symbolic values have `size` for what is unknown."""
+_MOST_TRIALS = 64
+
+
+def infer(function, args, kwargs):
+    """The specs of a function's results, by running it on the meta device.
+
+    Where an unknown size meets a known one (as in broadcasting and in a product of matrices) it is taken to be that
+    size: as few sizes as possible are, so that the others stay unknown in the results. Raises what the function raises.
+    """
+    try:
+        return as_specs(graph.infer(function, args, kwargs))
+    except (RuntimeError, IndexError, ValueError):
+        values = list({id(value): value for value in graph.symbolics(args, kwargs)}.values())
+        unknown = [(id(value), axis) for value in values for axis, size in enumerate(value.shape) if size is None]
+        shapes = [leaf.shape for leaf in arrays.leaves((args, kwargs)) if hasattr(leaf, "shape")]
+        sizes = sorted({size for shape in shapes for size in shape if size is not None and size > 1})
+        # The last axes first: those are the ones that meet.
+        unknown.sort(key=lambda place: -place[1])
+        chosen = (places for count in range(1, len(unknown) + 1) for places in itertools.combinations(unknown, count))
+        trials = ((places, size) for places in chosen for size in sizes)
+        for places, size in itertools.islice(trials, _MOST_TRIALS):
+            try:
+                return as_specs(graph.infer(function, *_with_sizes((args, kwargs), set(places), size)))
+            except (RuntimeError, IndexError, ValueError):
+                continue
+        raise
+
+
+def _with_sizes(tree, places, size):
+    """A tree whose symbolic values have `size` at some (id, axis)."""
 
     def known(leaf):
         if isinstance(leaf, graph.Symbolic):
-            return graph.Symbolic([size if dim is None else dim for dim in leaf.shape], leaf.dtype)
+            shape = [size if (id(leaf), axis) in places else dim for axis, dim in enumerate(leaf.shape)]
+            return graph.Symbolic(shape, leaf.dtype)
         return leaf
 
     return arrays.map_tree(known, tree)

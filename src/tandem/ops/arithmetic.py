@@ -59,6 +59,10 @@ def _not_bools(a, b):
 
 def subtract(a, b):
     """``a - b``; a bool counts as a number of the other's dtype, two bools cannot be subtracted."""
+    if isinstance(b, bool) and a.dtype is not torch.bool:
+        b = int(b)
+    elif isinstance(a, bool) and b.dtype is not torch.bool:
+        a = int(a)
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         if a.dtype is torch.bool and b.dtype is not torch.bool:
             a = a.to(b.dtype)

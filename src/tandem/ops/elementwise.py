@@ -194,14 +194,19 @@ def squareplus(x, b=4.0):
     return (x + torch.sqrt(x * x + b)) * 0.5
 
 
+def _floating(x):
+    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
+
+
 def sparse_plus(x):
     """``y = 0`` for ``x <= -1``, ``(x + 1)^2 / 4`` between -1 and 1, ``x`` from 1 on."""
+    x = _floating(x)
     return torch.where(x < 1, torch.square(F.hardtanh(x, -1.0, 1.0) + 1) * 0.25, x)
 
 
 def sparse_sigmoid(x):
     """``y = clip((x + 1) / 2, 0, 1)``."""
-    return F.hardsigmoid(x * 3)
+    return F.hardsigmoid(_floating(x) * 3)
 
 
 def glu(x, axis=-1):

@@ -449,13 +449,18 @@ def categorical_focal_crossentropy(
     epsilon=EPSILON,
     reduction="none",
 ):
-    """``-sum(alpha (1 - y)^gamma t log(y))`` over the class axis (Lin et al., 2017)."""
+    """``-sum(alpha (1 - y)^gamma t log(y))`` over the class axis (Lin et al., 2017).
+
+    alpha: a number, or a tensor with one for each class, the last axis.
+    """
     target, output = _pair(target, output)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / output.shape[axis]
     y = torch.softmax(output, axis) if from_logits else output
     y = F.hardtanh(y / y.sum(axis, keepdim=True), epsilon, 1 - epsilon)
     values = torch.pow(1 - y, gamma) * torch.log(y) * target
+    if isinstance(alpha, torch.Tensor):
+        return _finish_sums(-torch.sum(values * alpha, axis), reduction)
     return _finish_sums(torch.sum(values, axis) * -alpha, reduction)
 
 

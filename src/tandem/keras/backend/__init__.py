@@ -66,7 +66,10 @@ def result_type(*given):
         return floatx()
     weak_float = any(item is float or isinstance(item, float) for item in given)
     names = [
-        standardize_dtype(item) for item in given if item not in (int, float) and not isinstance(item, (int, float))
+        # By identity: NumPy's float64 equals Python's `float`.
+        standardize_dtype(item)
+        for item in given
+        if item is not int and item is not float and not isinstance(item, (int, float))
     ]
     if not names:
         return floatx() if weak_float else "int32"

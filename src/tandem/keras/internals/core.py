@@ -2,7 +2,7 @@
 
 import torch
 
-from tandem.core import devices, dtypes, graph
+from tandem.core import devices, dtypes
 from tandem.keras import ops, symbolic
 from tandem.keras.backend import is_float_dtype, is_int_dtype, result_type, standardize_dtype
 from tandem.keras.config import standardize_data_format
@@ -29,7 +29,7 @@ to_torch_dtype = dtypes.torch_dtype
 
 def compute_output_spec(fn, *args, **kwargs):
     """What `fn` gives for symbolic arguments: KerasTensors of the shapes and dtypes, by running it without values."""
-    return symbolic.as_specs(graph.infer(fn, args, kwargs))
+    return symbolic.infer(fn, args, kwargs)
 
 
 def get_device():

@@ -24,6 +24,9 @@ class _Merge(Layer):
 
     def build(self, input_shape):
         """Check the shapes."""
+        self._check(input_shape)
+
+    def _check(self, input_shape):
         if not isinstance(input_shape, list) or not all(isinstance(one, (list, tuple)) for one in input_shape):
             raise ValueError(
                 "A merge layer should be called on a list of inputs. "
@@ -51,6 +54,13 @@ class _Merge(Layer):
             )
         inputs = _same_rank(inputs)
         return self._merge(inputs)
+
+    def compute_output_shape(self, input_shape):
+        """The shape that the inputs' shapes broadcast to; unknown where any of them is."""
+        self._check(input_shape)
+        batches = {one[0] for one in input_shape if one} - {None}
+        merged = functools.reduce(_broadcast, (tuple(one[1:]) for one in input_shape))
+        return (batches.pop() if batches else None, *merged)
 
     def _merge(self, inputs):
         return functools.reduce(self._function, inputs)
@@ -138,6 +148,8 @@ class Concatenate(_Merge):
     inputs: a list of tensors whose other axes agree. Raises ValueError where they do not.
     """
 
+    compute_output_shape = Layer.compute_output_shape
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
@@ -191,6 +203,8 @@ class Dot(_Merge):
     axes: one for both, or one for each, not that of the batch; normalize: whether the inputs are first divided by their
     norms along these axes (cosines). Raises ValueError where the sizes differ.
     """
+
+    compute_output_shape = Layer.compute_output_shape
 
     def __init__(self, axes, normalize=False, **kwargs):
         super().__init__(**kwargs)

@@ -181,6 +181,8 @@ def categorical_focal_crossentropy(
 ):
     """``-sum(alpha * (1 - y_pred)^gamma * y_true * log(y_pred))`` over `axis` (Lin et al., 2017)."""
     _check_classes(y_pred, axis)
+    if not isinstance(alpha, (int, float)):  # one for each class
+        alpha = tensors.convert(alpha, y_pred.dtype, device=y_pred.device)
     options = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits, "label_smoothing": label_smoothing}
     return y_true, y_pred, options | {"axis": axis, "epsilon": config.epsilon()}
 

@@ -1,6 +1,5 @@
 """Accuracies: which predictions are right."""
 
-from tandem.core.errors import explain
 from tandem.keras import tensors
 from tandem.keras.metrics.metric import MeanMetricWrapper, same_ranks
 from tandem.ops import scores
@@ -15,10 +14,8 @@ def accuracy(y_true, y_pred):
 def binary_accuracy(y_true, y_pred, threshold=0.5):
     """1 where ``(y_pred > threshold)`` equals y_true, else 0, element by element.
 
-    Raises ValueError for a threshold outside [0, 1].
+    threshold: 0 for logits; None is 0.5.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ValueError(explain("Invalid value for argument `threshold`", expected="0 to 1", given=threshold))
     y_true, y_pred = same_ranks(y_true, y_pred)
     return scores.binary_matches(y_true, y_pred, 0.5 if threshold is None else threshold)
 
@@ -69,13 +66,11 @@ class Accuracy(MeanMetricWrapper):
 
 
 class BinaryAccuracy(MeanMetricWrapper):
-    """The share of elements of y_pred on the right side of a threshold. Raises ValueError for one outside [0, 1]."""
+    """The share of elements of y_pred on the right side of a threshold, which is 0 for logits."""
 
     _direction = "up"
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ValueError(explain("Invalid value for argument `threshold`", expected="0 to 1", given=threshold))
         super().__init__(binary_accuracy, name=name, dtype=dtype, threshold=threshold)
         self.threshold = threshold
 

@@ -25,7 +25,9 @@ class _IoU(Metric):
         self.total_confusion_matrix = self.add_variable((num_classes, num_classes), name="total_confusion_matrix")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add a batch of class numbers (or, as the arguments say, of one value to a class on `axis`)."""
+        """Add a batch of class numbers (or, as the arguments say, of one value to a class on `axis`); returns the
+        confusion matrix.
+        """
         y_pred = tensors.convert(y_pred).detach()
         y_true = tensors.convert(y_true, device=y_pred.device)
         with torch.no_grad():
@@ -46,6 +48,7 @@ class _IoU(Metric):
                 dtype=dtypes.torch_dtype(self.dtype),
             )
             means.accumulate(self.total_confusion_matrix.tensor, matrix)
+        return self.total_confusion_matrix.tensor
 
     @staticmethod
     def _one_to_a_label(weights, y_true):
@@ -115,9 +118,9 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add a batch of labels 0 and 1 and predictions from 0 to 1."""
+        """Add a batch of labels 0 and 1 and predictions from 0 to 1; returns the confusion matrix."""
         y_pred = tensors.convert(y_pred).detach()
-        super().update_state(y_true, y_pred >= self.threshold, sample_weight)
+        return super().update_state(y_true, y_pred >= self.threshold, sample_weight)
 
     def get_config(self):
         """The arguments that make an equal metric."""

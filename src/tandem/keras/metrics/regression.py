@@ -50,8 +50,11 @@ class R2Score(Metric):
             )
         if y_pred_shape[-1] is None or y_true_shape[-1] is None:
             raise ValueError("R2Score expects the number of columns to be known.")
-        for name in ("squared_sum", "sum", "total_mse", "count"):
-            setattr(self, name, self.add_variable((y_pred_shape[-1],), name=name))
+        size = (y_pred_shape[-1],)
+        self.squared_sum = self.add_variable(size, name="squared_sum")
+        self.sum = self.add_variable(size, name="sum")
+        self.total_mse = self.add_variable(size, name="residual")
+        self.count = self.add_variable(size, name="count")
         self._built = True
 
     def update_state(self, y_true, y_pred, sample_weight=None):

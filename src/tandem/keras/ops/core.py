@@ -110,11 +110,11 @@ def _unstack_spec(x, num=None, axis=0):
 
 @NAMES.op("Unstack", spec=_unstack_spec)
 def unstack(x, num=None, axis=0):
-    """The entries along an axis, a list of tensors."""
+    """The entries along an axis, a tuple of tensors."""
     x = tensor(x)
     if num is not None and num != x.shape[axis]:
         raise ValueError(explain("`num` is not the size of the axis", expected=x.shape[axis], given=f"num={num}"))
-    return list(x.unbind(axis))
+    return x.unbind(axis)
 
 
 # --- slices and scattering -------------------------------------------------------------------------------------------
