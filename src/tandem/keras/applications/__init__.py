@@ -15,7 +15,11 @@ _INDEX = {
     "mobilenet_v2": ("MobileNetV2",),
     "mobilenet_v3": ("MobileNetV3Large", "MobileNetV3Small"),
     "nasnet": ("NASNetLarge", "NASNetMobile"),
+    "regnet": tuple(
+        f"RegNet{kind}{size:03}" for kind in "XY" for size in (2, 4, 6, 8, 16, 32, 40, 64, 80, 120, 160, 320)
+    ),
     "resnet": ("ResNet50", "ResNet101", "ResNet152"),
+    "resnet_rs": tuple(f"ResNetRS{depth}" for depth in (50, 101, 152, 200, 270, 350, 420)),
     "resnet_v2": ("ResNet50V2", "ResNet101V2", "ResNet152V2"),
     "vgg16": ("VGG16",),
     "vgg19": ("VGG19",),

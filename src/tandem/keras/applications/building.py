@@ -59,7 +59,8 @@ def divisible(value, divisor=8, minimum=None):
 class Plan:
     """One call of an application: what was asked for, and the steps that all families have in common."""
 
-    def __init__(self, **arguments):
+    def __init__(self, published=("imagenet",), **arguments):
+        self.published = published  # the names of the weights that there are
         self.include_top = arguments["include_top"]
         self.weights = arguments["weights"]
         self.input_tensor = arguments["input_tensor"]
@@ -68,10 +69,12 @@ class Plan:
         self.classes = arguments["classes"]
         self.classifier_activation = arguments["classifier_activation"]
         self.name = arguments["name"]
-        if not (self.weights in (None, "imagenet") or os.path.exists(self.weights)):
+        if not (self.weights in (None, *published) or os.path.exists(self.weights)):
+            names = " or ".join(map(repr, published))
             raise ValueError(
-                "The `weights` argument should be either `None` (random initialization), 'imagenet' (pre-training on "
-                f"ImageNet), or the path to the weights file to be loaded. Received: weights={self.weights}"
+                f"The `weights` argument should be either `None` (random initialization), {names} "
+                "(pre-training on ImageNet), or the path to the weights file to be loaded. "
+                f"Received: weights={self.weights}"
             )
         if self.imagenet and self.include_top and self.classes != 1000:
             raise ValueError(
@@ -82,7 +85,7 @@ class Plan:
     @property
     def imagenet(self):
         """Whether the published weights are wanted."""
-        return self.weights == "imagenet"
+        return self.weights in self.published
 
     def image(self, default_size, min_size=32, flatten=None):
         """The image that the model begins with.
@@ -182,11 +185,12 @@ def published_rows(input_shape, sizes):
     return 224
 
 
-def variant(build, title, name, *, extra=None, order=None, summary, more="", **settings):
+def variant(build, title, name, *, extra=None, order=None, summary, more="", published=("imagenet",), **settings):
     """The public function of one model: `build(plan, **extra, **settings)` behind Keras's signature.
 
     title: the function's name; name: the model's default one; extra: the family's own arguments with their defaults;
-    order: the names of all arguments in Keras's order; summary, more: for the docstring.
+    order: the names of all arguments in Keras's order; summary, more: for the docstring;
+    published: the names of weights that can be had.
     """
     extra = extra or {}
     defaults = {**_DEFAULTS, **extra, "name": name}
@@ -204,7 +208,7 @@ def variant(build, title, name, *, extra=None, order=None, summary, more="", **s
             raise TypeError(f"{title}() {error}") from None
         arguments = {**defaults, **bound.arguments}
         own = {argument: arguments.pop(argument) for argument in extra}
-        return build(Plan(**arguments), **own, **settings)
+        return build(Plan(published, **arguments), **own, **settings)
 
     application.__name__ = application.__qualname__ = title
     application.__module__ = build.__module__
