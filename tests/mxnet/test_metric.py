@@ -112,3 +112,30 @@ def test_metrics_do_not_build_a_graph():
     with autograd.record():
         mse.update([nd.zeros((2, 2))], [x * 2])
     assert mse.get()[1] == 4
+
+
+class _PerOutput(metric.EvalMetric):
+    """A metric whose own `reset` makes lists, one entry to each output."""
+
+    def __init__(self, count):
+        self.count = count
+        super().__init__("per_output")
+
+    def reset(self):
+        self.sum_metric, self.num_inst = [0.0] * self.count, [0] * self.count
+
+    def update(self, labels, preds):
+        for place, (label, pred) in enumerate(zip(labels, preds)):
+            self.sum_metric[place] += float((label == pred).sum().asscalar())
+            self.num_inst[place] += label.size
+
+    def get(self):
+        values = [total / count for total, count in zip(self.sum_metric, self.num_inst)]
+        return [f"{self.name}{place}" for place in range(self.count)], values
+
+
+def test_a_metric_with_lists_of_sums():
+    found = _PerOutput(2)
+    for _ in range(2):
+        found.update([nd.array([1, 2]), nd.array([1, 2])], [nd.array([1, 0]), nd.array([1, 2])])
+    assert found.get_name_value() == [("per_output0", 0.5), ("per_output1", 1.0)]

@@ -130,18 +130,19 @@ class _Asked:
         self.source.asked.append(self.number)
 
 
+def _note(name):
+    def method(self, *args, **kwargs):
+        self.calls.append(name)
+
+    return method
+
+
 class _Silent(mx.mod.BaseModule):
     """A module whose methods do nothing but count."""
 
     def __init__(self):
         super().__init__()
         self.calls = []
-
-    def _note(name):
-        def method(self, *args, **kwargs):
-            self.calls.append(name)
-
-        return method
 
     bind, init_params, init_optimizer = _note("bind"), _note("init_params"), _note("init_optimizer")
     forward, backward, update = _note("forward"), _note("backward"), _note("update")

@@ -78,6 +78,7 @@ class EvalMetric:
         self.label_names = label_names
         self._has_global_stats = kwargs.pop("has_global_stats", True)
         self._kwargs = kwargs
+        EvalMetric.reset(self)  # a subclass's own need not call it
         self.reset()
 
     def __str__(self):

@@ -116,6 +116,8 @@ register(
 
 def _make_loss(data, *, grad_scale, valid_thresh, normalization):
     """data, with gradient grad_scale whatever comes in."""
+    if normalization == "batch" and data.dim() == 1:
+        normalization = "null"  # MXNet 1.9.1 takes a vector for a batch of one
     return heads.own_gradient(data, grad_scale, threshold=valid_thresh, normalization=normalization)
 
 
