@@ -182,7 +182,29 @@ class Recurrent(nn.HybridBlock):
         return self.second(self.first(x))
 
 
+class Images(nn.HybridBlock):
+    """What convolutional networks have beside convolutions."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.down = nn.Conv2D(6, 3, strides=2, activation="relu", in_channels=3)
+            self.norm = nn.BatchNorm(in_channels=6)
+            self.grouped = nn.GroupNorm(num_groups=2)
+            self.up = nn.Conv2DTranspose(4, 4, strides=2, padding=1, in_channels=6)
+            self.slope = nn.PReLU(in_channels=4)
+
+    def hybrid_forward(self, F, x):
+        y = self.grouped(self.norm(self.down(x)))
+        pooled = F.Pooling(y, kernel=(3, 3), stride=(2, 2), pool_type="avg", pooling_convention="full")
+        y = self.slope(self.up(y))
+        y = F.concat(y, F.slice_like(F.UpSampling(pooled, scale=6, sample_type="nearest"), y, axes=(2, 3)), dim=1)
+        wide = F.contrib.BilinearResize2D(y, height=5, width=7)
+        return F.contrib.AdaptiveAvgPooling2D(wide, output_size=(2, 3)), F.LRN(wide, nsize=3), y.flatten()
+
+
 MODELS = {
+    "images": (Images, lambda: [nd.random.uniform(shape=(2, 3, 12, 12))]),
     "attention": (Attention, lambda: [nd.array(np.arange(14).reshape(2, 7) % 20), nd.array([7, 3])]),
     "recurrent": (Recurrent, lambda: [nd.random.uniform(shape=(2, 6, 3))]),
 }

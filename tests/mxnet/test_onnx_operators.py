@@ -19,6 +19,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="pip install tandem[onnx
 # What opset 13 has no words for, or nobody has written down yet.
 REFUSED = {
     ("diag", ("axis1", 1)): "only matrices and vectors",
+    ("_sample_multinomial", ("get_prob", True)): "get_prob",
     ("_contrib_ROIAlign", ("aligned", True)): "not in opset 13",
     ("_contrib_ROIAlign", ("position_sensitive", True)): "not in opset 13",
 }

@@ -10,10 +10,10 @@ _PLAIN = {
     "arcsinh": "Asinh", "arctan": "Atan", "arctanh": "Atanh", "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh",
     "erf": "Erf", "exp": "Exp", "floor": "Floor", "log": "Log", "negative": "Neg", "reciprocal": "Reciprocal",
     "relu": "Relu", "sigmoid": "Sigmoid", "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "softsign": "Softsign",
-    "sqrt": "Sqrt", "tan": "Tan", "tanh": "Tanh",
+    "sqrt": "Sqrt", "_contrib_sign_ste": "Sign", "tan": "Tan", "tanh": "Tanh",
     **dict.fromkeys(
-        ("_copy", "BlockGrad", "MakeLoss", "make_loss", "_contrib_gradientmultiplier", "IdentityAttachKLSparseReg",
-         "LinearRegressionOutput", "MAERegressionOutput", "SVMOutput"),
+        ("_copy", "_copyto", "BlockGrad", "MakeLoss", "make_loss", "_contrib_gradientmultiplier",
+         "IdentityAttachKLSparseReg", "LinearRegressionOutput", "MAERegressionOutput", "SVMOutput"),
         "Identity",
     ),
     "LogisticRegressionOutput": "Sigmoid",
@@ -201,6 +201,17 @@ def _random_like(op_type, **names):
     return translate
 
 
+def _multinomial(call):
+    """Classes by their probabilities, so many to a row."""
+    call.only(not call.a["get_prob"], "get_prob=True")
+    x, shape = call.inputs[0], call.sizes()
+    flat = call.reshape(x, -1, shape[-1])
+    count = math.prod(call.a["shape"]) if call.a["shape"] else 1
+    drawn = call.add("Multinomial", call.add("Log", flat), sample_size=count)
+    drawn = call.cast(drawn, call.a["dtype"])
+    return call.reshape(drawn, *(shape[:-1] + tuple(call.a["shape"]) or (1,)))
+
+
 TABLE = {
     **{name: plain(op_type) for name, op_type in _PLAIN.items() if op_type},
     "Cast": _cast,
@@ -221,7 +232,7 @@ TABLE = {
     "radians": _times(math.pi / 180),
     "rcbrt": _formula(lambda call, x: call.add("Reciprocal", _cube_root(call, x))),
     "rint": _formula(_rint),
-    "round": _formula(_round),
+    **dict.fromkeys(("round", "_contrib_round_ste"), _formula(_round)),
     "rsqrt": _formula(lambda call, x: call.add("Reciprocal", call.add("Sqrt", x))),
     "smooth_l1": _formula(_smooth_l1),
     "square": _formula(lambda call, x: call.add("Mul", x, x)),
@@ -264,6 +275,7 @@ TABLE = {
     ),
     "_zeros": _zeros,
     "_random_uniform": _random("RandomUniform", low="low", high="high"),
+    "_sample_multinomial": _multinomial,
     "_random_normal": _random("RandomNormal", mean="loc", scale="scale"),
     "_random_uniform_like": _random_like("RandomUniformLike", low="low", high="high"),
     "_random_normal_like": _random_like("RandomNormalLike", mean="loc", scale="scale"),

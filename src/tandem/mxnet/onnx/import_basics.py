@@ -229,6 +229,9 @@ def _matmul(op):
         return op.last("dot", x, y)
     a, b = op.shape(0), op.shape(1)
     op.only(left > 1, "a vector times matrices")
+    if left == 2:  # the same matrix for all: (y' x')'
+        product = op.add("dot", op.add("SwapAxis", y, dim1=right - 2, dim2=right - 1), x, transpose_b=True)
+        return op.last("SwapAxis", product, dim1=right - 2, dim2=right - 1)
     if a[:-2] != b[:-2] or None in a[:-2]:
         known = None not in a[:-2] and None not in b[:-2]
         if known:

@@ -100,7 +100,7 @@ def _pooling(call):
             call.only(kind == "max", "the averages at the border need known sizes")
             ceil = 1
         else:  # as far as the last window reaches
-            sizes, out = call.sizes()[2:], call.out_shape()[2:]
+            sizes, out = call.sizes(axes=range(2, call.rank())), call.out_shape()[2:]
             ends = tuple(
                 max(step * (count - 1) + width - size - pad, 0)
                 for step, count, width, size, pad in zip(strides, out, kernel, sizes, pads)
@@ -125,7 +125,7 @@ def _shares(call):
     """
     from tandem.mxnet.symbol.nodes import Node
 
-    ones = np.ones((1, 1, *call.sizes()[2:]), np.float32)
+    ones = np.ones((1, 1, *call.sizes(axes=range(2, call.rank()))), np.float32)
     parts = []
     for kind in ("avg", "sum"):
         twin = Node(call.node.row, call.node.name, {**call.node.parameters(), "pool_type": kind})
@@ -364,7 +364,9 @@ def _softmax_activation(call):
 TABLE = {
     "Activation": _activation,
     "BatchNorm": _batch_norm,
+    "BatchNorm_v1": _batch_norm,
     "Convolution": _convolution,
+    "Convolution_v1": _convolution,
     "Deconvolution": _deconvolution,
     "Dropout": _dropout,
     "FullyConnected": _fully_connected,

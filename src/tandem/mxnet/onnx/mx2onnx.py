@@ -8,6 +8,7 @@ import numpy as np
 
 from tandem.core.errors import explain
 from tandem.formats.saving import atomic_write
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.onnx.graph import OPSET, Call, Writer, element_type, library, refusal
 from tandem.mxnet.symbol.inference import Facts, known
 from tandem.mxnet.symbol.nodes import SPECIAL, Entry, visit
@@ -158,8 +159,8 @@ def _open(in_shapes, dynamic, dynamic_input_shapes):
     return [tuple(shape) for shape in dynamic_input_shapes]
 
 
-def _facts(sym, weights, inputs):
-    """What is known of all values. inputs: name -> (shape with open sizes, a shape, dtype)."""
+def _facts(sym, weights, shapes, dtypes):
+    """What is known of all values, from the inputs' shapes and dtypes by name."""
     from tandem.mxnet.ndarray.ndarray import mxnet_dtype
 
     facts = Facts(sym._entries)
@@ -169,18 +170,52 @@ def _facts(sym, weights, inputs):
             array = weights[node.name]
             facts.tell_shape(entry, array.shape)
             facts.tell_dtype(entry, mxnet_dtype(array.dtype))
-        elif node.is_variable and node.name in inputs:
-            shape, _, dtype = inputs[node.name]
-            facts.tell_shape(entry, known([size if isinstance(size, (int, np.integer)) else None for size in shape]))
-            facts.tell_dtype(entry, mxnet_dtype(dtype))
+        elif node.is_variable and node.name in shapes:
+            facts.tell_shape(entry, known(shapes[node.name]))
+            facts.tell_dtype(entry, mxnet_dtype(dtypes[node.name]))
     facts.search(dtypes=True)
     facts.default_dtypes()
     return facts.search(dtypes=True)
 
 
+class _OpenFacts:
+    """Facts with None for the sizes that change with the sizes that stay open.
+
+    opened: input -> its shape as the file says it. An open size that the model does not let change (the number of a
+    convolution's channels) is known here all the same.
+    """
+
+    def __init__(self, sym, weights, shapes, dtypes, opened):
+        self._facts = self._others = _facts(sym, weights, shapes, dtypes)
+        self.order, self.dtype, self.was_open = self._facts.order, self._facts.dtype, self._facts.was_open
+        places = {}  # those of one name change together
+        for name, sizes in opened.items():
+            for axis, size in enumerate(sizes):
+                if not isinstance(size, (int, np.integer)):
+                    places.setdefault(size or (name, axis), []).append((name, axis))
+        changed = dict(shapes)
+        for group in places.values():
+            trial = {name: list(shape) for name, shape in changed.items()}
+            for name, axis in group:
+                trial[name][axis] *= 2  # as stacks of strides can divide it
+            try:
+                self._others = _facts(sym, weights, trial, dtypes)
+            except MXNetError:
+                continue
+            changed = trial
+
+    def shape(self, entry):
+        """The shape of a value, with None for sizes that may change."""
+        shape, other = self._facts.shape(entry), self._others.shape(entry)
+        if shape is None or self._others is self._facts:
+            return shape
+        return tuple(size if size == changed else None for size, changed in zip(shape, other))
+
+
 def _translate(sym, weights, labels, inputs, verbose):
     onnx = library()
-    facts = _facts(sym, weights, inputs)
+    opened, shapes, dtypes = ({name: row[place] for name, row in inputs.items()} for place in range(3))
+    facts = _OpenFacts(sym, weights, shapes, dtypes, opened)
     writer = Writer(facts, weights)
     names = _output_names(sym)
     values, declared = {}, []

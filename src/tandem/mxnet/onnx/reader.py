@@ -45,7 +45,7 @@ class Reader:
         self.symbols, self.partial = {}, {}
         self.shapes, self.labels, self.dtypes = {}, {}, {}
         self.arguments, self.states = {}, {}
-        self._names = set()
+        self._names, self._told = set(), []
         self._makers = {name: node for node in model.graph.node for name in node.output if name}
         self._settle(model)
 
@@ -65,9 +65,23 @@ class Reader:
                 op = Op(self, node)
                 if node.output[0] not in self.constants and not self._fold(node, op):
                     self._sizes(node, op)
-            if len(self.constants) == known:
+                    self._shape_from_sizes(node)
+            if len(self.constants) + len(self._told) == known:
                 break
-            known = len(self.constants)
+            known = len(self.constants) + len(self._told)
+
+    def _shape_from_sizes(self, node):
+        """The shape of what is made with a vector of sizes, where inference does not follow those."""
+        place = {"Reshape": 1, "Expand": 1, "ConstantOfShape": 0}.get(node.op_type)
+        name = node.output[0]
+        if place is None or name in self.shapes or place >= len(node.input):
+            return
+        sizes = self.vector(node.input[place])
+        if sizes is not None:
+            self.shapes[name] = tuple(size if isinstance(size, int) and size > 0 else None for size in sizes)
+            labels = [size.label if isinstance(size, Size) else "" for size in sizes]
+            self.labels[name] = tuple(label if isinstance(label, str) else "" for label in labels)
+            self._told.append(name)
 
     def _light(self, model):
         """The model without what is worked out already, and with the shapes of weights in their place."""
@@ -84,7 +98,14 @@ class Reader:
             else:
                 small.append(onnx.numpy_helper.from_array(array, name))
         nodes = [node for node in model.graph.node if any(name not in self.constants for name in node.output if name)]
-        graph = helper.make_graph(nodes, "shapes", inputs, list(model.graph.output), small)
+        outputs = {value.name for value in model.graph.output}
+        told = [
+            helper.make_tensor_value_info(name, self.dtypes.get(name) or onnx.TensorProto.FLOAT, shape)
+            for name in self._told
+            if name not in outputs
+            for shape in [[size or label or None for size, label in zip(self.shapes[name], self.labels[name])]]
+        ]
+        graph = helper.make_graph(nodes, "shapes", inputs, list(model.graph.output), small, value_info=told)
         return helper.make_model(graph, opset_imports=list(model.opset_import), functions=list(model.functions))
 
     def _note(self, value):
