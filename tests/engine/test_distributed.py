@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.processes import together
 
-from tandem.engine.distributed import exchange, group, place
+from tandem.engine.distributed import exchange, group, place, shards
 from tandem.engine.replay import Step
 
 
@@ -17,7 +17,6 @@ def _exchanges():
     return {
         "size": (rank, group.size(), group.is_chief()),
         "sums": [tensor.tolist() for tensor in exchange.sums(tensors)],
-        "means": [tensor.tolist() for tensor in exchange.weighted_means([tensors[0], tensors[2]], 3 - 2 * rank)],
         "spread": [tensor.tolist() for tensor in spread],
         "rows": exchange.rows(torch.full((rank + 1, 2), rank, dtype=torch.bfloat16)).tolist(),
         "none": [len(part) for part in exchange.parts(torch.zeros(rank, 2) > 0)],
@@ -30,7 +29,6 @@ def test_two_processes():
     assert (first.pop("size"), second.pop("size")) == ((0, 2, True), (1, 2, False))
     assert first == second
     assert first["sums"] == [[[3.0] * 3] * 2, 1, [1.0] * 5]
-    assert first["means"] == [[[1.25] * 3] * 2, [0.5] * 5]
     assert first["spread"] == [[[2.0] * 3] * 2, 1, [0.5] * 5]
     assert first["rows"] == [[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]
     assert first["none"] == [0, 1]
@@ -63,7 +61,7 @@ def _replays():
     def learn(x):
         (grad,) = torch.autograd.grad((weight * x).square().sum(), [weight])
         with torch.no_grad():
-            weight.sub_(exchange.weighted_means([grad], len(x))[0] * 1e-5)
+            weight.sub_(exchange.sums([grad])[0] * 5e-6)
         return exchange.all_sum(x.sum().detach())
 
     step = Step(learn)
@@ -92,6 +90,65 @@ def _gradient():
 
 def test_the_gradient_of_a_sum_is_the_sum_of_the_gradients():
     assert together(_gradient) == [[3.0, 3.0]] * 2
+
+
+class _Plan:
+    auto_shard_dataset = True
+
+    @staticmethod
+    def places():
+        return list(range(group.size()))
+
+
+def _shares():
+    rank, plan = group.rank(), _Plan()
+    found = {}
+    for rows in (5, 1):
+        part, share = shards.cut(rows, plan.places())
+        values = torch.arange(1.0, rows + 1)[slice(None) if part is None else part]
+        weights = torch.where(values < 5, values, 0.0)
+        with shards.sharing(share):
+            mean = share.mean(values.mean())
+            # As a loss is taken: what is divided by its own, then joined by `means`.
+            losses = [values.mean(), share.total(values.sum()), (values * weights).sum() / share.divisor(weights.sum())]
+            joined = shards.means([*losses, None])
+            state = torch.full((2,), 10.0)
+            with shards.adding([state]):
+                state += values.sum()
+        found[rows] = mean.item(), [value.item() for value in joined[:-1]], joined[-1], state.tolist()
+        found[rows, "all"] = shards.whole(values, share, plan.places()).tolist()
+    own = torch.arange(1.0, 4.0)[: rank + 1] if group.size() > 1 else torch.tensor([1.0, 1.0, 2.0])
+    part, share = shards.cut(len(own), plan.places(), auto=False)
+    with shards.sharing(share):
+        found["own"] = part, shards.means([own.mean()])[0].item(), shards.means([share.total(own.sum())])[0].item()
+    found["alone"] = shards.means([torch.ones(())])[0].item(), shards.agreed_order(torch.tensor([rank])).item()
+    shards.set_plan(plan)
+    found["planned"] = (
+        shards.means([torch.tensor(float(rank))])[0].item(),
+        shards.agreed_order(torch.tensor([rank])).item(),
+    )
+    shards.set_plan(None)
+    return found
+
+
+def test_shares_of_a_batch():
+    (whole,) = together(_shares, count=1)
+    assert whole[5] == (3.0, [3.0, 15.0, 3.0], None, [25.0, 25.0])
+    assert whole[1] == (1.0, [1.0, 1.0, 1.0], None, [11.0, 11.0])
+    assert whole["own"] == (None, pytest.approx(4 / 3), 4.0)
+    for count in (2, 3):
+        for rank, found in enumerate(together(_shares, count=count)):
+            for rows in (5, 1):
+                mean, joined, none, state = found[rows]
+                assert mean == pytest.approx(whole[rows][0])
+                assert joined == pytest.approx(whole[rows][1])
+                assert none is None
+                assert state == whole[rows][3]
+                assert found[rows, "all"] == whole[rows, "all"]
+            if count == 2:
+                assert found["own"] == (None, pytest.approx(4 / 3), pytest.approx(4.0))
+            assert found["alone"] == (1.0, rank)
+            assert found["planned"] == (pytest.approx((count - 1) / 2), 0)
 
 
 @pytest.mark.parametrize(

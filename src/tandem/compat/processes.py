@@ -86,6 +86,8 @@ def _start(rank, count, port, words, lifeline):
     }
     # Each process would take all processors otherwise, and they would be in each other's way.
     environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    if rank:
+        environment.setdefault("PYTHONUNBUFFERED", "1")  # so that lines come when they are written, as on a terminal
     flags = subprocess._args_from_interpreter_flags()
     pipe = None if rank == 0 else subprocess.PIPE
     return subprocess.Popen(

@@ -80,19 +80,6 @@ def _buckets(tensors):
     return [*done, *(bucket for bucket, _ in open_buckets.values())]
 
 
-def weighted_means(tensors, weight):
-    """The means over processes of some tensors: ``sum_r(weight_r * x_r) / sum_r(weight_r)``, in new tensors.
-
-    weight: this process's, a number (its samples, say); not 0 in all processes.
-    """
-    if group.size() == 1 or not tensors:
-        return list(tensors)
-    with torch.no_grad():
-        own = torch.full((), float(weight), device=tensors[0].device)
-        *totals, whole = sums([*(tensor * weight for tensor in tensors), own])
-        return [(total / whole).to(tensor.dtype) for total, tensor in zip(totals, tensors)]
-
-
 def spread_(tensors, source=0):
     """Put one process's values into the tensors of all, in place."""
     if group.size() == 1:

@@ -112,10 +112,14 @@ def means(grads):
     if share is None and plan() is None:
         return grads
     present = [number for number, grad in enumerate(grads) if grad is not None]
-    joined = exchange.weighted_means([grads[number] for number in present], 1 if share is None else share.rows)
     result = list(grads)
-    for number, grad in zip(present, joined):
-        result[number] = grad
+    with torch.no_grad():
+        # Weighted before they are added up: a sum of gradients in half precision could overflow.
+        parts = [
+            grads[number] * (1 / group.size() if share is None else share.weight(grads[number])) for number in present
+        ]
+        for number, grad in zip(present, exchange.sums(parts)):
+            result[number] = grad
     return result
 
 
