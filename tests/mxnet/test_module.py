@@ -81,7 +81,24 @@ def test_labels_that_are_not_given_follow_the_data():
         module.forward(mx.io.DataBatch([mx.nd.ones((9, 4))]), is_train=False)
     assert module.get_outputs()[0].shape == (9, 3)
     with pytest.raises(mx.MXNetError, match="fc1_weight"), pytest.warns(UserWarning, match="label_shapes"):
-        module.forward(mx.io.DataBatch([mx.nd.ones((9, 5))]), is_train=False)
+        module.forward(mx.io.DataBatch([mx.nd.ones((7, 5))]), is_train=False)
+    module.forward(mx.io.DataBatch([mx.nd.ones((9, 4))]), is_train=False)  # it goes on where it was
+    assert module.get_outputs()[0].shape == module.output_shapes[0][1] == (9, 3)
+
+
+def test_a_bucketing_module_that_is_bound_anew_goes_on():
+    module = mx.mod.BucketingModule(lambda key: (_net(), ("data",), ("softmax_label",)), default_bucket_key=1)
+    batch = _batch(6)
+    batch.bucket_key, shapes = 1, ([("data", (6, 4))], [("softmax_label", (6,))])
+    batch.provide_data, batch.provide_label = shapes
+    module.bind(*shapes)
+    module.init_params(mx.init.Xavier())
+    module.init_optimizer(optimizer_params={"learning_rate": 0.5, "momentum": 0.9})
+    before = _weights(module)
+    module.bind(*shapes, force_rebind=True)
+    np.testing.assert_array_equal(_weights(module)["fc1_weight"], before["fc1_weight"])
+    _step(module, batch)
+    assert (_weights(module)["fc1_weight"] != before["fc1_weight"]).any()
 
 
 def test_a_monitor_leaves_the_batches_between_its_intervals_alone():

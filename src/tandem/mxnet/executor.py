@@ -55,6 +55,7 @@ class Executor:
             for entry in symbol._entries
         ]
         self._held, self._leaves, self._replay = None, [], None
+        self._wanted, self._ones = [], {}  # leaves that want gradients; heads of losses by place
         self._slots = {}  # id of a leaf -> (its gradient's array, request)
         self._delivered = set()
         self._results, self._was_training = None, False
@@ -174,6 +175,7 @@ class Executor:
                 leaf.requires_grad_(True)
                 self._slots[id(leaf)] = grad, request
             self._leaves.append(leaf)
+        self._wanted = [leaf for leaf in self._leaves if leaf.requires_grad]
         self._replay = None
         if self._replayable and not sparse:
             from tandem.engine.hybrid import Hybrid
@@ -181,7 +183,7 @@ class Executor:
             self._replay = Hybrid(self._function, self._learning, name="executor", deliver=self._deliver)
 
     def _learning(self):
-        return [leaf for leaf in self._leaves if leaf.requires_grad]
+        return self._wanted
 
     def backward(self, out_grads=None, is_train=True):
         """Compute the gradients of the arguments into their arrays.
@@ -209,7 +211,7 @@ class Executor:
                     )
                 )
             heads.append(result)
-            seeds.append(torch.ones_like(result) if grad is None else self._fitting(grad, result))
+            seeds.append(self._one(place, result) if grad is None else self._fitting(grad, result))
         self._delivered = set()
         watched = self._watched()
         found = [None] * (len(wanted) + len(watched))
@@ -240,6 +242,13 @@ class Executor:
             if not isinstance(grad, NDArray):
                 raise TypeError("inputs must be NDArray")
         return [*out_grads, *[None] * (len(names) - len(out_grads))][: len(names)]
+
+    def _one(self, place, result):
+        """Ones in the shape of an output, the same tensor in each step."""
+        ones = self._ones.get(place)
+        if ones is None or ones.shape != result.shape or ones.dtype != result.dtype or ones.device != result.device:
+            ones = self._ones[place] = torch.ones_like(result)
+        return ones
 
     @staticmethod
     def _fitting(grad, result):

@@ -193,6 +193,7 @@ class BucketingModule(BaseModule):
     ):
         """Bind the default bucket's module; see `BaseModule.bind`. Parameters stay as they are."""
         params = self.get_params() if self.params_initialized and self.binded else None
+        before = self._curr_module
         if force_rebind:
             self._reset_bind()
         if self.binded:
@@ -216,6 +217,8 @@ class BucketingModule(BaseModule):
         self._buckets[self._default_bucket_key] = module
         if params is not None:
             self.set_params(*params)
+        if self.optimizer_initialized:
+            module.borrow_optimizer(before)
 
     def _reset_bind(self):
         self.binded = False

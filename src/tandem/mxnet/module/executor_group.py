@@ -280,7 +280,12 @@ class DataParallelExecutorGroup:
         """Go on with other shapes."""
         if data_shapes == self.data_shapes and label_shapes == self.label_shapes:
             return
-        self.bind_exec(data_shapes, label_shapes, reshape=True)
+        held = self.batch_size, self.slices, self.data_layouts, self.label_layouts
+        try:
+            self.bind_exec(data_shapes, label_shapes, reshape=True)
+        except Exception:  # the shapes do not fit: go on with those that are there
+            self.batch_size, self.slices, self.data_layouts, self.label_layouts = held
+            raise
 
     def _collect_arrays(self):
         """Lists of arrays over the contexts, for each name."""

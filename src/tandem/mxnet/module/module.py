@@ -311,8 +311,9 @@ class Module(BaseModule):
     def reshape(self, data_shapes, label_shapes=None):
         """Go on with other shapes and the same parameters."""
         self._demand(bound=True)
-        self._data_shapes, self._label_shapes = parse(self.data_names, self.label_names, data_shapes, label_shapes)
-        self._exec_group.reshape(self._data_shapes, self._label_shapes)
+        described = parse(self.data_names, self.label_names, data_shapes, label_shapes)
+        self._exec_group.reshape(*described)
+        self._data_shapes, self._label_shapes = described
 
     # --- the optimizer -----------------------------------------------------------------------------------------------
 
