@@ -81,6 +81,40 @@ def test_rows_of_all_workers():
     assert together(_rows) == [[[0.0] * 2, [-1.0] * 2, [-2.0] * 2, [1.0] * 2]] * 2
 
 
+def _many_keys():
+    store = kvstore.create("dist_sync")
+    rank, found = store.rank, []
+    kinds = {"3": ((2, 3), "float32"), "99": ((1200, 11), "float32"), "h": ((2, 3), "float16")}
+    dense = list(kinds)
+    store.init(dense, [nd.ones(shape, dtype=dtype) for shape, dtype in kinds.values()])
+    sparse = ["9", "11"]
+    store.init(sparse, [nd.ones((2, 3)).tostype("row_sparse")] * 2)
+    store.init("empty", nd.sparse.zeros("row_sparse", (2, 3)))
+    store.set_optimizer(mx.optimizer.create("test", rescale_grad=2))
+    for _ in range(3):
+        values = [nd.ones(shape, dtype=dtype) * (rank + 1) for shape, dtype in kinds.values()]
+        store.push(dense, values)
+    for key, (shape, dtype) in kinds.items():
+        out = nd.zeros(shape, dtype=dtype)
+        store.pull(key, out)
+        assert out.dtype == np.dtype(dtype)
+        found.append((out.min().asscalar(), out.max().asscalar()))
+    own = nd.sparse.row_sparse_array((nd.ones((1, 3)) * (rank + 1), [rank]), shape=(2, 3))
+    outs, every = [nd.sparse.zeros("row_sparse", (2, 3)) for _ in sparse], nd.array([0, 1])
+    store.push(sparse, [own, own])
+    store.row_sparse_pull(sparse, outs, row_ids=[every, every])
+    found += [out.asnumpy().tolist() for out in outs]
+    store.push("empty", own if rank else nd.sparse.zeros("row_sparse", (2, 3)))
+    store.row_sparse_pull("empty", outs[0], row_ids=every)
+    return [*found, outs[0].asnumpy().tolist()]
+
+
+@pytest.mark.filterwarnings("ignore:Accumulating with float16")
+def test_lists_of_keys_of_every_kind():
+    rows = [[3.0] * 3, [5.0] * 3]
+    assert together(_many_keys) == [[(19, 19), (19, 19), (19, 19), rows, rows, [[0.0] * 3, [4.0] * 3]]] * 2
+
+
 def _data():
     random = np.random.default_rng(3)
     return random.normal(size=(12, 5)).astype("float32"), random.normal(size=(12, 2)).astype("float32")
