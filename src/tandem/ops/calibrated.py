@@ -1,4 +1,4 @@
-"""Rounding of a matrix of weights that looks at what it will be multiplied with: GPTQ and AWQ, as Keras has them.
+"""Rounding of a matrix of weights that looks at what it will be multiplied with: GPTQ and AWQ.
 
 A matrix is (outputs, inputs) here; codes are numbers from 0 to 2^bits - 1, and ``weight = (code - zero) * scale``.
 """
@@ -26,9 +26,10 @@ def largest_inputs(x, before=None):
 def gptq(weights, second, *, bits, size, symmetric=False, per_channel=True, damping=0.01, largest_first=False):
     """Round one column after the other, and take each error out of the columns to come.
 
-    An error e of column i is spread by ``w_j -= e / P_ii * P_ij``, P the inverse of the (damped) matrix of second
-    moments, within blocks of 128 columns at once and then for the rest. Groups take their range from the weights at the
-    beginning of their block. The paper's P is a Cholesky factor; Keras takes the inverse itself.
+    An error e of column i is spread by ``w_j -= e / U_ii * U_ij``, where ``U^T U`` is the inverse of the (damped) matrix
+    of second moments: within blocks of 128 columns at once, and then for the rest. Groups take their range from the
+    weights at the beginning of their block. (Keras 3.15 has that inverse itself in U's place, whose results can be worse
+    than without data.)
 
     weights: (outputs, inputs); second: (inputs, inputs), see `hessian`; size: columns to a group, -1 for all;
     largest_first: take the columns in the order of their second moments. Returns (codes, scale, zero, groups), the last
@@ -38,18 +39,19 @@ def gptq(weights, second, *, bits, size, symmetric=False, per_channel=True, damp
     diagonal = second.diagonal()
     diagonal = torch.where(diagonal == 0, 1.0, diagonal)
     diagonal = diagonal + damping * diagonal.mean()
-    inverse = torch.linalg.inv(second - second.diagonal().diag() + diagonal.diag())
+    second = second - second.diagonal().diag() + diagonal.diag()
     order = None
     if largest_first:
         order = torch.argsort(-diagonal, stable=True)
-        weights, inverse = weights[:, order], inverse[order][:, order]
+        weights, second = weights[:, order], second[order][:, order]
+    factor = torch.linalg.cholesky(torch.linalg.inv(second), upper=True)
     count, most = weights.shape[1], 2**bits - 1
     group = count if size == -1 else size
     weights = weights.clone()
     codes, ranges = torch.zeros_like(weights), {}
     for begin in range(0, count, 128):
         end = min(begin + 128, count)
-        block, own = weights[:, begin:end].clone(), inverse[begin:end, begin:end]
+        block, own = weights[:, begin:end].clone(), factor[begin:end, begin:end]
         errors = torch.zeros_like(block)
         for i in range(end - begin):
             number = (begin + i) // group
@@ -69,7 +71,7 @@ def gptq(weights, second, *, bits, size, symmetric=False, per_channel=True, damp
             error = (column - (code - zero) * scale) / own[i, i]
             errors[:, i] = error[:, 0]
             block[:, i + 1 :] -= error * own[i, i + 1 :]
-        weights[:, end:] -= errors @ inverse[begin:end, end:]
+        weights[:, end:] -= errors @ factor[begin:end, end:]
     scale, zero = (torch.cat([found[which] for found in ranges.values()], 1) for which in (0, 1))
     groups = torch.arange(count, dtype=torch.float32, device=weights.device) / group
     if order is not None:

@@ -18,7 +18,8 @@ class Policies:
         own = self.__dict__
         policy, before = dtype_policies.get(value), own.get("_dtype_policy")
         if isinstance(before, dtype_policies.DTypePolicyMap) and own.get("_path"):
-            before.pop(own["_path"], None)
+            if own["_path"] in before:
+                del before[own["_path"]]
             before[own["_path"]] = policy
         else:
             own["_dtype_policy"] = policy

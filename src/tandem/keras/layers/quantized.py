@@ -78,8 +78,7 @@ class Quantized:
         Module.__delattr__(self, name)
         self._untrack(variable)
 
-    def quantized_build(self, shape, mode, config=None):
-        """Make the variables of a mode for a weight of `shape`. Raises NotImplementedError for a mode that is none."""
+    def _build_quantized(self, shape, mode, config=None):
         if mode not in self._modes or mode is None:
             raise self._no_mode(mode)
         getattr(self, f"_build_{mode}")(tuple(shape), config)
@@ -145,7 +144,7 @@ class Quantized:
 
     def _quantize_in_place(self, mode, config):
         """For modes that only add variables."""
-        self.quantized_build(self._plain_matrix().shape, mode, config)
+        self._build_quantized(self._plain_matrix().shape, mode, config)
 
     def _mode_text(self, mode, config):
         if mode == "int4":

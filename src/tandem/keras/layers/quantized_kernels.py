@@ -67,6 +67,10 @@ class QuantizedKernel(Quantized):
         """Whether the layer computes with what AWQ made of its kernel."""
         return self.is_calibrated and self.quantization_mode == "awq"
 
+    def quantized_build(self, kernel_shape, mode, config=None):
+        """Make the variables of a mode for a weight of a shape. Raises NotImplementedError for a mode that is none."""
+        self._build_quantized(kernel_shape, mode, config)
+
     # --- shapes ----------------------------------------------------------------------------------------------------
     def _equation(self):
         left, right, out = self._letters()
@@ -129,7 +133,7 @@ class QuantizedKernel(Quantized):
         value = self.__dict__["kernel"].tensor
         codes, scale = quantizer(value.detach(), to_numpy=True)
         self._drop("kernel")
-        self.quantized_build(value.shape, mode, config)
+        self._build_quantized(value.shape, mode, config)
         self.__dict__["kernel"].assign(codes)
         self.kernel_scale.assign(self._to_outputs(scale, 1))
 
@@ -184,7 +188,7 @@ class QuantizedKernel(Quantized):
             codes, scale = quantizer(flat, to_numpy=True)
             scale = scale.squeeze(0)
         self._drop("kernel")
-        self.quantized_build(shape, mode, config)
+        self._build_quantized(shape, mode, config)
         self.__dict__["kernel"].assign(formulas.packed(codes, -1))
         self.kernel_scale.assign(scale)
         if zero is not None:

@@ -31,6 +31,10 @@ class QuantizedTable(Quantized):
         plain = lora is None or self.quantization_mode is not None
         return variable if plain else formulas.adapted(variable.value, *lora)
 
+    def quantized_build(self, embeddings_shape, mode, config=None):
+        """Make the variables of a mode for a weight of a shape. Raises NotImplementedError for a mode that is none."""
+        self._build_quantized(embeddings_shape, mode, config)
+
     def _matrix_shape(self):
         return (self.input_dim, self.output_dim)
 
@@ -75,7 +79,7 @@ class QuantizedTable(Quantized):
         for name, axis in tables.items():
             found[name] = self._in_codes(self.__dict__[name].tensor.detach(), mode, config, axis)
             self._drop(name)
-        self.quantized_build((self.input_dim, self.output_dim), mode, config)
+        self._build_quantized((self.input_dim, self.output_dim), mode, config)
         own = self.__dict__
         for name, (codes, scale, zero) in found.items():
             own[name].assign(formulas.packed(codes, tables[name]) if mode == "int4" else codes)
