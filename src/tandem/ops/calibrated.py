@@ -26,10 +26,10 @@ def largest_inputs(x, before=None):
 def gptq(weights, second, *, bits, size, symmetric=False, per_channel=True, damping=0.01, largest_first=False):
     """Round one column after the other, and take each error out of the columns to come.
 
-    An error e of column i is spread by ``w_j -= e / U_ii * U_ij``, where ``U^T U`` is the inverse of the (damped) matrix
-    of second moments: within blocks of 128 columns at once, and then for the rest. Groups take their range from the
-    weights at the beginning of their block. (Keras 3.15 has that inverse itself in U's place, whose results can be worse
-    than without data.)
+    An error e of column i is spread by ``w_j -= e / U_ii * U_ij``, where ``U^T U`` is the inverse of the (damped)
+    matrix of second moments: within blocks of 128 columns at once, and then for the rest. Groups take their range from
+    the weights at the beginning of their block. (Keras 3.15 has that inverse itself in U's place, whose results can be
+    worse than without data.)
 
     weights: (outputs, inputs); second: (inputs, inputs), see `hessian`; size: columns to a group, -1 for all;
     largest_first: take the columns in the order of their second moments. Returns (codes, scale, zero, groups), the last
