@@ -84,7 +84,10 @@ def _binary(full, right, left):
         number = _number(op, 0)
         if number is not None:
             return op.last(left, op.symbol(1), scalar=number)
-        return op.last(full, *together(op, (0, 1)))
+        x, y = together(op, (0, 1))
+        if op.element_type(0) != op.element_type(1):  # a power may be of another dtype
+            y = op.add("Cast", y, dtype=dtype_of(op.element_type(0)))
+        return op.last(full, x, y)
 
     return translate
 
@@ -118,6 +121,12 @@ def _halves_to_even(op):
 
 
 def _clip(op):
+    if any(op.has(place) and op.constant(place) is None for place in (1, 2)):
+        x = op.symbol()
+        for place, operator in ((1, "broadcast_maximum"), (2, "broadcast_minimum")):
+            if op.has(place):
+                x = op.add(operator, *lifted(op, [x, op.symbol(place)], [max(op.rank(), 1), 1]))
+        return op.last("_copy", x)
     low, high = (
         op.attr.get(key, op.needed(place, key).item() if op.has(place) else bound)
         for key, place, bound in (("min", 1, -math.inf), ("max", 2, math.inf))
@@ -128,6 +137,15 @@ def _clip(op):
 
 def _cast(op):
     return op.last("Cast", op.symbol(), dtype=dtype_of(op.attr["to"]))
+
+
+def _cast_like(op):
+    return op.last("Cast", op.symbol(), dtype=dtype_of(op.element_type(1)))
+
+
+def _is_infinite(op):
+    op.only(op.attr.get("detect_negative", 1) and op.attr.get("detect_positive", 1), "infinity of one sign")
+    return op.last("_equal_scalar", op.add("abs", op.symbol()), scalar=math.inf)
 
 
 def _where(op):
@@ -254,9 +272,11 @@ TABLE = {
     "ArgMax": _extreme("argmax"),
     "ArgMin": _extreme("argmin"),
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Clip": _clip,
     "CumSum": _cumulative,
     "Gemm": _gemm,
+    "IsInf": _is_infinite,
     "IsNaN": _is_nan,
     "MatMul": _matmul,
     "Mod": _modulo,

@@ -5,6 +5,7 @@ import numpy as np
 from tandem.mxnet.onnx.import_shapes import padded
 from tandem.mxnet.onnx.recurrent import in_order
 
+_SMALLEST = float(np.finfo(np.float32).tiny)
 _LOWEST = float(np.finfo(np.float32).min)
 
 
@@ -75,12 +76,18 @@ def _pooling(kind):
         x, pad = _window(op, kernel, _LOWEST if kind == "max" else 0.0)
         given = {"count_include_pad": counted} if kind == "avg" else {}
         if kind == "lp":
-            given["p_value"] = op.attr.get("p", 2)
-        return op.last(
+            given["p_value"], x = op.attr.get("p", 2), op.add("abs", x)  # which MXNet's powers are not
+        ceil = bool(op.attr.get("ceil_mode"))
+        y = op.last(
             "Pooling", x, kernel=kernel, pool_type=kind, pad=pad,
             stride=tuple(op.attr.get("strides", (1,) * len(kernel))),
-            pooling_convention="full" if op.attr.get("ceil_mode") else "valid", **given,
+            pooling_convention="full" if ceil else "valid", **given,
         )  # fmt: skip
+        sizes = (op.out_shape() or ())[2:]
+        if not ceil or None in sizes:
+            return y
+        # ONNX leaves out a last window that lies in the pad alone.
+        return op.add("slice", y, begin=(None,) * (2 + len(sizes)), end=(None, None, *sizes))
 
     return translate
 
@@ -88,8 +95,8 @@ def _pooling(kind):
 def _global_pooling(kind):
     def translate(op):
         given = {"p_value": op.attr.get("p", 2)} if kind == "lp" else {}
-        rank = op.rank() - 2
-        return op.last("Pooling", op.symbol(), global_pool=True, pool_type=kind, kernel=(1,) * rank, **given)
+        x = op.add("abs", op.symbol()) if kind == "lp" else op.symbol()
+        return op.last("Pooling", x, global_pool=True, pool_type=kind, kernel=(1,) * (op.rank() - 2), **given)
 
     return translate
 
@@ -115,10 +122,15 @@ def _instance_norm(op):
 
 
 def _layer_norm(op):
-    axis, rank = op.attr.get("axis", -1), op.rank()
-    op.only(axis in (-1, rank - 1), "several axes")
-    beta = op.symbol(2) if op.has(2) else op.add("zeros_like", op.symbol(1))
-    return op.last("LayerNorm", op.symbol(0), op.symbol(1), beta, eps=op.attr.get("epsilon", 1e-5))
+    axis, rank, x = op.attr.get("axis", -1), op.rank(), op.symbol()
+    axis += rank if axis < 0 else 0
+    gamma, beta = op.symbol(1), op.symbol(2) if op.has(2) else op.add("zeros_like", op.symbol(1))
+    epsilon = op.attr.get("epsilon", 1e-5)
+    if axis == rank - 1:
+        return op.last("LayerNorm", x, gamma, beta, eps=epsilon)
+    flat = op.add("Reshape", x, shape=(*[0] * axis, -1))
+    gamma, beta = (op.add("Reshape", one, shape=(-1,)) for one in (gamma, beta))
+    return op.last("reshape_like", op.add("LayerNorm", flat, gamma, beta, eps=epsilon), x)
 
 
 def _lrn(op):
@@ -130,12 +142,14 @@ def _lrn(op):
 
 def _lp_normalization(op):
     axis, order = op.attr.get("axis", -1), op.attr.get("p", 2)
-    return op.last("broadcast_div", op.symbol(), op.add("norm", op.symbol(), ord=order, axis=(axis,), keepdims=True))
+    size = op.add("norm", op.symbol(), ord=order, axis=(axis,), keepdims=True)
+    return op.last("broadcast_div", op.symbol(), op.add("_maximum_scalar", size, scalar=_SMALLEST))
 
 
 def _dropout(op):
-    ratio = op.attr.get("ratio", op.needed(1, "ratio").item() if op.has(1) else 0.5)
-    return op.last("Dropout", op.symbol(), p=ratio)
+    ratio, training = op.constant(1), op.constant(2)
+    mode = "always" if training is not None and training.item() else "training"
+    return op.last("Dropout", op.symbol(), p=op.attr.get("ratio", 0.5 if ratio is None else ratio.item()), mode=mode)
 
 
 # --- activations -----------------------------------------------------------------------------------------------------
@@ -182,6 +196,17 @@ def _hard_swish(op):
 def _thresholded(op):
     above = op.add("_greater_scalar", op.symbol(), scalar=op.attr.get("alpha", 1.0))
     return op.last("elemwise_mul", op.symbol(), above)
+
+
+def _swish(op):
+    gate = op.add("sigmoid", op.add("_mul_scalar", op.symbol(), scalar=op.attr.get("alpha", 1.0)))
+    return op.last("elemwise_mul", op.symbol(), gate)
+
+
+def _celu(op):
+    alpha = op.attr.get("alpha", 1.0)
+    below = op.add("expm1", op.add("_div_scalar", op.add("_minimum_scalar", op.symbol(), scalar=0.0), scalar=alpha))
+    return op.last("elemwise_add", op.add("relu", op.symbol()), op.add("_mul_scalar", below, scalar=alpha))
 
 
 def _softplus(op):
@@ -317,6 +342,7 @@ def _zeros(op, x, directions, units):
 TABLE = {
     "AveragePool": _pooling("avg"),
     "BatchNormalization": _batch_norm,
+    "Celu": _celu,
     "Conv": _convolution,
     "ConvTranspose": _deconvolution,
     "Dropout": _dropout,
@@ -346,6 +372,7 @@ TABLE = {
     "Selu": _selu,
     "Softmax": _softmax("softmax"),
     "Softplus": _softplus,
+    "Swish": _swish,
     "ThresholdedRelu": _thresholded,
     "Upsample": _resize,
 }

@@ -257,6 +257,7 @@ def _depth_to_space(op):
 
 
 def _space_to_depth(op):
+    op.only(op.attr.get("mode", "DCR") == "DCR", "mode 'CRD'")
     return op.last("space_to_depth", op.symbol(), block_size=op.attr["blocksize"])
 
 
@@ -267,7 +268,9 @@ def _size(op):
 def _reverse_sequence(op):
     time = op.attr.get("time_axis", 0)
     op.only({time, op.attr.get("batch_axis", 1)} == {0, 1}, "axes other than 0 and 1")
-    return op.last("SequenceReverse", op.symbol(0), op.symbol(1), use_sequence_length=True, axis=time)
+    x = op.symbol() if time == 0 else op.add("SwapAxis", op.symbol(), dim1=0, dim2=1)
+    y = (op.last if time == 0 else op.add)("SequenceReverse", x, op.symbol(1), use_sequence_length=True)
+    return y if time == 0 else op.last("SwapAxis", y, dim1=0, dim2=1)
 
 
 def _random(operator, **names):

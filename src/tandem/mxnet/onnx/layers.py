@@ -90,6 +90,7 @@ def _pooling(call):
         if kind == "sum":
             return call.add("ReduceSum", x, call.ints(*axes), keepdims=1)
         if kind == "lp":
+            _only_even(call)
             return call.add("GlobalLpPool", x, p=call.a["p_value"])
         return call.add("GlobalMaxPool" if kind == "max" else "GlobalAveragePool", x)
     kernel, strides, pads = _window(call)
@@ -109,6 +110,7 @@ def _pooling(call):
     if kind == "max":
         return call.add("MaxPool", x, ceil_mode=ceil, **window)
     if kind == "lp":
+        _only_even(call)
         return call.add("LpPool", x, p=call.a["p_value"], **window)
     if kind == "avg" and (call.a["count_include_pad"] is not False) and ends == pads:
         return call.add("AveragePool", x, count_include_pad=1, **window)
@@ -116,6 +118,10 @@ def _pooling(call):
         return call.add("AveragePool", x, count_include_pad=0, **window)
     sums = call.add("Mul", call.add("AveragePool", x, count_include_pad=1, **window), call.number(math.prod(kernel)))
     return sums if kind == "sum" else call.add("Mul", sums, call.writer.constant(_shares(call)))
+
+
+def _only_even(call):
+    call.only(call.a["p_value"] % 2 == 0, f"p_value={call.a['p_value']}: ONNX takes powers of sizes, MXNet of numbers")
 
 
 def _shares(call):

@@ -15,6 +15,9 @@ _WEIGHT = 1024
 _PASSES = 8  # of inference of shapes and working out
 # Operators whose results may be far larger than what they are given.
 _GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike", "CumSum"}
+# dtypes of arrays, and what stands for those that MXNet does not have.
+_DTYPES = ("float16", "float32", "float64", "int8", "int32", "int64", "uint8")
+_OTHER_DTYPES = {"bool": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64", "bfloat16": "float32"}
 _RANDOM = ("Random", "Multinomial", "Bernoulli", "Dropout")
 
 
@@ -158,7 +161,10 @@ class Reader:
 
         array = np.asarray(array)
         array = array.reshape(1) if array.ndim == 0 else array
-        array = array.astype(np.int32) if array.dtype == np.bool_ else array
+        other = _OTHER_DTYPES.get(array.dtype.name)
+        array = array if other is None else array.astype(other)
+        if array.dtype.name not in _DTYPES:
+            raise MXNetError(explain(f"The constant {name!r} has a dtype that MXNet lacks", given=array.dtype.name))
         target = self.states if state else self.arguments
         target[name] = ndarray.array(array, dtype=array.dtype)
         return symbol.var(name, shape=array.shape, dtype=array.dtype)
