@@ -1,5 +1,7 @@
 """Cases (see `mxnet_operator_cases`) of `contrib`, custom operators, densities, quantization and updates."""
 
+import numpy as np
+
 import tandem.mxnet as mx
 from mxnet_operator_cases import _FULL as FULL
 from mxnet_operator_cases import _FULLS as POSITIVE
@@ -166,3 +168,14 @@ case("_contrib_quantized_elemwise_add", _int8(3, 4), _int8(3, 4), *_range(2.0), 
 case("_contrib_quantized_batch_norm", _int8(2, 3, 4, 4), (3,), (3,), (3,), uniform(3, low=0.5), *_range(2.0),
      _atol=1.01, **_CALIBRATED, **_ONCE)  # fmt: skip
 case("_contrib_quantized_embedding", whole(2, 3, high=4), _int8(4, 5), *_range(1.0), input_dim=4, output_dim=5, **_ONCE)
+
+# Its divergence is within some percent of MXNet's; the thresholds agree (tests/mxnet/test_quantization.py).
+case(
+    "_contrib_calibrate_entropy",
+    fixed(np.histogram(np.random.default_rng(0).normal(size=500), bins=41, range=(-4, 4))[0]),
+    fixed(np.linspace(-4, 4, 42)),
+    num_quantized_bins=15,
+    _oracle=False,
+    _grad=False,
+    _meta=False,
+)

@@ -11,7 +11,7 @@ from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators import nn
 from tandem.mxnet.operators.shapes import checked_axis
 from tandem.mxnet.operators.table import register
-from tandem.ops import conv, quantize
+from tandem.ops import conv, entropy, quantize
 
 _TYPES = {"int8": torch.int8, "uint8": torch.uint8}
 _FIELDS = {"same_dtype": False, "differentiable": False, "list_output": True}
@@ -106,6 +106,21 @@ def _requantize(data, min_range, max_range, *, out_type, min_calib_range, max_ca
 
 
 register("_contrib_requantize", _requantize, ("data", "min_range", "max_range"), _AUTO, **_FIELDS)
+
+
+def _calibrate_entropy(hist, hist_edges, *, num_quantized_bins):
+    """(threshold, divergence): where to cut the range of a histogram."""
+    found = entropy.threshold(hist, hist_edges, num_quantized_bins)
+    return tuple(torch.full((1,), value, dtype=hist.dtype, device=hist.device) for value in found)
+
+
+register(
+    "_contrib_calibrate_entropy",
+    _calibrate_entropy,
+    ("hist", "hist_edges"),
+    {"num_quantized_bins": a.integer(255)},
+    **_FIELDS,
+)
 
 # --- layers ----------------------------------------------------------------------------------------------------------
 

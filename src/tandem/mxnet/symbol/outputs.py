@@ -90,6 +90,7 @@ OUTPUTS = {
     "amp_multicast": _of("num_outputs"),
     "make_loss": _named("loss"),
     "_npi_norm": _hidden(4),
+    "_contrib_calibrate_entropy": lambda a: _numbered(2),
     **dict.fromkeys(("_npi_concatenate", "_npi_hstack", "_npi_dstack", "_npi_matmul"), _named("out")),
     "topk": _topk,
     "RNN": _rnn,
