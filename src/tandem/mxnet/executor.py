@@ -231,17 +231,17 @@ class Executor:
             self._tell_gradients(watched, found[len(wanted) :])
 
     def _incoming(self, out_grads):
-        names = self._symbol.list_outputs()
+        """A gradient, or None, for each output."""
         if out_grads is None:
-            out_grads = []
-        elif isinstance(out_grads, NDArray):
+            return [None] * len(self.outputs)
+        if isinstance(out_grads, NDArray):
             out_grads = [out_grads]
         elif isinstance(out_grads, dict):
-            out_grads = [out_grads[name] for name in names]
+            out_grads = [out_grads[name] for name in self._symbol.list_outputs()]
         for grad in out_grads:
             if not isinstance(grad, NDArray):
                 raise TypeError("inputs must be NDArray")
-        return [*out_grads, *[None] * (len(names) - len(out_grads))][: len(names)]
+        return [*out_grads, *[None] * (len(self.outputs) - len(out_grads))][: len(self.outputs)]
 
     def _one(self, place, result):
         """Ones in the shape of an output, the same tensor in each step."""
@@ -271,6 +271,8 @@ class Executor:
         last: whether arguments that no gradient has reached get zeros.
         """
         targets, sources = [], []
+        if last and len(self._delivered) == len(leaves) and all(grad is None for grad in grads):
+            return []  # a replay has delivered them all
         for leaf, grad in zip(leaves, grads):
             slot = self._slots.get(id(leaf))
             if slot is None:
