@@ -15,7 +15,7 @@ class FrontEnd(NamedTuple):
 _KERAS = FrontEnd("Keras", "tandem.keras", "tandem.keras.source_paths:ALIASES", "tandem.keras.source_paths:PRIVATE")
 _MXNET = FrontEnd("MXNet", "tandem.mxnet", "tandem.compat.names:MXNET_ALIASES")
 
-_TENSORFLOW = FrontEnd("TensorFlow", "tandem.compat.tensorflow")
+_TENSORFLOW = FrontEnd("TensorFlow", "tandem.compat.tensorflow", "tandem.compat.tensorflow.paths:ALIASES")
 
 FRONT_ENDS = {
     "keras": _KERAS,

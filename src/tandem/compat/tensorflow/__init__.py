@@ -10,7 +10,7 @@ from tandem.compat.tensorflow import index, keras_side
 from tandem.compat.tensorflow.index import NAMESPACES, TOP
 
 __version__ = "2.16.1"
-_NAMES = sorted([*TOP, *NAMESPACES, "keras"])
+_NAMES = sorted([*TOP, *NAMESPACES, *index.KERAS, "keras"])
 
 keras_side.install()
 
@@ -18,6 +18,8 @@ keras_side.install()
 def __getattr__(name):
     if name == "keras":
         return importlib.import_module("tandem.keras")
+    if name in index.KERAS:
+        return importlib.import_module(f"tandem.keras.{name}")
     if name == "__all__":
         return _NAMES
     if name in TOP:

@@ -151,11 +151,11 @@ def shuffled(items, size, draw):
     yield from buffer
 
 
-def forever(dataset):
-    """A dataset again and again, unless it is empty."""
+def forever(begin_anew):
+    """What a function begins to give anew, again and again, unless it is nothing."""
     while True:
         empty = True
-        for one in dataset._make():
+        for one in begin_anew():
             empty = False
             yield one
         if empty:
@@ -165,15 +165,15 @@ def forever(dataset):
 class Cache:
     """Keeps the elements of the first whole pass."""
 
-    def __init__(self, dataset):
-        self._dataset, self._kept = dataset, None
+    def __init__(self, begin_anew):
+        self._begin_anew, self._kept = begin_anew, None
 
     def __call__(self):
         return iter(self._kept) if self._kept is not None else self._filling()
 
     def _filling(self):
         found = []
-        for one in self._dataset._make():
+        for one in self._begin_anew():
             found.append(one)
             yield one
         self._kept = found

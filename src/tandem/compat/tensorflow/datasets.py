@@ -21,13 +21,22 @@ class Dataset:
     """Elements (tensors, or tuples and dicts of them) from `make`, a function that begins to give them anew.
 
     count: how many there are, `INFINITE` or `UNKNOWN`; spec: what they are like, found by looking at the first one
-    where it is not given.
+    where it is not given; rows: (tensors, a function that begins to give numbers anew) where the elements are rows of
+    tensors, so that a batch is taken out of these at once.
     """
 
-    def __init__(self, make=None, count=UNKNOWN, spec=None):
+    def __init__(self, make=None, count=UNKNOWN, spec=None, rows=None):
         if make is None:
             raise TypeError("Dataset is made by Dataset.from_tensor_slices and the like.")
-        self._make, self._count, self._spec = make, count, spec
+        self._make, self._count, self._spec, self._rows = make, count, spec, rows
+
+    def _rearranged(self, change, count):
+        """The elements that `change` makes of a function that begins to give them (or the numbers of rows) anew."""
+        if self._rows is None:
+            return Dataset(lambda: change(self._make), count, self._spec)
+        tensors, order = self._rows
+        make = lambda: (elements.row(tensors, number) for number in change(order))  # noqa: E731
+        return Dataset(make, count, self._spec, (tensors, lambda: change(order)))
 
     def __iter__(self):
         return Iterator(self)
@@ -84,11 +93,10 @@ class Dataset:
         if len(sizes) > 1:
             raise ValueError(explain("The tensors have different numbers of rows", given=sorted(sizes)))
 
-        def make():
-            return (elements.row(tensors, number) for number in range(next(iter(sizes))))
-
+        count = next(iter(sizes))
         spec = elements.map_leaves(lambda leaf: elements.spec_of_leaf(leaf, rows=True), tensors)
-        return Dataset(make, next(iter(sizes)), spec)
+        make = lambda: (elements.row(tensors, number) for number in range(count))  # noqa: E731
+        return Dataset(make, count, spec, (tensors, lambda: iter(range(count))))
 
     @staticmethod
     def from_tensors(tensors, name=None):
@@ -214,8 +222,12 @@ class Dataset:
         size = _positive("batch_size", batch_size)
 
         def make():
-            for group in _groups(self._make(), size, drop_remainder):
-                yield elements.stack(group)
+            if self._rows is None:
+                yield from map(elements.stack, _groups(self._make(), size, drop_remainder))
+                return
+            tensors, order = self._rows
+            for group in _groups(order(), size, drop_remainder):
+                yield elements.rows(tensors, group)
 
         return Dataset(make, _divided(self._count, size, drop_remainder))
 
@@ -302,21 +314,21 @@ class Dataset:
         drawn = torch.randint(2**31, ()).item() if first is None and not reshuffle_each_iteration else first
         passes = itertools.count()
 
-        def make():
+        def change(begin_anew):
             number = next(passes)
             begin = drawn if drawn is not None else torch.randint(2**31, ()).item()
             mixed = begin + (number if reshuffle_each_iteration and drawn is not None else 0) * 1_000_003
-            return sources.shuffled(self._make(), size, python_random.Random(mixed))
+            return sources.shuffled(begin_anew(), size, python_random.Random(mixed))
 
-        return Dataset(make, self._count, self._spec)
+        return self._rearranged(change, self._count)
 
     def repeat(self, count=None, name=None):
         """So many times, or for ever."""
         count = -1 if count is None else int(static(count))
         if count < 0:
-            return Dataset(lambda: sources.forever(self), INFINITE if self._count else 0, self._spec)
-        make = lambda: (one for _ in range(count) for one in self._make())  # noqa: E731
-        return Dataset(make, self._count * count if self._count >= 0 else self._count, self._spec)
+            return self._rearranged(sources.forever, INFINITE if self._count else 0)
+        change = lambda begin_anew: (one for _ in range(count) for one in begin_anew())  # noqa: E731
+        return self._rearranged(change, self._count * count if self._count >= 0 else self._count)
 
     def take(self, count, name=None):
         """The first ones; -1 for all."""
@@ -324,14 +336,14 @@ class Dataset:
         if count < 0:
             return self
         known = count if self._count == INFINITE else min(count, self._count) if self._count >= 0 else UNKNOWN
-        return Dataset(lambda: itertools.islice(self._make(), count), known, self._spec)
+        return self._rearranged(lambda begin_anew: itertools.islice(begin_anew(), count), known)
 
     def skip(self, count, name=None):
         """Without the first ones; -1 for none."""
         count = int(static(count))
         known = self._count if self._count < 0 else 0 if count < 0 else max(self._count - count, 0)
-        make = lambda: iter(()) if count < 0 else itertools.islice(self._make(), count, None)  # noqa: E731
-        return Dataset(make, known, self._spec)
+        change = lambda begin_anew: iter(()) if count < 0 else itertools.islice(begin_anew(), count, None)  # noqa: E731
+        return self._rearranged(change, known)
 
     def shard(self, num_shards, index, name=None):
         """Every so many, from a number on."""
@@ -339,7 +351,7 @@ class Dataset:
         if not 0 <= index < shards:
             raise ValueError(explain("`index` is none of the shards", expected=f"0 … {shards - 1}", given=index))
         known = self._count if self._count < 0 else len(range(index, self._count, shards))
-        return Dataset(lambda: itertools.islice(self._make(), index, None, shards), known, self._spec)
+        return self._rearranged(lambda begin_anew: itertools.islice(begin_anew(), index, None, shards), known)
 
     def concatenate(self, dataset, name=None):
         """This one, then another."""
@@ -361,12 +373,21 @@ class Dataset:
         """Kept in memory once all were gone through. Raises NotImplementedError for a file."""
         if _text(filename):
             raise NotImplementedError(explain("A dataset is cached in memory", expected="no file name", given=filename))
-        return Dataset(sources.Cache(self), self._count, self._spec)
+        if self._rows is None:
+            return Dataset(sources.Cache(self._make), self._count, self._spec)
+        tensors, order = self._rows
+        kept = sources.Cache(order)
+        make = lambda: (elements.row(tensors, number) for number in kept())  # noqa: E731
+        return Dataset(make, self._count, self._spec, (tensors, kept))
 
     def prefetch(self, buffer_size, name=None):
         """The dataset itself: the training loop's own thread reads ahead."""
         static(buffer_size)
-        return Dataset(self._make, self._count, self._spec)
+        return Dataset(self._make, self._count, self._spec, self._rows)
+
+    def assert_cardinality(self, expected_cardinality):
+        """The same elements, of which there are so many."""
+        return Dataset(self._make, int(static(expected_cardinality)), self._spec, self._rows)
 
     def with_options(self, options, name=None):
         """The dataset itself: options steer how TensorFlow runs it."""

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from tandem.compat.tensorflow.results import LogicalDevice, PhysicalDevice
+from tandem.compat.tensorflow.results import LocalDevice, LogicalDevice, PhysicalDevice
 from tandem.compat.tensorflow.tensor import adopt, convert
 from tandem.core import devices
 from tandem.core.errors import explain
@@ -38,6 +38,14 @@ def list_physical_devices(device_type=None):
 def list_logical_devices(device_type=None):
     """The processors (one) and GPUs that there are."""
     return _devices(device_type, LogicalDevice, "/device:")
+
+
+def list_local_devices(session_config=None):
+    """The processors and GPUs, with the bytes that each has (0: not counted); `device_lib`'s function."""
+    found = [LocalDevice("/device:CPU:0", "CPU", 0)]
+    for number in range(devices.count()):
+        found.append(LocalDevice(f"/device:GPU:{number}", "GPU", torch.cuda.mem_get_info(number)[1]))
+    return found
 
 
 def set_visible_devices(devices, device_type=None):
@@ -345,6 +353,18 @@ def get_logger():
     return LOGGER
 
 
+def set_log_device_placement(enabled):
+    """Say once where values live, where that is asked for: all on one device."""
+    if enabled:
+        LOGGER.info("Values live on %s.", devices.default())
+
+
+def set_soft_device_placement(enabled):
+    """What asks for a GPU that is not there runs on the processor. Raises NotImplementedError for False."""
+    if not enabled:
+        raise NotImplementedError("tf.config.set_soft_device_placement(False) is not there.")
+
+
 CONFIG = {
     "LogicalDevice": LogicalDevice,
     "LogicalDeviceConfiguration": LogicalDeviceConfiguration,
@@ -356,6 +376,7 @@ CONFIG = {
     "optimizer": Optimizer,
     "run_functions_eagerly": run_functions_eagerly,
     "set_logical_device_configuration": set_virtual_device_configuration,
+    "set_soft_device_placement": set_soft_device_placement,
     "set_visible_devices": set_visible_devices,
     "threading": Threading,
 }

@@ -41,6 +41,21 @@ def row(structure, number):
     return map_leaves(lambda leaf: leaf[number], structure)
 
 
+def rows(structure, numbers):
+    """Some rows of each leaf, one after the other."""
+    start, count = numbers[0], len(numbers)
+    run = numbers == list(range(start, start + count))
+
+    def of(leaf):
+        if isinstance(leaf, torch.Tensor):
+            return leaf[start : start + count] if run else leaf[torch.tensor(numbers, device=leaf.device)]
+        if isinstance(leaf, StringTensor):
+            return StringTensor(leaf.array[numbers])
+        return _stacked([leaf[number] for number in numbers])
+
+    return map_leaves(of, structure)
+
+
 def structure(value):
     """A value with tensors for its leaves: arrays, numbers and lists."""
     return map_leaves(_leaf, value)

@@ -19,9 +19,12 @@ from tandem.compat.tensorflow import (
     control,
     datasets,
     devices,
+    lookups,
     old,
     records,
+    sessions,
     shapes,
+    summaries,
     tape,
     variables,
 )
@@ -114,6 +117,7 @@ _DATA_EXPERIMENTAL = {
     "AUTOTUNE": datasets.AUTOTUNE,
     "INFINITE_CARDINALITY": datasets.INFINITE,
     "UNKNOWN_CARDINALITY": datasets.UNKNOWN,
+    "assert_cardinality": lambda count: lambda dataset: dataset.assert_cardinality(count),
     "cardinality": lambda dataset: dataset.cardinality(),
     "choose_from_datasets": datasets.Dataset.choose_from_datasets,
     "sample_from_datasets": datasets.Dataset.sample_from_datasets,
@@ -137,7 +141,6 @@ _TRAIN = {
 }
 _SPARSE = {"SparseTensor": records.SparseTensor, "from_dense": records.from_dense, "to_dense": records.to_dense}
 _SAVED = "write model.save('model.keras'), or model.export; TensorFlow's own files need TensorFlow"
-_SUMMARY = "write keras.callbacks.TensorBoard, or torch.utils.tensorboard.SummaryWriter"
 
 
 def _checkpoints():
@@ -151,6 +154,7 @@ def _checkpoints():
 
 
 _TRAIN.update(_checkpoints())
+_TRAIN.update(sessions.OPTIMIZERS)
 
 
 def _names(name, table, **children):
@@ -158,7 +162,7 @@ def _names(name, table, **children):
 
 
 NAMESPACES = {
-    "audio": _not_there("audio", "read sound with the soundfile or scipy packages"),
+    "audio": _names("audio", lookups.AUDIO),
     "autodiff": _names("autodiff", {"GradientTape": tape.GradientTape}),
     "autograph": _names(
         "autograph",
@@ -168,7 +172,9 @@ NAMESPACES = {
     "bitwise": _not_there("bitwise", "write keras.ops.bitwise_and and its like"),
     "config": _names("config", devices.CONFIG, experimental=devices.CONFIG_EXPERIMENTAL),
     "data": _names("data", _DATASETS, experimental=_DATA_EXPERIMENTAL),
-    "debugging": _names("debugging", control.DEBUGGING),
+    "debugging": _names(
+        "debugging", {**control.DEBUGGING, "set_log_device_placement": devices.set_log_device_placement}
+    ),
     "distribute": _names(
         "distribute",
         devices.DISTRIBUTE,
@@ -191,7 +197,7 @@ NAMESPACES = {
     "linalg": _names("linalg", _linalg.NAMES),
     "lite": _not_there("lite", "model.export(…, format='onnx') gives what small devices run"),
     "logging": _names("logging", old.LOGGING),
-    "lookup": _not_there("lookup", "keras.layers.StringLookup and IntegerLookup do it"),
+    "lookup": _names("lookup", lookups.TABLES),
     "math": _names("math", {**_math.NAMES, "softmax": _nn.NAMES["softmax"], "log_softmax": _nn.NAMES["log_softmax"]}),
     "nest": _names("nest", _NEST),
     "nn": _names("nn", _nn.NAMES),
@@ -203,7 +209,7 @@ NAMESPACES = {
     "signal": _names("signal", _signal.NAMES),
     "sparse": _names("sparse", _SPARSE),
     "strings": _names("strings", _strings.NAMES),
-    "summary": _not_there("summary", _SUMMARY),
+    "summary": _names("summary", summaries.NAMES, experimental=summaries.EXPERIMENTAL),
     "sysconfig": _names("sysconfig", {"get_build_info": lambda: {"is_cuda_build": devices.is_built_with_cuda()}}),
     "test": _names("test", devices.TEST),
     "tpu": _not_there("tpu", "Tandem runs on CPUs and GPUs"),
@@ -215,18 +221,9 @@ NAMESPACES = {
 
 TOP = {
     **{
-        name: old.NoGraph(name) for name in ("Session", "placeholder", "get_variable", "variable_scope", "app", "flags")
+        name: old.NoGraph(name) for name in ("placeholder", "get_variable", "variable_scope", "app", "flags", "contrib")
     },
-    **{
-        name: old.NoGraph(name)
-        for name in (
-            "get_default_graph",
-            "reset_default_graph",
-            "global_variables_initializer",
-            "ConfigProto",
-            "contrib",
-        )
-    },
+    **sessions.NAMES,
     **{old_name: _random.NAMES[new] for old_name, new in _random.OLD_IN_TF.items()},
     **{name: _math.NAMES[name] for name in (*_math.IN_TF, *_math.OLD_IN_TF)},
     **{name: _linalg.NAMES[name] for name in _linalg.IN_TF},
@@ -277,6 +274,10 @@ def _keras_initializers():
 
 
 TOP.update(_keras_initializers())
+
+
+# Namespaces of Keras that TensorFlow 2 had in `tf` itself too.
+KERAS = ("initializers", "losses", "metrics", "optimizers")
 
 
 class _Old(Names):

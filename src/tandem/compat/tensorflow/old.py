@@ -6,19 +6,16 @@ import sys
 from tandem.compat.tensorflow import _io as io
 from tandem.compat.tensorflow import _math as math
 from tandem.compat.tensorflow import _random as random
-from tandem.compat.tensorflow import arrays, devices
+from tandem.compat.tensorflow import arrays, devices, sessions
 from tandem.compat.tensorflow.tensor import convert, public
 from tandem.core.errors import explain
 from tandem.keras import ops
 
 NO_GRAPHS = """
-    Session InteractiveSession placeholder placeholder_with_default get_variable variable_scope
-    get_default_session global_variables_initializer local_variables_initializer tables_initializer
-    trainable_variables global_variables get_default_graph reset_default_graph Graph train layers assign
-    assign_add assign_sub ConfigProto GPUOptions saved_model summary estimator app flags contrib metrics losses
-    get_collection add_to_collection initializers global_variables_initializer initialize_all_variables
-    AUTO_REUSE feature_column graph_util gradients while_loop disable_v2_behavior disable_eager_execution
-    variable_initializer variables_initializer
+    placeholder placeholder_with_default get_variable variable_scope trainable_variables global_variables layers
+    assign assign_add assign_sub saved_model summary estimator app flags contrib metrics losses get_collection
+    add_to_collection initializers AUTO_REUSE feature_column graph_util gradients while_loop
+    variable_initializer
 """.split()  # noqa: SIM905 (one name to a line would be a page)
 
 
@@ -119,6 +116,7 @@ def where(condition, x=None, y=None, name=None):
 
 
 FUNCTIONS = {
+    **sessions.NAMES,
     **arrays.NAMES,
     **{name: math.NAMES[name] for name in (*math.IN_TF, *math.OLD_IN_TF)},
     **{old: random.NAMES[new] for old, new in random.OLD_IN_TF.items()},

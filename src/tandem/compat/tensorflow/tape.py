@@ -33,6 +33,7 @@ class GradientTape:
         self._persistent = persistent
         self._all_variables = watch_accessed_variables
         self._watched = {}  # id -> the value, which keeps the id its own
+        self._turned = []  # watched values that have gradients only as long as this tape needs them
         self._scope = None
         self._spent = False
 
@@ -47,7 +48,24 @@ class GradientTape:
     def __exit__(self, *error):
         scope, self._scope = self._scope, None
         _open.remove(self)
+        self._turn(False)
         scope.__exit__(*error)
+
+    def _turn(self, on):
+        # A value that went on having gradients could not be written to, as the buffers of a replayed step are.
+        for value in self._turned:
+            value.requires_grad_(on)
+
+    @contextlib.contextmanager
+    def _turned_on(self):
+        if self._scope is not None:
+            yield
+            return
+        self._turn(True)
+        try:
+            yield
+        finally:
+            self._turn(False)
 
     def watch(self, tensor):
         """Let gradients be taken with respect to a tensor, or those of a structure."""
@@ -56,6 +74,7 @@ class GradientTape:
             self._watched[id(one)] = one
             if isinstance(value, torch.Tensor) and not value.requires_grad and _differentiable(value):
                 value.requires_grad_()
+                self._turned.append(value)
 
     def watched_variables(self):
         """The variables that `watch` was given. Raises NotImplementedError where all that are read count as watched."""
@@ -88,6 +107,10 @@ class GradientTape:
         Returns a structure like `sources`. Raises RuntimeError where a tape that is not persistent was asked before.
         """
         self._use("gradients (or jacobians)")
+        with self._turned_on():
+            return self._gradient(target, sources, output_gradients, unconnected_gradients)
+
+    def _gradient(self, target, sources, output_gradients, unconnected_gradients):
         leaves = tree.flatten(sources)
         targets = [_tensor(one) for one in tree.flatten(target)]
         given = [None] * len(targets) if output_gradients is None else tree.flatten(output_gradients)
@@ -148,6 +171,10 @@ class GradientTape:
     ):
         """The derivative of each element of `target` for each element of each source: target's axes, then source's."""
         self._use("gradients (or jacobians)")
+        with self._turned_on():
+            return self._jacobian(target, sources, unconnected_gradients)
+
+    def _jacobian(self, target, sources, unconnected_gradients):
         leaves = tree.flatten(sources)
         y = _tensor(target)
         wanted = {number: _tensor(leaf) for number, leaf in enumerate(leaves) if self._counts(leaf)}
@@ -183,12 +210,18 @@ class GradientTape:
                     given=f"shapes {tuple(y.shape)} and {tuple(x.shape)}",
                 )
             )
-        if not y.requires_grad or not self._counts(source):
-            if str(unconnected_gradients).lower() == UnconnectedGradients.ZERO:
-                return adopt(y.new_zeros((*y.shape, *x.shape[1:])))
-            return None
-        found = derivatives.batch_jacobian(y, x, create_graph=bool(_open))
+        found = None
+        with self._turned_on():
+            if y.requires_grad and self._counts(source):
+                found = derivatives.batch_jacobian(y, x, create_graph=bool(_open))
+        if found is None and str(unconnected_gradients).lower() == UnconnectedGradients.ZERO:
+            found = y.new_zeros((*y.shape, *x.shape[1:]))
         return None if found is None else adopt(found)
+
+
+def recording():
+    """Whether a tape records now."""
+    return bool(_open)
 
 
 def _tensor(value):

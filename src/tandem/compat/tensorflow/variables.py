@@ -1,6 +1,7 @@
 """`tf.Variable` and `tf.Module`."""
 
 import contextlib
+import functools
 
 import torch
 
@@ -165,7 +166,15 @@ class Variable(keras_variables.Variable):
         return len(self.value)
 
     def __getitem__(self, key):
-        return self.value[key]
+        found = self.value[key]
+        found.assign = functools.partial(self._assign_at, key)
+        return found
+
+    def _assign_at(self, key, value):
+        """`variable[key].assign(value)`; returns the variable."""
+        changed = self.value.detach().clone()
+        changed[key] = convert(value, None if hasattr(value, "dtype") else self.dtype)
+        return self.assign(changed)
 
     def __deepcopy__(self, memo):
         copied = Variable(self.value, trainable=self.trainable, name=self._given_name, constraint=self.constraint)

@@ -382,8 +382,8 @@ def get_session(op_input_list=()):
 
 
 def set_session(session):
-    """Accepts None; raises Unsupported for a session: there are none."""
-    if session is not None:
+    """Accepts None, and a session that steers nothing; raises Unsupported for another: there are none."""
+    if session is not None and not getattr(session, "steers_nothing", False):
         raise Unsupported(
             "There are no TensorFlow sessions: leave the line out. Memory is taken as it is needed, and the "
             "environment variable CUDA_VISIBLE_DEVICES chooses among GPUs."
