@@ -210,3 +210,18 @@ def number(steps, dtype):
 def inverse(value):
     """``1 / value``."""
     return 1.0 / value
+
+
+def ascend(weights, grads, distance):
+    """Move the weights by ``distance * grad / norm of all gradients``, in place; gives the moves."""
+    norm = torch.stack(torch._foreach_norm(grads)).norm()
+    moves = torch._foreach_mul(grads, distance / (norm + 1e-12))
+    with torch.no_grad():
+        torch._foreach_add_(weights, moves)
+    return moves
+
+
+def descend(weights, moves):
+    """Take back the moves of `ascend`, in place."""
+    with torch.no_grad():
+        torch._foreach_sub_(weights, moves)

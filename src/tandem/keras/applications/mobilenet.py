@@ -1,6 +1,7 @@
 """`keras.applications.mobilenet`: depthwise and pointwise convolutions in turn. Howard et al., 2017."""
 
 from tandem.keras import layers
+from tandem.keras.activations import relu6 as relu6  # by which Keras 1's files of this model name their activation
 from tandem.keras.applications.building import channel_axis, published_rows, square_rows, variant
 from tandem.keras.applications.imagenet_utils import decode_predictions, preprocessing
 

@@ -10,15 +10,19 @@ NAMES = {
         "old_layers": (
             "AbstractRNNCell AtrousConv1D AtrousConv2D AtrousConvolution1D AtrousConvolution2D ConvLSTM2DCell "
             "ConvRNN2D ConvRecurrent2D CuDNNGRU CuDNNLSTM Deconv2D Deconv3D Deconvolution2D Deconvolution3D Highway "
-            "MaxoutDense Merge Recurrent ThresholdedReLU disable_v2_dtype_behavior enable_v2_dtype_behavior"
+            "MaxoutDense Merge Recurrent SyncBatchNormalization ThresholdedReLU disable_v2_dtype_behavior "
+            "enable_v2_dtype_behavior"
         ),
         "utilities": "disable_tracking",
         "engine": "Node",
+        "image_layers": "PreprocessingLayer RandomHeight RandomWidth",
     },
+    "keras.callbacks": {"old_models": "BaseLogger"},
     "keras.models": {
         "utilities": "model_from_yaml",
         "engine": "Container Input InputLayer Layer Network Node",
         "old_layers": "Merge",
+        "old_models": "LinearModel SharpnessAwareMinimization WideDeepModel",
     },
     "keras.constraints": {
         "engine": "maxnorm:MaxNorm nonneg:NonNeg unitnorm:UnitNorm",
@@ -56,6 +60,17 @@ NAMES = {
         "k_nn": "normalize_data_format",
         "losses": "Reduction",
         "engine": "Layer urlretrieve",
+        "enqueuers": (
+            "GeneratorEnqueuer OrderedEnqueuer SequenceEnqueuer TimedThread get_index init_pool init_pool_generator "
+            "next_sample"
+        ),
+        "drawing": "add_edge check_graphviz check_pydot is_model is_wrapped_model pydot",
+        "h5_dict": "H5Dict h5dict:H5Dict",
+        "metric_tools": (
+            "AUCCurve AUCSummationMethod ConfusionMatrix assert_thresholds_range broadcast_weights "
+            "compute_weighted_loss filter_top_k parse_init_thresholds reduce_weighted_loss result_wrapper "
+            "squeeze_or_expand_dimensions update_confusion_matrix_variables update_state_wrapper weighted_assign_add"
+        ),
     },
 }
 _HOME = {

@@ -13,6 +13,14 @@ Recurrent = RNN
 _op = ops.NAMES
 
 
+@register_keras_serializable("keras2")
+class SyncBatchNormalization(today.BatchNormalization):
+    """`BatchNormalization` with one set of statistics over all processes: `synchronized=True`, as Keras 3 writes it."""
+
+    def __init__(self, axis=-1, momentum=0.99, epsilon=0.001, **kwargs):
+        super().__init__(axis, momentum, epsilon, **{**kwargs, "synchronized": True})
+
+
 class CuDNNLSTM(LSTM):
     """Keras 2's LSTM of the GPU library: `LSTM` with its default activations, which uses it too."""
 
