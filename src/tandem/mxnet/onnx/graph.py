@@ -244,7 +244,7 @@ class Call:
         """x without axes of size 1."""
         return self.add("Squeeze", x, self.ints(*axes))
 
-    def truth(self, x, dtype=None):
+    def truth(self, x):
         """x as booleans: what is not 0."""
         return self.cast(x, torch.bool)
 

@@ -16,7 +16,6 @@ _UNARY = {
 # With two inputs: MXNet's operator, and with a number as the second or the first.
 _BINARY = {
     "Add": ("broadcast_add", "_plus_scalar", "_plus_scalar"),
-    "And": ("broadcast_logical_and", "_logical_and_scalar", "_logical_and_scalar"),
     "Div": ("broadcast_div", "_div_scalar", "_rdiv_scalar"),
     "Equal": ("broadcast_equal", "_equal_scalar", "_equal_scalar"),
     "Greater": ("broadcast_greater", "_greater_scalar", "_lesser_scalar"),
@@ -24,10 +23,8 @@ _BINARY = {
     "Less": ("broadcast_lesser", "_lesser_scalar", "_greater_scalar"),
     "LessOrEqual": ("broadcast_lesser_equal", "_lesser_equal_scalar", "_greater_equal_scalar"),
     "Mul": ("broadcast_mul", "_mul_scalar", "_mul_scalar"),
-    "Or": ("broadcast_logical_or", "_logical_or_scalar", "_logical_or_scalar"),
     "Pow": ("broadcast_power", "_power_scalar", "_rpower_scalar"),
     "Sub": ("broadcast_sub", "_minus_scalar", "_rminus_scalar"),
-    "Xor": ("broadcast_logical_xor", "_logical_xor_scalar", "_logical_xor_scalar"),
 }
 # With any number of inputs.
 _MANY = {"Max": "broadcast_maximum", "Min": "broadcast_minimum", "Sum": "broadcast_add", "Mean": "broadcast_add"}
@@ -72,8 +69,7 @@ def _number(op, place):
     other = op.shape(1 - place)
     if found.ndim and (other is None or not len(other)):
         return None
-    number = found.reshape(-1)[0].item()
-    return int(number) if isinstance(number, bool) else number
+    return found.reshape(-1)[0].item()
 
 
 def _binary(full, right, left):
@@ -85,11 +81,17 @@ def _binary(full, right, left):
         if number is not None:
             return op.last(left, op.symbol(1), scalar=number)
         x, y = together(op, (0, 1))
-        if op.element_type(0) != op.element_type(1):  # a power may be of another dtype
-            y = op.add("Cast", y, dtype=dtype_of(op.element_type(0)))
+        kind, other = op.element_type(0), op.element_type(1)
+        if kind and other and kind != other:  # a power may be of another dtype
+            y = op.add("Cast", y, dtype=dtype_of(kind))
         return op.last(full, x, y)
 
     return translate
+
+
+def _logical(operator):
+    """Truth values are numbers in MXNet, of the dtypes of what was compared."""
+    return lambda op: op.last(operator, *[op.add("Cast", one, dtype="float32") for one in together(op, (0, 1))])
 
 
 def _many(operator):
@@ -140,6 +142,7 @@ def _cast(op):
 
 
 def _cast_like(op):
+    op.only(op.element_type(1), "the dtype of its second input is not known")
     return op.last("Cast", op.symbol(), dtype=dtype_of(op.element_type(1)))
 
 
@@ -269,6 +272,9 @@ TABLE = {
     **{name: _binary(*operators) for name, operators in _BINARY.items()},
     **{name: _many(operator) for name, operator in _MANY.items()},
     **{name: _reduce(*row) for name, row in _REDUCED.items()},
+    "And": _logical("broadcast_logical_and"),
+    "Or": _logical("broadcast_logical_or"),
+    "Xor": _logical("broadcast_logical_xor"),
     "ArgMax": _extreme("argmax"),
     "ArgMin": _extreme("argmin"),
     "Cast": _cast,

@@ -5,6 +5,7 @@ import numpy as np
 from tandem.mxnet.onnx.import_basics import dtype_of, lifted
 from tandem.mxnet.onnx.reader import Size
 
+FLOAT = 1  # ONNX's number of float32
 _FAR = 1 << 31  # ends of slices from here on mean the end
 
 
@@ -177,7 +178,7 @@ def _expand(op):
     if any(isinstance(size, Size) for size in shape):
         zeros = filled(op, shape, 0.0, "float32")
         x, zeros = lifted(op, [op.symbol(), zeros], [rank, len(shape)])
-        return op.last("broadcast_add", x, op.add("Cast", zeros, dtype=dtype_of(op.element_type())))
+        return op.last("broadcast_add", x, op.add("Cast", zeros, dtype=dtype_of(op.element_type() or FLOAT)))
     x = lifted(op, [op.symbol()] * 2, [rank, len(shape)])[0]
     shape = [1] * (rank - len(shape)) + shape
     old = (1,) * (len(shape) - rank) + (op.shape() or (1,))

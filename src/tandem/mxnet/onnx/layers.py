@@ -202,6 +202,11 @@ def _batch_norm(call):
     call.only(axis != 0, "axis=0")
     if call.a["fix_gamma"]:
         gamma = _fixed_gamma(call, gamma)
+    # In opset 13 all inputs have one dtype; MXNet keeps a float16 network's statistics in float32.
+    gamma, beta, mean, variance = (
+        name if call.dtype(place) is call.dtype() else call.cast(name, call.dtype())
+        for place, name in enumerate((gamma, beta, mean, variance), 1)
+    )
     order = list(range(call.rank()))
     order.insert(1, order.pop(axis))
     x = x if axis == 1 else call.add("Transpose", x, perm=order)

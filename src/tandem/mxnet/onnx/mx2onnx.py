@@ -230,7 +230,6 @@ def _translate(sym, weights, labels, inputs, verbose):
         else:
             shape, dtype = inputs[node.name][0], element_type(facts.dtype(Entry(node)))
             declared.append(onnx.helper.make_tensor_value_info(node.name, dtype, shape))
-    # Outputs keep their names whatever else would have them.
     for node in facts.order:
         if not node.is_variable:
             _translate_node(writer, node, values, verbose)

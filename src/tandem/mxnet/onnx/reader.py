@@ -9,12 +9,12 @@ from tandem.mxnet.base import MXNetError
 from tandem.mxnet.onnx.graph import library
 
 # Constants that are worked out when a file is read have at most so many numbers.
-MOST_FOLDED = 1 << 26
+_MOST_FOLDED = 1 << 26
 # Arrays of more numbers than that are weights: they stay as the file has them, under their names.
 _WEIGHT = 1024
 _PASSES = 8  # of inference of shapes and working out
 # Operators whose results may be far larger than what they are given.
-_GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike", "CumSum"}
+_GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike"}
 # dtypes of arrays, and what stands for those that MXNet does not have.
 _DTYPES = ("float16", "float32", "float64", "int8", "int32", "int64", "uint8")
 _OTHER_DTYPES = {"bool": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64", "bfloat16": "float32"}
@@ -49,6 +49,7 @@ class Reader:
         self.shapes, self.labels, self.dtypes = {}, {}, {}
         self.arguments, self.states = {}, {}
         self._names, self._told = set(), []
+        self._outputs = {value.name for value in model.graph.output}
         self._makers = {name: node for node in model.graph.node for name in node.output if name}
         self._settle(model)
 
@@ -101,11 +102,10 @@ class Reader:
             else:
                 small.append(onnx.numpy_helper.from_array(array, name))
         nodes = [node for node in model.graph.node if any(name not in self.constants for name in node.output if name)]
-        outputs = {value.name for value in model.graph.output}
         told = [
             helper.make_tensor_value_info(name, self.dtypes.get(name) or onnx.TensorProto.FLOAT, shape)
             for name in self._told
-            if name not in outputs
+            if name not in self._outputs
             for shape in [[size or label or None for size, label in zip(self.shapes[name], self.labels[name])]]
         ]
         graph = helper.make_graph(nodes, "shapes", inputs, list(model.graph.output), small, value_info=told)
@@ -185,10 +185,9 @@ class Reader:
         for name, result in zip(node.output, results):
             if name:
                 self.symbols[name] = result
-        missing = [name for name in node.output[len(results) :] if name]
-        used = {name for other in self.graph.node for name in other.input} | {one.name for one in self.graph.output}
-        if any(name in used for name in missing):
-            raise op.refuse(f"its outputs {', '.join(missing)} are not translated")
+        missing = {name for name in node.output[len(results) :] if name}
+        if missing and missing & ({name for other in self.graph.node for name in other.input} | self._outputs):
+            raise op.refuse(f"its outputs {', '.join(sorted(missing))} are not translated")
 
     def _fold(self, node, op):
         """Work a node out that takes constants alone."""
@@ -205,9 +204,13 @@ class Reader:
             return False
         if node.op_type in _GROWING:
             shape = self.shapes.get(node.output[0])
-            if shape is None or None in shape or math.prod(shape) > MOST_FOLDED:
+            if shape is None or None in shape or math.prod(shape) > _MOST_FOLDED:
                 return False
-        for name, array in zip(node.output, self._run(node)):
+        try:
+            found = self._run(node)
+        except Exception:  # of any type: there is no definition for such inputs, and the table has its say
+            return False
+        for name, array in zip(node.output, found):
             self._keep(name, array)
         return True
 
@@ -361,12 +364,12 @@ class Op:
         return [label or (name, axis) for axis, label in enumerate(labels)]
 
     def element_type(self, place=0):
-        """ONNX's number of an input's dtype."""
+        """ONNX's number of an input's dtype, 0 where it is not known."""
         name = self.node.input[place]
         array = self.reader.constants.get(name)
         if array is not None:
             return library().helper.np_dtype_to_tensor_dtype(array.dtype)
-        return self.reader.dtypes.get(name) or library().TensorProto.FLOAT
+        return self.reader.dtypes.get(name, 0)
 
     def out_shape(self, place=0):
         """The shape of an output."""
