@@ -12,12 +12,14 @@ from tandem.engine.replay import Step
 def _exchanges():
     rank = group.rank()
     tensors = [torch.full((2, 3), rank + 1.0), torch.tensor(rank, dtype=torch.int64), torch.full((5,), 0.5)]
-    spread = [tensor.clone() for tensor in tensors]
+    kinds = (torch.bool, torch.uint8, torch.uint32, torch.float16, torch.bfloat16, torch.complex64)
+    spread = [*(tensor.clone() for tensor in tensors), *(torch.full((3,), rank).to(kind) for kind in kinds)]
     exchange.spread_(spread, source=1)
     return {
         "size": (rank, group.size(), group.is_chief()),
         "sums": [tensor.tolist() for tensor in exchange.sums(tensors)],
-        "spread": [tensor.tolist() for tensor in spread],
+        "spread": [tensor.tolist() for tensor in spread[:3]],
+        "kinds": [tensor.sum().item() for tensor in spread[3:]],
         "rows": exchange.rows(torch.full((rank + 1, 2), rank, dtype=torch.bfloat16)).tolist(),
         "none": [len(part) for part in exchange.parts(torch.zeros(rank, 2) > 0)],
         "agreed": exchange.agreed({"rank": rank}),
@@ -30,6 +32,7 @@ def test_two_processes():
     assert first == second
     assert first["sums"] == [[[3.0] * 3] * 2, 1, [1.0] * 5]
     assert first["spread"] == [[[2.0] * 3] * 2, 1, [0.5] * 5]
+    assert first["kinds"] == [3] * 6
     assert first["rows"] == [[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]
     assert first["none"] == [0, 1]
     assert first["agreed"] == {"rank": 0}
@@ -113,7 +116,7 @@ def _shares():
             losses = [values.mean(), share.total(values.sum()), (values * weights).sum() / share.divisor(weights.sum())]
             joined = shards.means([*losses, None])
             state = torch.full((2,), 10.0)
-            with shards.adding([state]):
+            with shards.adding(lambda state=state: [state]):
                 state += values.sum()
         found[rows] = mean.item(), [value.item() for value in joined[:-1]], joined[-1], state.tolist()
         found[rows, "all"] = shards.whole(values, share, plan.places()).tolist()

@@ -172,6 +172,26 @@ def _masked(distributed):
     return [_numbers(values) for values in history.values()], _numbers(model.evaluate(x, y, batch_size=4, verbose=0))
 
 
+def _measured(distributed):
+    x, y, _ = _data()
+    keras.utils.set_random_seed(7)
+    if distributed:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+    model = keras.Sequential([layers.Input((6,)), layers.Dense(1, activation="sigmoid")])
+    metrics = [keras.metrics.AUC(), keras.metrics.F1Score(threshold=0.5), "precision", keras.metrics.R2Score()]
+    model.compile("sgd", "binary_crossentropy", metrics=metrics)
+    history = model.fit(x, (y % 2)[:, None].astype("float32"), batch_size=9, epochs=2, verbose=0).history
+    return {name: np.reshape(values, -1).tolist() for name, values in history.items()}
+
+
+def test_states_of_metrics_that_come_with_the_first_batch():
+    (expected,) = together(_measured, False, count=1)
+    for found in together(_measured, True):
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)
+
+
 class _Batches(keras.utils.PyDataset):
     """Batches by number, in an order that `fit` shuffles."""
 

@@ -87,7 +87,7 @@ def spread_(tensors, source=0):
     with torch.no_grad():
         for numbers in _buckets(tensors):
             flat = torch.cat([tensors[number].detach().reshape(-1) for number in numbers])
-            dist.broadcast(flat, source)
+            dist.broadcast(flat.view(torch.uint8), source)  # gloo does not know of all dtypes, but moves bytes
             parts = flat.split([tensors[number].numel() for number in numbers])
             for number, part in zip(numbers, parts):
                 tensors[number].detach().copy_(part.view(tensors[number].shape))
@@ -118,7 +118,6 @@ def parts(tensor):
     counts = [int(length) for length in lengths]
     padded = held.new_zeros((max(counts), *held.shape[1:]))
     padded[: len(held)] = held
-    # Booleans and 16-bit numbers travel as bytes, which every back end can move.
     travelling = padded.reshape(-1).view(torch.uint8)
     found = [torch.empty_like(travelling) for _ in counts]
     dist.all_gather(found, travelling)

@@ -124,19 +124,21 @@ def means(grads):
 
 
 @contextmanager
-def adding(tensors):
-    """Run a block after which some tensors hold what they held before and what all processes' blocks added to it."""
+def adding(find):
+    """Run a block after which some tensors hold what they held before and what all processes' blocks added to it.
+
+    find: gives the tensors, before the block and after it: one that came into being in it held zeros before.
+    """
     share = _current.share
-    before = [tensor.detach().clone() for tensor in tensors]
+    before = {id(tensor): (tensor, tensor.detach().clone()) for tensor in find()}
     yield
-    if not tensors:
-        return
     with torch.no_grad():
-        added = [tensor - old for tensor, old in zip(tensors, before)]
+        tensors = find()
+        added = [tensor - before[id(tensor)][1] if id(tensor) in before else tensor.clone() for tensor in tensors]
         if not share.counts:
             added = [torch.zeros_like(change) for change in added]
-        for tensor, old, change in zip(tensors, before, exchange.sums(added)):
-            tensor.copy_(old + change)
+        for tensor, change in zip(tensors, exchange.sums(added)):
+            tensor.copy_(before[id(tensor)][1] + change if id(tensor) in before else change)
 
 
 def cut(rows, places, auto=True):

@@ -44,7 +44,7 @@ class _Shared:
                 return self.function(data, *args)
             metrics = self.model.metrics
             versions = [_versions(metric) for metric in metrics]
-            with shards.adding([variable.tensor for variable in self.model.metrics_variables]):
+            with shards.adding(lambda: [variable.tensor for variable in self.model.metrics_variables]):
                 logs = self.function(data, *args)
                 changed = [metric for metric, before in zip(metrics, versions) if _versions(metric) != before]
             return self._joined(logs, changed) if isinstance(logs, dict) else logs
