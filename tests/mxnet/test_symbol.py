@@ -226,3 +226,14 @@ def test_backends_are_those_of_mxnet():
     assert _net().get_backend_symbol("MKLDNN").tojson() == _net().tojson()
     with pytest.raises(mx.MXNetError, match="not found"):
         _net().get_backend_symbol("other")
+
+
+@pytest.mark.parametrize("version", [None, 905, 10900])
+def test_files_speak_of_a_layers_variables(version):
+    variables = [{"op": "null", "name": name, "inputs": []} for name in ("data", "w", "b")]
+    attrs = {"num_hidden": "2", "lr_mult": "4", "ctx_group": "g", "weight_lr_mult": "3", "bias_wd_mult": "0"}
+    layer = {"op": "FullyConnected", "name": "fc", "attrs": attrs, "inputs": [[0, 0, 0], [1, 0, 0], [2, 0, 0]]}
+    tree = {"nodes": [*variables, layer], "arg_nodes": [0, 1, 2], "heads": [[3, 0, 0]]}
+    if version is not None:
+        tree["attrs"] = {"mxnet_version": ["int", version]}
+    same_code("found = mx.sym.load_json(text).attr_dict()", ["found"], text=json.dumps(tree))

@@ -37,6 +37,7 @@ _WRITTEN = {
     "_npi_tile": "tile",
     "cumsum": "_np_cumsum",
 }
+_OF_VARIABLES = tuple(f"_{key}" for key in HIDDEN)
 _CASTS = ("amp_cast", "amp_multicast")
 
 
@@ -180,6 +181,7 @@ def _node(data, nodes, version):
         )
     if version < 10000:
         _tell_initializers(node)
+    _hand_on(node, taken, data.attrs)
     node.update_versions()
     return node
 
@@ -192,6 +194,15 @@ def _fill(node, taken, attrs):
         if key not in node.row.optional:
             kept = {name: value for name, value in attrs.items() if name.startswith("__")}
             node.inputs.append(Entry(Node(None, f"{node.name}_{key}", kept)))
+
+
+def _hand_on(node, taken, attrs):
+    """Old files say of a layer what is meant for its variables: "weight_lr_mult"."""
+    for name, entry in zip(taken or (), node.inputs):
+        for hidden in HIDDEN if entry.node.is_variable else ():
+            value = attrs.get(f"{name}_{hidden}")
+            if value is not None:
+                entry.node.attrs[f"__{hidden}__"] = value
 
 
 def _row(data):
@@ -213,7 +224,8 @@ def _upgraded(data, version):
     """The attributes as 1.x has them: those that speak of the node have underscores around."""
     attrs = {}
     for key, value in data.attrs.items():
-        attrs[f"__{key}__" if key in HIDDEN else key] = value
+        if data.op == "null" or key.startswith("__") or not key.endswith(_OF_VARIABLES):
+            attrs[f"__{key}__" if key in HIDDEN else key] = value
     if version < 905 and data.op in ("argmax", "argmin") and attrs.get("axis") == "-1":
         del attrs["axis"]  # which meant all axes then
     if data.op != "null" and version < 10000:
