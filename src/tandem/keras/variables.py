@@ -341,14 +341,19 @@ def _callable_or_none(value, what):
 def _operand(other):
     if isinstance(other, Variable):
         return other.value
-    if isinstance(other, np.ndarray):
+    if isinstance(other, (np.ndarray, list, tuple)):
         return tensors.convert(other)
     return other
 
 
-_PYTHON = {
-    "__and__": operator.and_,
-    "__or__": operator.or_,
+def _logical(function):
+    return lambda a, b: function(tensors.convert(a), tensors.convert(b))
+
+
+_FUNCTIONS = {
+    "__and__": _logical(elementwise.logical_and),
+    "__or__": _logical(elementwise.logical_or),
+    "__xor__": _logical(elementwise.logical_xor),
     "__neg__": operator.neg,
     "__abs__": operator.abs,
     "__invert__": operator.invert,
@@ -357,7 +362,7 @@ _PYTHON = {
 
 def _install_operators():
     def function(special):
-        return _PYTHON.get(special) or getattr(operator, special.strip("_"))
+        return _FUNCTIONS.get(special) or getattr(operator, special.strip("_"))
 
     def forward(function):
         def method(self, other):

@@ -80,7 +80,7 @@ class STFT(Initializer):
     None; scaling: "density", "spectrum" or None; periodic: whether the window is periodic.
     """
 
-    def __init__(self, side, window="hann", scaling="density", periodic=False):
+    def __init__(self, side="real", window="hann", scaling="density", periodic=False):
         if side not in ("real", "imag"):
             raise ValueError(explain("Invalid `side`", expected="'real' or 'imag'", given=f"side={side!r}"))
         if scaling not in ("density", "spectrum", None):

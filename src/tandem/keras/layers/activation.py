@@ -1,7 +1,7 @@
 """Activation functions with parameters, as layers."""
 
 from tandem.core.errors import explain
-from tandem.keras import activations, constraints, initializers, regularizers
+from tandem.keras import activations, constraints, initializers, regularizers, tensors
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import serialized
 from tandem.keras.layers.input_spec import InputSpec
@@ -142,9 +142,10 @@ class Softmax(_Elementwise):
 
     def call(self, inputs, mask=None):
         """The softmax of the inputs."""
+        several = isinstance(self.axis, (list, tuple))
         if mask is not None:
-            inputs = masks.without(inputs, mask)
-        return activations.softmax(inputs, axis=list(self.axis) if isinstance(self.axis, (list, tuple)) else self.axis)
+            return masks.softmax(inputs, tensors.convert(mask), tuple(self.axis) if several else (self.axis,))
+        return activations.softmax(inputs, axis=list(self.axis) if several else self.axis)
 
     def get_config(self):
         """The arguments that make an equal layer."""

@@ -91,7 +91,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         check_name(name, self)
         Module.__init__(self)
         cls = type(self)
-        if "_facts" not in cls.__dict__:
+        if cls.__dict__.get("_facts") is None:
             cls._facts = signature.CallFacts(cls)
         from tandem.keras import regularizers
 
@@ -145,7 +145,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
     def __setstate__(self, state):
         super().__setstate__(state)
         cls = type(self)
-        if "_facts" not in cls.__dict__:
+        if cls.__dict__.get("_facts") is None:
             cls._facts = signature.CallFacts(cls)
         # A copied variable knows its owners again: each owner brings itself back.
         for name, variable in self.__dict__.get("_holders", {}).items():

@@ -6,6 +6,7 @@ import operator
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.keras.layers.base import Layer
+from tandem.keras.tensors import get_mask
 from tandem.ops import elementwise, linalg, norm, shape
 
 
@@ -121,8 +122,25 @@ class Subtract(_Merge):
 
 
 class Multiply(_Merge):
-    __doc__ = _doc("product")
+    __doc__ = _doc("product") + "\n    Where an input is masked it counts as 1; where all are, the product is 0.\n    "
     _function = staticmethod(operator.mul)
+
+    def call(self, inputs):
+        """The product."""
+        if not isinstance(inputs, (list, tuple)):
+            return super().call(inputs)
+        kept = [get_mask(value) for value in inputs]
+        product = super().call([_where_kept(value, mask, 1) for value, mask in zip(inputs, kept, strict=True)])
+        if any(mask is None for mask in kept):
+            return product
+        return _where_kept(product, functools.reduce(ops.logical_or, kept), 0)
+
+
+def _where_kept(value, mask, other):
+    if mask is None:
+        return value
+    ones = (1,) * (value.dim() - mask.dim())
+    return ops.where(mask.reshape(*mask.shape, *ones), value, other)
 
 
 class Average(_Merge):

@@ -340,6 +340,10 @@ class Optimizer(HandUpdates, Stateless, Phased):
                 )
         else:
             variables = list(trainable_variables)
+            if len(grads) != len(variables):
+                raise ValueError(
+                    explain("The gradients do not fit the variables", expected=len(variables), given=len(grads))
+                )
             if not self.built:
                 with naming.name_scope(self.name, caller=self):
                     self.build(variables)

@@ -229,8 +229,8 @@ class MultiHeadAttention(_Heads):
         """The projected outputs of all heads, and their weights where they are asked for."""
         self._check_flash(return_attention_scores)
         key = value if key is None else key
-        masks = (query_mask, value_mask, key_mask)
-        keep = self._mask(query, value, masks, attention_mask, use_causal_mask)
+        # Keras 3.15 does not ask for the queries' mask: what a masked query gives is nobody's business.
+        keep = self._mask(query, value, (None, value_mask, key_mask), attention_mask, use_causal_mask)
         query, key, value = without_mask(query), without_mask(key), without_mask(value)
         gate = self._gate_dense(query) if self._use_gate else None
         query, key, value = self._query_dense(query), self._key_dense(key), self._value_dense(value)
