@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from tandem.core.dtypes import numpy_dtype
+
 _NEVER = float(np.finfo(np.float32).min)  # a score that no box has
 
 
@@ -17,9 +19,9 @@ def _rows(call, x, order):
     return call.add("GatherND", x, call.unsqueeze(order, 2), batch_dims=1)
 
 
-def _by_score(call, scores, alive, count):
-    """The places of the `count` best, those that are not alive behind."""
-    key = call.add("Where", alive, scores, call.number(-np.inf))
+def _by_score(call, scores, alive, count, dtype=None):
+    """The places of the `count` best, those that are not alive behind. dtype: of the scores, if not the data's."""
+    key = call.add("Where", alive, scores, call.number(-np.inf, dtype))
     return call.add("TopK", key, call.ints(count), outputs=2, axis=1)[1]
 
 
@@ -52,7 +54,8 @@ def _kept(call, boxes, scores, alive, groups, threshold, count):
         boxes = call.add("Add", boxes, call.add("Mul", call.unsqueeze(groups, 2), reach))
     scores = call.add("Where", alive, scores, call.number(-np.inf))
     chosen = call.add(
-        "NonMaxSuppression", boxes, call.unsqueeze(scores, 1), call.ints(count),
+        "NonMaxSuppression", call.cast(boxes, torch.float32),
+        call.cast(call.unsqueeze(scores, 1), torch.float32), call.ints(count),
         call.writer.constant(np.array([threshold], np.float32)), call.writer.constant(np.array([_NEVER], np.float32)),
     )  # fmt: skip
     places = call.add("Gather", chosen, call.ints(0, 2), axis=1)
@@ -98,7 +101,7 @@ def _box_nms(call):
 def _decoded(call, offsets, anchors, form, stds, clip=None):
     """Boxes, corner form, from their offsets (batch, rows, 4) to anchors of a form."""
     middle, sides = _to_center(call, anchors) if form == "corner" else _halves(call, anchors)
-    scaled = call.add("Mul", offsets, call.writer.constant(np.array(stds, np.float32)))
+    scaled = call.add("Mul", offsets, call.writer.constant(np.array(stds, numpy_dtype(call.dtype()))))
     move, grow = _halves(call, scaled)
     if clip is not None:
         grow = call.add("Min", grow, call.number(clip))
@@ -126,7 +129,7 @@ def _multibox_detection(call):
     rows = call.add("Where", call.unsqueeze(found, 2), rows, call.number(-1))
     # What was found to the front, in the anchors' order.
     steps = call.writer.constant(np.arange(count, 0, -1, dtype=np.float32))
-    packed = _by_score(call, call.add("Where", found, steps, call.number(-np.inf)), found, count)
+    packed = _by_score(call, steps, found, count, torch.float32)
     suppressing = 0 < a["nms_threshold"] <= 1
     most = a["nms_topk"] if 0 < a["nms_topk"] < count else None
     if not suppressing:

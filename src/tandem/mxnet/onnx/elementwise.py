@@ -137,7 +137,10 @@ def _modulo(turned=False):
         x, y = (y, x) if turned else (x, y)
         if not dtype.is_floating_point:
             return call.add("Mod", x, y)
-        return call.add("Sub", x, call.add("Mul", call.add("Floor", call.add("Div", x, y)), y))
+        half = dtype is torch.float16  # whose quotients round up to the next whole number
+        x, y = (call.cast(x, torch.float32), call.cast(y, torch.float32)) if half else (x, y)
+        rest = call.add("Sub", x, call.add("Mul", call.add("Floor", call.add("Div", x, y)), y))
+        return call.cast(rest, dtype) if half else rest
 
     return translate
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tandem.mxnet.onnx.import_shapes import padded
+from tandem.mxnet.onnx.import_basics import dtype_of
+from tandem.mxnet.onnx.import_shapes import FLOAT, padded
 from tandem.mxnet.onnx.recurrent import in_order
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
@@ -277,7 +278,8 @@ def _roi_pooling(op):
 def _roi_align(op):
     op.only(op.attr.get("mode", "avg") == "avg", "mode 'max'")
     where = op.attr.get("coordinate_transformation_mode", "half_pixel" if op.opset >= 16 else "output_half_pixel")
-    image = op.add("expand_dims", op.add("Cast", op.symbol(2), dtype="float32"), axis=1)
+    number = op.add("Cast", op.symbol(2), dtype=dtype_of(op.element_type(1) or FLOAT))
+    image = op.add("expand_dims", number, axis=1)
     return op.last(
         "_contrib_ROIAlign", op.symbol(), op.add("Concat", image, op.symbol(1), dim=1),
         pooled_size=(op.attr.get("output_height", 1), op.attr.get("output_width", 1)),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from tandem.core.dtypes import numpy_dtype
 from tandem.mxnet.onnx.graph import run
 
 # --- convolutions ----------------------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ def _shares(call):
     for kind in ("avg", "sum"):
         twin = Node(call.node.row, call.node.name, {**call.node.parameters(), "pool_type": kind})
         parts.append(run(twin, [ones])[0])
-    return np.divide(*parts)
+    return np.divide(*parts).astype(numpy_dtype(call.dtype()))
 
 
 def _adaptive_pooling(call):
@@ -161,7 +162,7 @@ def _linear(call, size, axis):
     others = [np.zeros(call.sizes(place), np.float32) for place in range(1, len(call.inputs))]
     answer = run(call.node, [np.broadcast_to(planes, shape), *others])[0][:, 0]
     matrix = answer[:, :, 0].T if axis == 0 else answer[:, 0, :]
-    return call.writer.constant(np.ascontiguousarray(matrix), f"{call.node.name}_matrix")
+    return call.writer.constant(matrix.astype(numpy_dtype(call.dtype())), f"{call.node.name}_matrix")
 
 
 def _upsampling(call):

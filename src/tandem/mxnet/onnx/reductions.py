@@ -1,6 +1,7 @@
 """ONNX for sums and the like over axes, and for what sorts along one."""
 
 import numpy as np
+import torch
 
 from tandem.mxnet import util
 
@@ -118,9 +119,11 @@ def _cumulative(call):
     x, axis = call.inputs[0], call.a["axis"]
     if axis is None:
         x, axis = call.reshape(x, -1), 0
-    if call.dtype() is not call.out_dtype():
-        x = call.cast(x, call.out_dtype())
-    return call.add("CumSum", x, call.writer.constant(np.array(axis, np.int64)))
+    half = call.out_dtype() is torch.float16  # which CumSum does not take
+    wide = torch.float32 if half else call.out_dtype()
+    x = x if call.dtype() is wide else call.cast(x, wide)
+    y = call.add("CumSum", x, call.writer.constant(np.array(axis, np.int64)))
+    return call.cast(y, torch.float16) if half else y
 
 
 TABLE = {
