@@ -88,7 +88,7 @@ def test_what_is_not_there_says_so(script):
                 print(type(error).__name__, str(error).split(".")[0:2])
         show(lambda: tf.no_such_name)
         show(lambda: tf.data.no_such_name)
-        show(lambda: tf.compat.v1.Session())
+        show(lambda: tf.compat.v1.placeholder(tf.float32))
         show(lambda: tf.saved_model.save(None, "here"))
         show(lambda: __import__("tensorflow_datasets"))
         show(lambda: __import__("tensorflow.no_such_module"))
@@ -201,3 +201,56 @@ NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 )
 def test_scripts_run(name, tmp_path):
     run([sys.executable, "-m", "tandem", "run", str(SCRIPTS / f"{name}.py")], cwd=tmp_path)
+
+
+def test_functions_are_replayed_with_the_same_numbers(script):
+    script("""
+        import numpy as np, tensorflow as tf
+
+        def run(eager):
+            tf.config.run_functions_eagerly(eager)
+            tf.keras.utils.set_random_seed(0)
+            model = tf.keras.Sequential([
+                tf.keras.layers.Dense(8, activation="relu"),
+                tf.keras.layers.BatchNormalization(),
+                tf.keras.layers.Dropout(0.2),
+                tf.keras.layers.Dense(1),
+            ])
+            optimizer, mean = tf.keras.optimizers.Adam(1e-2), tf.keras.metrics.Mean()
+            count = tf.Variable(0.0, trainable=False)
+
+            @tf.function
+            def step(x):
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_mean(tf.square(model(x, training=True) - tf.reduce_sum(x, 1, keepdims=True)))
+                variables = model.trainable_variables
+                optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+                mean(loss)
+                count.assign_add(1.0)
+                return loss
+
+            x = np.random.RandomState(0).randn(48, 3).astype("float32")
+            losses = []
+            for epoch in range(4):
+                if epoch == 2:
+                    optimizer.learning_rate = 1e-3
+                losses += [step(tf.constant(x[at : at + 16])) for at in range(0, 48, 16)]
+            return [float(one) for one in losses] + [float(mean.result()), float(count)], step
+
+        (wanted, _), (found, step) = run(True), run(False)
+        assert found == wanted and found[-1] == 12, (found, wanted)
+        assert step.experimental_get_tracing_count() == 1
+
+        @tf.function
+        def double(x):
+            return x * 2
+
+        kept = [double(tf.constant([float(number)])) for number in range(5)]
+        assert [float(one[0]) for one in kept] == [0, 2, 4, 6, 8]
+        tf.config.run_functions_eagerly(False)
+        with tf.GradientTape() as tape:
+            x = tf.constant([3.0])
+            tape.watch(x)
+            y = double(x)
+        assert tape.gradient(y, x).numpy() == 2 and not x.requires_grad
+    """)

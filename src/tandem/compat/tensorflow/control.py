@@ -1,6 +1,5 @@
-"""`tf.function`, loops and branches, `tf.debugging`, `tf.print`, `tf.py_function`."""
+"""Loops and branches, `tf.debugging`, `tf.print`, `tf.py_function`."""
 
-import functools
 import sys
 import time
 
@@ -9,92 +8,10 @@ import numpy as np
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow.shape_vectors import Sizes
-from tandem.compat.tensorflow.shapes import TensorShape, as_shape
+from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.tensor import adopt, convert, convert_pair, is_symbolic
 from tandem.core.errors import explain
 from tandem.keras import ops, tensors, tree
-
-# --- tf.function -----------------------------------------------------------------------------------------------------
-
-
-class Function:
-    """A function that runs as it is written: there is no graph that could be made of it, and none is needed.
-
-    Models' own steps are recorded and replayed by `fit`.
-    """
-
-    def __init__(self, function, input_signature=None):
-        functools.update_wrapper(self, function)
-        self.python_function = function
-        self.input_signature = input_signature
-
-    def __call__(self, *args, **kwargs):
-        if self.input_signature is not None:
-            args = self._as_said(args)
-        return self.python_function(*args, **kwargs)
-
-    def _as_said(self, args):
-        bound = len(args) - len(self.input_signature)
-        if bound not in (0, 1):  # `self` comes first
-            raise TypeError(
-                explain("Wrong number of arguments", expected=f"{len(self.input_signature)}", given=f"{len(args)}")
-            )
-        found = list(args[:bound])
-        for spec, value in zip(self.input_signature, args[bound:]):
-            if hasattr(spec, "dtype") and not isinstance(value, (tuple, dict)):
-                value = value if tensors.is_tensor(value) else convert(value, spec.dtype)
-                if not spec.shape.is_compatible_with(as_shape(value.shape)) or spec.dtype != value.dtype:
-                    raise TypeError(
-                        explain(
-                            "An argument does not fit the function's input_signature",
-                            expected=repr(spec),
-                            given=f"shape {TensorShape(value.shape)}, dtype {dtypes.as_dtype(value.dtype).name}",
-                        )
-                    )
-            found.append(value)
-        return found
-
-    def __get__(self, owner, kind=None):
-        if owner is None:
-            return self
-        bound = functools.partial(self.__call__, owner)
-        functools.update_wrapper(bound, self.python_function)
-        bound.python_function = self.python_function
-        bound.get_concrete_function = lambda *args, **kwargs: bound
-        return bound
-
-    def get_concrete_function(self, *args, **kwargs):
-        """The function itself, which takes any shapes and dtypes."""
-        return self
-
-    def experimental_get_tracing_count(self):
-        """0: nothing is traced."""
-        return 0
-
-
-def function(
-    func=None,
-    input_signature=None,
-    autograph=True,
-    jit_compile=None,
-    reduce_retracing=False,
-    experimental_implements=None,
-    experimental_autograph_options=None,
-    experimental_attributes=None,
-    experimental_relax_shapes=None,
-    experimental_compile=None,
-    experimental_follow_type_hints=None,
-):
-    """A function, or a decorator, that runs as Python; arguments are held against `input_signature`.
-
-    The other arguments say how TensorFlow compiles, which is not done.
-    """
-
-    def decorate(inner):
-        return Function(inner, input_signature)
-
-    return decorate if func is None else decorate(func)
-
 
 # --- loops and branches ----------------------------------------------------------------------------------------------
 
@@ -525,7 +442,6 @@ NAMES = {
     "cond": cond,
     "foldl": foldl,
     "foldr": foldr,
-    "function": function,
     "group": group,
     "map_fn": map_fn,
     "no_op": no_op,
