@@ -201,10 +201,11 @@ TABLES = ("embedding", "reversible", "two tables")
 CASES = [
     (name, mode, policy, rank)
     for name in LAYERS
-    for mode in MODES
+    for mode in (None, *MODES)
     for policy in (None, "mixed_bfloat16")
     for rank in (None, 2)
-    if not (mode == "float8" and (rank or name in TABLES))  # neither has float8 with them
+    if (mode or rank)
+    and not (mode == "float8" and (rank or name in TABLES))  # neither has float8 with them
     and not (policy and (mode not in ("int8", "int4", "float8") or rank))
     and not (name == "two tables" and rank)  # Keras 3.15 fails to build it
 ]
@@ -221,7 +222,8 @@ def test_layers(name, mode, policy, rank):
         layer.build(shape)
         weights = weights or [normal(*weight.shape) for weight in layer.weights]
         layer.set_weights(weights)
-        layer.quantize(config=MODES[mode](K.quantizers))
+        if mode is not None:
+            layer.quantize(config=MODES[mode](K.quantizers))
         inputs = torch.tensor(x, requires_grad=name not in TABLES)
         outputs = [layer(inputs)]
         if name in TABLES[1:]:
@@ -292,6 +294,12 @@ def test_policies_quantise():
 
 
 def test_what_cannot_be_quantised():
+    for other in (
+        layers.LayerNormalization(dtype="int8_from_float32"),
+        layers.Activation("relu", dtype="int4_from_float32"),
+    ):
+        with pytest.raises(NotImplementedError, match=r"does not have a `_int[48]_call` method"):
+            other(normal(2, 3))
     with pytest.raises(ValueError, match="isn't yet built"):
         layers.Dense(3).quantize("int8")
     layer = quantised("int8", layers.Dense(3), (None, 4))

@@ -18,7 +18,9 @@ class Dense(QuantizedKernel, Layer):
     """Fully connected: ``activation(inputs @ kernel + bias)`` over the last axis.
 
     units: size of the output's last axis; activation: a name or function; use_bias: whether a bias is added; the
-    initializers, regularizers and constraints of kernel (in, units) and bias (units,).
+    initializers, regularizers and constraints of kernel (in, units) and bias (units,); lora_rank, lora_alpha: of an
+    addition to the kernel that learns in its place, see `enable_lora` (Keras 3.15 overlooks the second);
+    quantization_config: how the layer is quantised where its dtype policy says that it is.
     inputs: (batch, …, in). Returns (batch, …, units). Raises ValueError for `units` that is no positive integer.
     """
 
@@ -135,7 +137,8 @@ class Embedding(QuantizedTable, Layer):
     """Rows of a table: ``embeddings[inputs]``.
 
     input_dim: rows of the table; output_dim: their length; mask_zero: whether the entry 0 is padding, which masks;
-    weights: the table's values. inputs: integers in [0, input_dim), any shape. Returns (*shape, output_dim).
+    weights: the table's values; lora_rank, lora_alpha, quantization_config: as in `Dense`.
+    inputs: integers in [0, input_dim), any shape. Returns (*shape, output_dim).
     """
 
     _quantizable = True

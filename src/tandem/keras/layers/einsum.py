@@ -2,7 +2,7 @@
 
 import re
 
-from tandem.core.errors import explain
+from tandem.core.errors import Unsupported, explain
 from tandem.keras import activations, constraints, initializers, regularizers
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import serialized
@@ -16,7 +16,8 @@ class EinsumDense(QuantizedKernel, Layer):
 
     equation: such as "abc,cd->abd", or with an ellipsis for axes at one end, "...x,xy->...y"; output_shape: of the
     output without the batch, None for sizes that the input gives; bias_axes: the letters of the output's axes that
-    the bias has; the initializers, regularizers and constraints of kernel and bias. Raises ValueError for an equation
+    the bias has; the initializers, regularizers and constraints of kernel and bias; lora_rank, lora_alpha,
+    quantization_config: as in `Dense`. Raises ValueError for an equation
     that is none of these, and for letters or sizes that do not fit each other.
     """
 
@@ -41,6 +42,14 @@ class EinsumDense(QuantizedKernel, Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if gptq_unpacked_column_size is not None:
+            raise Unsupported(
+                explain(
+                    "The size of GPTQ's columns follows from the kernel",
+                    expected="None",
+                    given=f"gptq_unpacked_column_size={gptq_unpacked_column_size}",
+                )
+            )
         self._set_options(lora_rank, lora_alpha, quantization_config)
         self.equation = equation
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)

@@ -28,6 +28,11 @@ class Policies:
         if mode is not None and own.get("built") and not getattr(self, "_is_quantized", False):
             self.quantize(mode, config=_config_of(mode, policy))
 
+    def _check_is_quantized(self):
+        """Raise NotImplementedError where the policy says a mode that the layer does not have."""
+        if not getattr(self, "_is_quantized", False):
+            self.quantized_call()
+
     def _take_policy(self):
         """Take note of the policy, of a map the one for this layer's path."""
         own = self.__dict__
