@@ -323,6 +323,8 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
                 input_spec.check(own["_input_spec"], args[0] if args else facts.first_of(kwargs), self.name)
             if not own["built"]:
                 self._maybe_build(args, kwargs)
+            if before_names is not None and own["_policy"].quantization_mode is not None:
+                self._check_is_quantized()
             masks = self._masks(facts, args, kwargs)
             if own["_autocast_to"] is variables.autocast_dtype():
                 outputs = self.call(*args, **kwargs)
