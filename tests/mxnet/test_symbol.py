@@ -237,3 +237,19 @@ def test_files_speak_of_a_layers_variables(version):
     if version is not None:
         tree["attrs"] = {"mxnet_version": ["int", version]}
     same_code("found = mx.sym.load_json(text).attr_dict()", ["found"], text=json.dumps(tree))
+
+
+def test_a_buffer_holds_arguments_and_their_gradients():
+    same_code(
+        """
+        buffer = {}
+        net = mx.sym.FullyConnected(mx.sym.Variable("x"), num_hidden=2, name="fc")
+        first = net.simple_bind(mx.cpu(), x=(4, 3), shared_buffer=buffer, shared_arg_names=["fc_weight"])
+        second = net.simple_bind(mx.cpu(), x=(2, 3), shared_buffer=buffer, shared_arg_names=["fc_weight"],
+                                 shared_exec=first)
+        first.arg_dict["x"][:] = 7
+        names = sorted(buffer)
+        values = second.arg_dict["x"].asnumpy()
+        """,
+        ["names", "values"],
+    )

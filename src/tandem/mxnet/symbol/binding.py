@@ -214,8 +214,8 @@ class _Pool:
             stype = "row_sparse"
         if stype != "default":
             return ndarray.sparse.zeros(stype, shape, ctx=ctx, dtype=dtype)
-        if self._buffer is not None and kind == "arg" and not may_share:
-            return self._from_buffer(name, shape, dtype, ctx)
+        if self._buffer is not None and kind != "aux" and not may_share:
+            return self._from_buffer(name if kind == "arg" else f"grad of {name}", shape, dtype, ctx)
         return ndarray.zeros(shape, ctx=ctx, dtype=dtype)
 
     def _from_buffer(self, name, shape, dtype, ctx):
