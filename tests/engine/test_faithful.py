@@ -88,6 +88,33 @@ def test_one_that_reads_values_is_not():
             assert step(torch.tensor([float(number)])).tolist() == [number**2]
 
 
+def test_values_that_follow_from_numbers_may_be_read():
+    def function(x):
+        counts = torch.cat([torch.tensor([2, 1]), torch.tensor([3])])
+        times, _, factor = counts.tolist()
+        if int(torch.arange(times).sum()) == 1:
+            x = x + 1
+        return x.tile(times) * factor
+
+    step = Step(function)
+    for number in range(5):
+        x = torch.full((3,), float(number))
+        assert torch.equal(step(x), function(x))
+    assert step.programs
+
+
+def test_values_into_which_an_input_was_added_may_not():
+    def function(x):
+        counts = torch.tensor([2.0, 1.0])
+        counts += x
+        return x * counts.tolist()[0]
+
+    step = Step(function)
+    with pytest.warns(EagerWarning, match="read into Python"):
+        for number in range(5):
+            assert step(torch.full((2,), float(number))).tolist() == [number * (number + 2.0)] * 2
+
+
 def test_ctc_loss_with_other_lengths_than_the_recorded_ones():
     log_probs = torch.randn(6, 2, 4).log_softmax(-1).requires_grad_()
 

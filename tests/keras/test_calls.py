@@ -510,3 +510,22 @@ def test_memory_is_given_back():
 
     loop()
     assert loop() == loop()
+
+
+def test_a_layer_that_reads_values_finds_its_shape_on_zeros_and_leaves_nothing_behind():
+    class Tiled(keras.layers.Layer):
+        def build(self, shape):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.calls.assign_add(1.0)
+            times = keras.ops.concatenate([keras.ops.convert_to_tensor([1]), keras.ops.convert_to_tensor([2])], 0)
+            return keras.ops.tile(x, times)
+
+    inputs = keras.Input((3,))
+    layer = Tiled()
+    outputs = layer(inputs)
+    assert outputs.shape == (None, 6)
+    assert float(layer.calls) == 0
+    model = keras.Model(inputs, outputs)
+    assert model.predict(np.arange(6.0).reshape(2, 3), verbose=0).tolist() == [[0, 1, 2] * 2, [3, 4, 5] * 2]

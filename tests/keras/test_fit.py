@@ -400,3 +400,38 @@ def test_a_module_of_torch_trains_in_a_model():
     model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
     history = model.fit(X, Y, batch_size=8, epochs=4, verbose=0).history["loss"]
     assert history[-1] < history[0]
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        (["mse", None, None], "a"),
+        ([None, "mse", None], "b"),
+        (["mse", None, "mae"], ["a", "c"]),
+        ({"a": "mse", "c": "mae"}, {"a": "a", "c": "c"}),
+        ({"c": "mae", "a": "mse"}, ["a", None, "c"]),
+    ],
+)
+def test_targets_of_the_outputs_with_a_loss_are_enough(loss, targets):
+    x = np.ones((8, 3), "float32")
+    given = {"a": np.ones((8, 2)), "b": np.zeros((8, 1)), "c": np.full((8, 1), 2.0)}
+
+    def history(y):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,))
+        outputs = [keras.layers.Dense(units, name=name)(inputs) for units, name in ((2, "a"), (1, "b"), (1, "c"))]
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", loss=loss)
+        return model.fit(x, y, epochs=4, batch_size=4, shuffle=False, verbose=0).history
+
+    few = keras.tree.map_structure(given.get, targets)
+    assert history(few) == history(list(given.values()))
+
+
+def test_targets_must_fit_the_losses():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, [keras.layers.Dense(1, name=name)(inputs) for name in "abc"])
+    model.compile("sgd", loss=["mse", None, "mae"])
+    with pytest.raises(ValueError, match="does not have the structure of the model's outputs"):
+        model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)

@@ -136,6 +136,11 @@ def _specs(first, second):
     return arrays.map_tree(spec, first)
 
 
+def reads_values(error):
+    """Whether an error of a run on the meta device says that a value was asked for, which no tensor has there."""
+    return isinstance(error, (RuntimeError, NotImplementedError)) and "meta tensor" in str(error)
+
+
 def infer_by_running(function, args=(), kwargs=None, *, device=None):
     """`infer` for a function that the meta device cannot run (it reads values): run it on zeros of two sizes.
 

@@ -302,7 +302,7 @@ class _Reads(TorchFunctionMode):
         self.recorder = recorder
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func in _READS and self.recorder.knows(args[0]):
+        if func in _READS and self.recorder.knows(args[0]) and not self.recorder.is_fixed(args[0]):
             self.recorder.refuse(f"a tensor's values are read into Python ({func.__name__})", user_frame())
         return func(*args, **(kwargs or {}))
 
@@ -315,6 +315,8 @@ class Recorder(DispatchMode):
         self.recording = Recording()
         self.refusal = None
         self._numbers = {}
+        self._fixed = set()  # numbers of storages whose values follow from numbers of Python's alone
+        self._changed = set()  # numbers of storages that a call may have written to
         self._shapeless = set()  # numbers of storages of which only their own gradient's kernel reads the shape
         self._reads = _Reads(self)
         self._generators = _Generators()
@@ -337,9 +339,13 @@ class Recorder(DispatchMode):
             self.refusal = Unfaithful(reason, where)
 
     def knows(self, tensor):
-        """Whether a tensor is an input of this run or was made by it."""
+        """Whether a tensor is an input of this run, or was made or changed by it."""
         number = self._numbers.get(_storage_key(tensor)) if isinstance(tensor, torch.Tensor) else None
-        return number is not None and self.recording.storages[number].role != "outside"
+        return number is not None and (self.recording.storages[number].role != "outside" or number in self._changed)
+
+    def is_fixed(self, tensor):
+        """Whether a tensor's values follow from numbers of Python's alone: each run makes the same ones."""
+        return self._numbers.get(_storage_key(tensor)) in self._fixed
 
     def add_input(self, tensor):
         """Say that `tensor` is a buffer which the caller fills before each run."""
@@ -383,12 +389,14 @@ class Recorder(DispatchMode):
             self._generators.after(generator)
         if func.namespace != "aten" and func.namespace not in ("prims", "mkldnn", "quantized", "tandem"):
             self.refuse(f"the operator {func} is not one of torch's own", where)
-        if torch.Tag.data_dependent_output in func.tags:
+        if func is aten.lift_fresh.default and args[0].numel() <= _CONSTANT_ELEMENTS:
+            self.recording.storages[refs[0].storage].constant = True
+            self._fixed.add(refs[0].storage)
+        fixed = generator is None and all(ref.storage in self._fixed for ref in refs if isinstance(ref, Ref))
+        if torch.Tag.data_dependent_output in func.tags and not fixed:
             self.refuse("a tensor's value is read into Python", where)
         elif torch.Tag.dynamic_output_shape in func.tags and func not in _SHAPELESS and not _by_numbers(func, flat):
             self.refuse(f"the shape of {func}'s result depends on values", where)
-        if func is aten.lift_fresh.default and args[0].numel() <= _CONSTANT_ELEMENTS:
-            self.recording.storages[refs[0].storage].constant = True
         index = len(self.recording.calls)
         outputs = []
         for tensor in _results(result):
@@ -400,9 +408,15 @@ class Recorder(DispatchMode):
                 return result
             if _storage_key(tensor) not in self._numbers:
                 number = self._add_storage(tensor, "made", index)
+                if fixed:
+                    self._fixed.add(number)
                 if len(outputs) == _SHAPELESS.get(func):
                     self._shapeless.add(number)
             outputs.append(self._ref(tensor))
+        if not fixed and func._schema.is_mutable:
+            touched = [ref.storage for ref in refs if isinstance(ref, Ref)]
+            self._fixed.difference_update(touched)
+            self._changed.update(touched)
         self.recording.calls.append(Call(func, spec, refs, outputs, where))
         return result
 

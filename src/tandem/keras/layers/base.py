@@ -6,9 +6,10 @@ import warnings
 
 import torch
 
-from tandem.core import arrays, dtypes, graph, scope
+from tandem.core import arrays, devices, dtypes, graph, scope
 from tandem.core.module import Module, call_with_arrays
 from tandem.keras import dtype_policies, naming, tensors, variables
+from tandem.keras.internals.scopes import StatelessScope
 from tandem.keras.layers import input_spec, signature
 from tandem.keras.layers.configurable import Configurable
 from tandem.keras.layers.ownership import Ownership
@@ -511,7 +512,13 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
                     self._clear_losses()
 
         args, kwargs = arrays.map_tree(with_dtype, (args, kwargs))
-        return as_specs(graph.infer(traced, args, kwargs))
+        try:
+            return as_specs(graph.infer(traced, args, kwargs))
+        except Exception as error:
+            if not graph.reads_values(error):
+                raise
+            with StatelessScope():  # a layer that asks for values: nothing that it sets may stay
+                return as_specs(graph.infer_by_running(traced, args, kwargs, device=devices.default()))
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for an input of `input_shape` (a tuple with None for unknown sizes, or several)."""

@@ -54,7 +54,7 @@ class CompileLoss(losses_room.Loss):
         self._outputs = outputs_of.describe(y_pred, self.output_names)
         per_output = outputs_of.match(self._user_loss, self._outputs, "loss", single=True)
         weights = outputs_of.match(self._user_loss_weights, self._outputs, "loss_weights", single=True)
-        targets = outputs_of.match(y_true, self._outputs, "y", strict=True)
+        targets = outputs_of.targets(y_true, self._outputs, (n for n, one in enumerate(per_output) if one is not None))
         terms = []
         for number, (output, given, weight) in enumerate(zip(self._outputs, per_output, weights)):
             given = list(given) if isinstance(given, (list, tuple)) else [given]
@@ -69,6 +69,10 @@ class CompileLoss(losses_room.Loss):
                 self._trackers.append(tracker)
             self._terms.append((number, loss, weight, tracker))
         self.built = True
+
+    def targets(self, y_true):
+        """The target of each output, None where there is none, for what `fit` got."""
+        return outputs_of.targets(y_true, self._outputs, (number for number, _, _, _ in self._terms))
 
     @staticmethod
     def _resolve(identifier, y_true, output):
@@ -85,7 +89,7 @@ class CompileLoss(losses_room.Loss):
         if not self.built:
             self.build(y_true, y_pred)
         preds = [leaf for _, leaf in outputs_of.flatten(y_pred)]
-        targets = outputs_of.match(y_true, self._outputs, "y", strict=True)
+        targets = self.targets(y_true)
         weights = outputs_of.match(sample_weight, self._outputs, "sample_weight", single=True)
         total = None
         for number, loss, weight, tracker in self._terms:

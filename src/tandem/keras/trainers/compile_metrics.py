@@ -94,7 +94,13 @@ class CompileMetrics(metrics_room.Metric):
         """
         self._outputs = outputs_of.describe(y_pred, self.output_names)
         preds = [leaf for _, leaf in outputs_of.flatten(y_pred)]
-        targets = outputs_of.match(y_true, self._outputs, "y", strict=True)
+        used = {
+            number
+            for given, what in ((self._user_metrics, "metrics"), (self._user_weighted_metrics, "weighted_metrics"))
+            for number, identifiers in enumerate(self._by_output(given, what))
+            if identifiers
+        }
+        targets = outputs_of.targets(y_true, self._outputs, used)
         taken = set()
         entries = []
         for weighted, given in ((False, self._user_metrics), (True, self._user_weighted_metrics)):
@@ -140,7 +146,7 @@ class CompileMetrics(metrics_room.Metric):
         if not self.built:
             self.build(y_true, y_pred)
         preds = [leaf for _, leaf in outputs_of.flatten(y_pred)]
-        targets = outputs_of.match(y_true, self._outputs, "y", strict=True)
+        targets = outputs_of.targets(y_true, self._outputs, (number for number, _, _, _ in self._entries))
         weights = outputs_of.match(sample_weight, self._outputs, "sample_weight", single=True)
         for number, metric, _, weighted in self._entries:
             if targets[number] is None:

@@ -76,6 +76,26 @@ def match(value, outputs, what, *, single=False, strict=False):
     return [*value, *[None] * (count - len(value))]
 
 
+def targets(y_true, outputs, used):
+    """The target of each output, None where there is none.
+
+    used: the numbers of the outputs that have a loss or a metric: where they are not all, targets for them alone will
+    do. Raises ValueError for targets that do not fit.
+    """
+    used = sorted(set(used))
+    if len(used) < len(outputs):
+        names = [outputs[number].name for number in used]
+        if isinstance(y_true, dict):
+            if set(names) <= set(y_true) <= {output.name for output in outputs}:
+                return [y_true.get(output.name) for output in outputs]
+        elif y_true is not None:
+            given = list(y_true) if is_structure(y_true) else [y_true]
+            if len(given) == len(used) and not any(map(is_structure, given)):
+                found = dict(zip(used, given))
+                return [found.get(number) for number in range(len(outputs))]
+    return match(y_true, outputs, "y", strict=True)
+
+
 def _match_names(value, outputs, what, strict):
     by_path = dict(flatten(value))
     if all(output.path in by_path for output in outputs) and len(by_path) == len(outputs):

@@ -4,7 +4,7 @@ from tandem.core.errors import explain, warn
 from tandem.core.module import Module
 from tandem.engine import feeding
 from tandem.keras.trainers import sources
-from tandem.keras.trainers.outputs import flatten, match
+from tandem.keras.trainers.outputs import flatten
 
 
 def device_of(model):
@@ -119,7 +119,7 @@ def check_data(model, source, training):
     losses = model._training.compile_loss
     if losses is None or not losses.built or y is None:
         return
-    targets = match(y, losses._outputs, "y", strict=True)
+    targets = losses.targets(y)
     for number, classes, ignored in getattr(model._training, "classes", ()):
         found = None if targets[number] is None else feeding.labels_range(targets[number], ignored)
         if classes is not None and found is not None and (found[0] < 0 or found[1] > classes - 1):
