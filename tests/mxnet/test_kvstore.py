@@ -67,7 +67,7 @@ def test_kinds_that_are_not_there(monkeypatch):
         kvstore.create("devise")
     with pytest.raises(TypeError, match="name must be a string"):
         kvstore.create(None)
-    with pytest.raises(mx.MXNetError, match="Unknown capability"):
+    with pytest.raises(ValueError, match="Unknown capability"):
         kvstore.create().is_capable("flying")
     with pytest.raises(AssertionError, match="out="):
         kvstore.create().pull(0)
@@ -185,6 +185,28 @@ def test_the_register_of_stores():
         y.backward()
     trainer.step(1)
     assert [array.asscalar() for array in net.weight.list_data()] == [-2, -2]
+
+
+def test_the_store_that_keeps_nothing():
+    store = kvstore.create("teststore")
+    assert (store.type, store.rank, store.num_workers) == ("teststore", 0, 1)
+    assert not store.is_capable("optimizer")
+    with pytest.raises(ValueError, match="Unknown capability"):
+        store.is_capable("flying")
+    outs = [nd.empty(2, ctx=mx.cpu(number)) for number in range(3)]
+    store.broadcast("a", nd.ones(2) * 2, outs[0])
+    assert outs[0].asnumpy().tolist() == [2, 2]
+    store.broadcast(["a", "b"], [nd.ones(2), nd.ones(2) * 5], [outs[:2], outs[2]])
+    assert [out.asnumpy().tolist() for out in outs] == [[1, 1], [1, 1], [5, 5]]
+    store.broadcast("a", nd.ones(2), outs)
+    store.pushpull("a", outs)  # into themselves
+    assert [out.asnumpy().tolist() for out in outs] == [[3, 3]] * 3
+    store.pushpull("a", nd.ones(2), outs)
+    store.pushpull("a", outs, out=outs[0])
+    assert [out.asnumpy().tolist() for out in outs] == [[3, 3], [1, 1], [1, 1]]
+    for method, argument in (("set_optimizer", mx.optimizer.SGD()), ("save_optimizer_states", "a")):
+        with pytest.raises(NotImplementedError, match=method):
+            getattr(store, method)(argument)
 
 
 def test_a_server_has_nothing_to_do():

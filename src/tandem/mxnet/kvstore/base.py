@@ -4,7 +4,13 @@ import warnings
 
 from tandem.core.errors import explain
 
-__all__ = ["KVStoreBase"]
+__all__ = ["KVStoreBase", "TestStore", "check_capability"]
+
+
+def check_capability(capability):
+    """Raise ValueError for what is no capability of stores."""
+    if capability.lower() != KVStoreBase.OPTIMIZER:
+        raise ValueError(explain("Unknown capability", expected=KVStoreBase.OPTIMIZER, given=repr(capability)))
 
 
 class KVStoreBase:
@@ -69,3 +75,49 @@ class KVStoreBase:
 
     def _lacks(self, what):
         return NotImplementedError(explain(f"{type(self).__name__} has no {what}"))
+
+
+def _several(arrays):
+    return arrays if isinstance(arrays, (list, tuple)) else [arrays]
+
+
+@KVStoreBase.register
+class TestStore(KVStoreBase):
+    """The store 'teststore', which keeps nothing: it copies and sums what it is given, whatever the key."""
+
+    @property
+    def type(self):
+        """Its name."""
+        return "teststore"
+
+    @property
+    def rank(self):
+        """The number of this worker: 0."""
+        return 0
+
+    @property
+    def num_workers(self):
+        """How many workers there are: 1."""
+        return 1
+
+    def broadcast(self, key, value, out, priority=0):
+        """Copy a value to `out`, an array or a list of them; or each of a list of values to its own."""
+        if isinstance(value, (list, tuple)):
+            for one, targets in zip(value, out, strict=True):
+                self.broadcast(key, one, targets)
+            return
+        for array in _several(out):
+            array[:] = value.as_in_context(array.context)
+
+    def pushpull(self, key, value, out=None, priority=0):
+        """Sum an array or a list of them to `out` (to the values themselves where None)."""
+        first, *others = _several(value)
+        total = sum((array.as_in_context(first.context) for array in others), first)
+        for array in _several(value if out is None else out):
+            array[:] = total.as_in_context(array.context)
+
+    @staticmethod
+    def is_capable(capability):
+        """Whether the store has a capability: not 'optimizer'. Raises ValueError for an unknown one."""
+        check_capability(capability)
+        return False

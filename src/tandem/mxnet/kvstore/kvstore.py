@@ -3,7 +3,7 @@
 from tandem.core.errors import Unsupported, explain, suggest
 from tandem.formats.saving import atomic_write
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.kvstore.base import KVStoreBase
+from tandem.mxnet.kvstore.base import KVStoreBase, check_capability
 from tandem.mxnet.kvstore.compression import Compression
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.optimizer.updater import Updater
@@ -49,10 +49,9 @@ class KVStore(KVStoreBase):
     def is_capable(capability):
         """Whether the store has a capability: 'optimizer'.
 
-        Raises MXNetError for an unknown one.
+        Raises ValueError for an unknown one.
         """
-        if capability.lower() != KVStoreBase.OPTIMIZER:
-            raise MXNetError(explain("Unknown capability", expected=KVStoreBase.OPTIMIZER, given=repr(capability)))
+        check_capability(capability)
         return True
 
     def _pairs(self, key, value):
