@@ -16,6 +16,8 @@ SOUND = [
     (layers.Embedding, {"input_dim": 4, "output_dim": 3}, {"input_shape": (2,), "input_dtype": "int32"}),
     (layers.LSTM, {"units": 3, "return_state": True}, {"input_shape": (3, 2, 4), "expected_num_losses": 0}),
     (layers.Add, {}, {"input_shape": [(2, 3), (2, 3)], "expected_output_shape": (2, 3), "supports_masking": True}),
+    (layers.LayerNormalization, {"axis": (1, 2)}, {"input_shape": (2, 3, 4), "expected_output_shape": (2, 3, 4)}),
+    (layers.Normalization, {"mean": [1.0, 2.0], "variance": [1.0, 4.0]}, {"input_shape": (3, 2)}),
     (layers.Flatten, {}, {"input_data": np.ones((2, 3, 4), "float32"), "expected_output": np.ones((2, 12), "float32")}),
 ]  # fmt: skip
 

@@ -1,8 +1,12 @@
 """Numbers brought to another scale: `Rescaling`, and `Normalization`, which learns mean and variance from data."""
 
+import contextlib
+
 import numpy as np
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
+from tandem.core import graph
 from tandem.keras import saving, tensors
 from tandem.keras.layers.preprocessing.batches import batches_of
 from tandem.keras.layers.preprocessing.data_layer import DataLayer
@@ -119,7 +123,9 @@ class Normalization(DataLayer):
             np.broadcast_to(value, sizes).reshape(self._broadcast_shape)
             for value in (self.input_mean, self.input_variance)
         )
-        self.mean, self.variance = (tensors.convert(np.array(value), "float32") for value in (mean, variance))
+        # Values, also where the layer is built while shapes are inferred.
+        with _disable_current_modes() if graph.on_meta() else contextlib.nullcontext():
+            self.mean, self.variance = (tensors.convert(np.array(value), "float32") for value in (mean, variance))
 
     def adapt(self, data):
         """Set mean and variance to those of the data: an array, a dataset, or an iterable of batches.
