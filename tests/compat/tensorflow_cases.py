@@ -143,6 +143,14 @@ tf.broadcast_to(t, [2, 3])
 tf.identity(x)
 tf.dynamic_partition([1, 2, 3, 4], [0, 1, 0, 1], 2)
 tf.bitcast(tf.constant(1.0), tf.int32)
+np.mean(x)
+np.argmax(x, axis=1)
+np.concatenate([x, y])
+np.sqrt(p)
+np.reshape(b, (-1, 3))
+np.asarray(x).dtype.name
+len(x)
+[float(v) for v in x[0]]
 """
 
 MATH = """
@@ -210,6 +218,7 @@ tf.norm(x)
 tf.norm(x, axis=1)
 tf.norm(x, ord=1, axis=0, keepdims=True)
 tf.norm(x, ord=np.inf)
+tf.linalg.normalize(x, axis=1)
 tf.matmul(x, y, transpose_b=True)
 tf.matmul(m, m)
 tf.tensordot(x, tf.transpose(y), axes=1)

@@ -40,10 +40,10 @@ def run(count, words):
             lifeline = None
             ended = _wait(workers)
         except KeyboardInterrupt:
-            # A terminal has sent it to all of them; who did not get it, gets it now.
-            _end(workers, told[0] or signal.SIGINT, patience=1.0)
-            _join(readers)
-            return 128 + (told[0] or signal.SIGINT)
+            # A terminal sends Ctrl-C to all of them: who has not got it soon, gets it from here.
+            sign = told[0] or signal.SIGINT
+            _end(workers, sign, patience=0.0 if told[0] else 1.0)
+            return 128 + sign
         finally:
             _end(workers, signal.SIGTERM)
             _join(readers)

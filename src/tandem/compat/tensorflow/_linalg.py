@@ -34,6 +34,13 @@ def norm(tensor, ord="euclidean", axis=None, keepdims=None, keep_dims=None):
     return ops.norm(x, ord=ord, axis=axis, keepdims=keepdims)
 
 
+@add
+def normalize(tensor, ord="euclidean", axis=None):
+    """(the tensor divided by its norm along some axes, the norm)."""
+    size = norm(tensor, ord, axis, keepdims=True)
+    return ops.divide(convert(tensor), size), size
+
+
 def _one(name, function, doc):
     def compute(input):
         return function(convert(input))

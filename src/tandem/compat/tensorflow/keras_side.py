@@ -103,6 +103,7 @@ def install():
     if getattr(torch.Tensor, "get_shape", None) is not None:
         return
     torch.Tensor.numpy, torch.Tensor.__array__ = _numpy, _array
+    torch.Tensor.__array_function__ = Tensor.__array_function__
     torch.Tensor.__format__, torch.Tensor.__float__ = _format, _float
     for kind in (torch.Tensor, KerasTensor, Variable):
         kind.get_shape = _get_shape

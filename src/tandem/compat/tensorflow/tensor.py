@@ -14,7 +14,7 @@ from torch.overrides import get_default_nowrap_functions
 from tandem.compat.tensorflow._dtypes import as_dtype
 from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow.shapes import TensorShape
-from tandem.core import dtypes
+from tandem.core import arrays, dtypes
 from tandem.core.errors import explain
 from tandem.core.graph import Symbolic
 from tandem.keras import ops, tensors, tree
@@ -109,6 +109,16 @@ class Tensor(torch.Tensor):
     def __array__(self, dtype=None, copy=None):
         array = ops.convert_to_numpy(plain(self))
         return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return array[()]
+
+    def __array_function__(self, func, types, args, kwargs):
+        # NumPy's functions look for methods of their names first, and torch's take other arguments.
+        args, kwargs = arrays.map_tree(
+            lambda one: np.asarray(one) if isinstance(one, torch.Tensor) else one, (args, kwargs)
+        )
+        return func(*args, **kwargs)
 
     def experimental_ref(self):
         """What can be a key of a dict in the tensor's place."""
