@@ -17,7 +17,20 @@ def device_of(model):
 
 
 def suited(x, model):
-    """The data as they are; image files whose colours nobody chose are read with the model's number of channels."""
+    """The data as they are; image files whose colours nobody chose are read with the model's number of channels.
+
+    Raises ValueError for strings where no layer and no input of the model takes them.
+    """
+    if not _takes_strings(model) and sources.has_strings(x):
+        raise ValueError(
+            explain(
+                "An array cannot be fed to the model",
+                expected="numbers or booleans",
+                given="strings",
+                hint="`StringLookup`, `TextVectorization` and `Hashing` take them, after a `keras.Input(…, "
+                'dtype="string")`.',
+            )
+        )
     images = getattr(x, "sequence", x)
     if hasattr(images, "match_channels"):
         try:
@@ -27,6 +40,16 @@ def suited(x, model):
         if len(shapes) == 1 and len(shapes[0]) == 4:
             images.match_channels(shapes[0][1 if images.data_format == "channels_first" else -1])
     return x
+
+
+def _takes_strings(model):
+    """Whether strings are of use to a model: an input or a layer of it is for them."""
+    from tandem.keras.layers.preprocessing.strings import TextLayer
+
+    inputs = getattr(model, "_inputs", None) or getattr(getattr(model, "_functional", None), "_inputs", ())
+    return any(value.dtype == "string" for value in inputs) or any(
+        isinstance(layer, TextLayer) for layer in model.modules()
+    )
 
 
 def prepare(model, data, training=False):

@@ -56,6 +56,8 @@ def only_batch(x, batch_size, device):
     for leaf in leaves:
         if type(leaf) not in _LEAVES or leaf.ndim == 0 or rows not in (None, len(leaf)):
             return None
+        if type(leaf) is np.ndarray and leaf.dtype.kind not in "fiub":
+            return None
         rows = len(leaf)
     if rows is None or not 0 < rows <= batch_size:
         return None
