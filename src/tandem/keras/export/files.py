@@ -61,15 +61,15 @@ def _export_onnx(model, path, input_signature, options):
     slots = signature.of(model, input_signature)
     program, flat, outputs = flat_program(model, slots)
     converted = exported.onnx(program, flat, outputs, options.get("opset_version"))
-    if converted.model_proto.ByteSize() >= _LARGEST:
+    if sum(tensor.nbytes for tensor in program.state_dict.values()) >= _LARGEST:
         converted.save(path, external_data=True)
         return
     with atomic_write(path) as file:
         file.write(converted.model_proto.SerializeToString())
 
 
-# Of one protobuf message; larger models have their weights in a second file.
-_LARGEST = 1 << 31
+# A file of protobuf has no more than 2 GiB; larger models have their weights in a second file beside it.
+_LARGEST = 2_000_000_000
 
 
 def flat_program(model, slots):
