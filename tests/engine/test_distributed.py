@@ -20,7 +20,7 @@ def _exchanges():
         "sums": [tensor.tolist() for tensor in exchange.sums(tensors)],
         "spread": [tensor.tolist() for tensor in spread[:3]],
         "kinds": [tensor.sum().item() for tensor in spread[3:]],
-        "rows": exchange.rows(torch.full((rank + 1, 2), rank, dtype=torch.bfloat16)).tolist(),
+        "parts": [part.tolist() for part in exchange.parts(torch.full((rank + 1, 2), rank, dtype=torch.bfloat16))],
         "none": [len(part) for part in exchange.parts(torch.zeros(rank, 2) > 0)],
         "agreed": exchange.agreed({"rank": rank}),
     }
@@ -33,7 +33,7 @@ def test_two_processes():
     assert first["sums"] == [[[3.0] * 3] * 2, 1, [1.0] * 5]
     assert first["spread"] == [[[2.0] * 3] * 2, 1, [0.5] * 5]
     assert first["kinds"] == [3] * 6
-    assert first["rows"] == [[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]
+    assert first["parts"] == [[[0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]]
     assert first["none"] == [0, 1]
     assert first["agreed"] == {"rank": 0}
 

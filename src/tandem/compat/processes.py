@@ -1,7 +1,8 @@
 """N processes that run one script: started together, told of each other, and ended together.
 
 Each is a `tandem run` with the variables that torchrun sets, so that `engine.distributed` finds the others. The first
-one has this terminal to itself; what the others write comes line by line with their number in front.
+one has this terminal to itself; what the others write comes line by line with their number in front. Into a file or a
+pipe the first one's lines come unmarked.
 Nothing here imports torch: this process only waits.
 """
 
@@ -86,26 +87,30 @@ def _start(rank, count, port, words, lifeline):
     }
     # Each process would take all processors otherwise, and they would be in each other's way.
     environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    if rank:
-        environment.setdefault("PYTHONUNBUFFERED", "1")  # so that lines come when they are written, as on a terminal
+    if rank and sys.stdout.isatty():
+        environment.setdefault("PYTHONUNBUFFERED", "1")  # lines come when they are written, as the first process's do
     flags = subprocess._args_from_interpreter_flags()
-    pipe = None if rank == 0 else subprocess.PIPE
     return subprocess.Popen(
         [sys.executable, *flags, "-m", "tandem", "run", *words],
         env=environment,
         stdin=None if rank == 0 else subprocess.DEVNULL,
-        stdout=pipe,
-        stderr=pipe,
+        stdout=_outlet(rank, sys.stdout),
+        stderr=_outlet(rank, sys.stderr),
         pass_fds=(lifeline,),
     )
 
 
+def _outlet(rank, stream):
+    # The first process may draw on a terminal; in a file or a pipe lines of several processes must not run together.
+    return None if rank == 0 and stream.isatty() else subprocess.PIPE
+
+
 def _read(worker, rank):
     """Threads that pass on what a worker writes, line by line."""
-    readers = []
+    readers, mark = [], f"[{rank}] ".encode() if rank else b""
     for source, target in ((worker.stdout, sys.stdout), (worker.stderr, sys.stderr)):
         if source is not None:
-            reader = threading.Thread(target=_pass_on, args=(source, target, f"[{rank}] ".encode()), daemon=True)
+            reader = threading.Thread(target=_pass_on, args=(source, target, mark), daemon=True)
             reader.start()
             readers.append(reader)
     return readers
@@ -117,7 +122,7 @@ def _pass_on(source, target, mark):
             # What nobody reads any more is read here all the same: the worker would wait for room in its pipe.
             with _writing, contextlib.suppress(OSError):
                 target.flush()
-                target.buffer.write(mark + line if line.endswith(b"\n") else mark + line + b"\n")
+                target.buffer.write(mark + line if line.endswith(b"\n") or not mark else mark + line + b"\n")
                 target.flush()
 
 

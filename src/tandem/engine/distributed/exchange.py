@@ -102,11 +102,6 @@ def agreed(value, source=0):
     return held[0]
 
 
-def rows(tensor):
-    """All processes' tensors one after the other along the first axis, of which their lengths may differ."""
-    return torch.cat(parts(tensor)) if group.size() > 1 else tensor
-
-
 def parts(tensor):
     """All processes' tensors: a list in the order of their numbers; the lengths of the first axis may differ."""
     if group.size() == 1:

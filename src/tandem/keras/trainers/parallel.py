@@ -90,10 +90,10 @@ def begin(model):
     plan, state = shards.plan(), model._training
     if plan is None:
         return
+    _refuse_divided(plan, model.variables)
     variables = [*model.variables, *model.metrics_variables]
     if state.optimizer is not None:
         variables += state.optimizer.variables
-    _refuse_divided(plan, variables)
     exchange.spread_([variable.tensor for variable in variables])
     state.initial_epoch = exchange.agreed(state.initial_epoch)
 
