@@ -271,3 +271,73 @@ def write_example(features):
             body = _put(_FIELDS[kind], inner)
         entries.append(_put(1, _put(1, name.encode()) + _put(2, body)))
     return _put(1, b"".join(entries))
+
+
+# --- tensors ---------------------------------------------------------------------------------------------------------
+
+# The numbers of dtypes in `TensorProto`; strings are 7.
+_DTYPES = {
+    1: "float32",
+    2: "float64",
+    3: "int32",
+    4: "uint8",
+    5: "int16",
+    6: "int8",
+    8: "complex64",
+    9: "int64",
+    10: "bool",
+    17: "uint16",
+    18: "complex128",
+    19: "float16",
+    22: "uint32",
+    23: "uint64",
+}
+_TEXT = 7
+
+
+def write_tensor(array):
+    """An array of numbers, or of bytes (dtype object), as the bytes of a `TensorProto`."""
+    text = array.dtype == object
+    number = _TEXT if text else {name: number for number, name in _DTYPES.items()}[array.dtype.name]
+    shape = b"".join(_put(2, _put_varint(8) + _put_varint(size) if size else b"") for size in array.shape)
+    head = _put_varint(8) + _put_varint(number) + _put(2, shape)
+    if text:
+        return head + b"".join(_put(8, one) for one in array.reshape(-1))
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return head + _put(4, little.tobytes())
+
+
+def read_tensor(data):
+    """The array that `write_tensor` wrote. Raises FormatError for bytes that are no such message."""
+    number, sizes, content, texts = 0, [], b"", []
+    for field, wire, value in _fields(memoryview(data)):
+        if field == 1 and wire == 0:
+            number = value
+        elif field == 2 and wire == 2:
+            sizes = [_size(dimension) for dimension in _inner(value, 2)]
+        elif field == 4 and wire == 2:
+            content = value
+        elif field == 8 and wire == 2:
+            texts.append(bytes(value))
+    count = 1
+    for size in sizes:
+        count *= size
+    if number == _TEXT and len(texts) == count:
+        array = np.empty(count, object)
+        array[:] = texts
+        return array.reshape(sizes)
+    if number in _DTYPES and len(content) == count * np.dtype(_DTYPES[number]).itemsize:
+        kind = np.dtype(_DTYPES[number]).newbyteorder("<")
+        return np.frombuffer(content, kind).astype(_DTYPES[number]).reshape(sizes)
+    given = f"dtype number {number}, shape {sizes}, {len(content)} bytes, {len(texts)} texts"
+    raise FormatError(explain("A message is no tensor", expected="the bytes of all values", given=given))
+
+
+def _size(dimension):
+    size = 0
+    for field, wire, value in _fields(dimension):
+        if field == 1 and wire == 0:
+            size = _signed(value)
+    if size < 0:
+        raise FormatError(explain("A tensor's shape is not valid", expected="sizes >= 0", given=size))
+    return size

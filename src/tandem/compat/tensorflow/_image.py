@@ -6,13 +6,13 @@ import numpy as np
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _random as random
-from tandem.compat.tensorflow import image_files, lifted
+from tandem.compat.tensorflow import boxes, image_files, lifted
 from tandem.compat.tensorflow.tensor import convert, ints, public, static
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.keras.ops import image as keras_image
 
-NAMES = dict(image_files.NAMES)
+NAMES = {**image_files.NAMES, **boxes.NAMES}
 
 
 def add(function, name=None):
@@ -410,6 +410,33 @@ def total_variation(images):
     down = ops.absolute(ops.subtract(x[..., 1:, :, :], x[..., :-1, :, :]))
     right = ops.absolute(ops.subtract(x[..., :, 1:, :], x[..., :, :-1, :]))
     return ops.add(ops.sum(down, axis=(-3, -2, -1)), ops.sum(right, axis=(-3, -2, -1)))
+
+
+@add
+def image_gradients(image):
+    """(down, right): the differences to the next pixels, 0 at the last ones."""
+    x = convert(image)
+    down = ops.pad(ops.subtract(x[:, 1:], x[:, :-1]), ((0, 0), (0, 1), (0, 0), (0, 0)))
+    right = ops.pad(ops.subtract(x[:, :, 1:], x[:, :, :-1]), ((0, 0), (0, 0), (0, 1), (0, 0)))
+    return down, right
+
+
+@add
+def adjust_jpeg_quality(image, jpeg_quality, dct_method=""):
+    """The image after it was a JPEG file of a quality."""
+    x = convert(image)
+    kind = dtypes.as_dtype(x.dtype)
+    pixels = convert_image_dtype(x, "uint8", saturate=True)
+    return convert_image_dtype(
+        image_files.decode_jpeg(image_files.encode_jpeg(pixels, quality=int(jpeg_quality)), x.shape[-1]), kind
+    )
+
+
+@add
+def random_jpeg_quality(image, min_jpeg_quality, max_jpeg_quality, seed=None):
+    """`adjust_jpeg_quality` of a random quality."""
+    quality = random.NAMES["uniform"]((), min_jpeg_quality, max_jpeg_quality, "int32", seed)
+    return adjust_jpeg_quality(image, quality)
 
 
 @add

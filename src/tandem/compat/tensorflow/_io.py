@@ -196,6 +196,7 @@ NAMES = {
     "matching_files": matching_files,
     "parse_example": records.parse_example,
     "parse_single_example": records.parse_single_example,
+    "parse_tensor": records.parse_tensor,
     "read_file": read_file,
     "serialize_tensor": records.serialize_tensor,
     "write_file": write_file,

@@ -355,9 +355,11 @@ def _segment_mean(data, ids, number):
 for _name, _function in {
     "segment_sum": ops.segment_sum,
     "segment_max": ops.segment_max,
+    "segment_min": ops.segment_min,
     "segment_mean": _segment_mean,
     "unsorted_segment_sum": ops.segment_sum,
     "unsorted_segment_max": ops.segment_max,
+    "unsorted_segment_min": ops.segment_min,
     "unsorted_segment_mean": _segment_mean,
 }.items():
     _segment(_name, _function)

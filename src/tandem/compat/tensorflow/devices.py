@@ -366,6 +366,7 @@ def set_soft_device_placement(enabled):
 
 
 CONFIG = {
+    "experimental_run_functions_eagerly": run_functions_eagerly,
     "LogicalDevice": LogicalDevice,
     "LogicalDeviceConfiguration": LogicalDeviceConfiguration,
     "PhysicalDevice": PhysicalDevice,

@@ -311,8 +311,26 @@ def read_records(path, compression=""):
 
 
 def serialize_tensor(tensor, name=None):
-    """Not there: it is bound to a message of TensorFlow's."""
-    raise NotImplementedError("tf.io.serialize_tensor is not there; write tensor.numpy().tobytes().")
+    """A tensor as bytes, which `parse_tensor` reads."""
+    value = convert(tensor)
+    return as_strings(tfrecord.write_tensor(value.array if isinstance(value, StringTensor) else np.asarray(value)))
+
+
+def parse_tensor(serialized, out_type, name=None):
+    """The tensor that `serialize_tensor` wrote. Raises InvalidArgumentError for other bytes or another dtype."""
+    try:
+        found = _tensor(tfrecord.read_tensor(as_strings(serialized).numpy()))
+    except FormatError as error:
+        raise InvalidArgumentError(str(error)) from None
+    if dtypes.as_dtype(out_type) != found.dtype:
+        raise InvalidArgumentError(
+            explain(
+                "Type mismatch between parsed tensor and dtype",
+                expected=dtypes.as_dtype(out_type).name,
+                given=dtypes.as_dtype(found.dtype).name,
+            )
+        )
+    return found
 
 
 def decode_raw(input_bytes, out_type, little_endian=True, fixed_length=None, name=None):
