@@ -344,6 +344,20 @@ def test_graphs_of_others(name, tmp_path):
     close([mx.contrib.onnx.import_to_gluon(path, mx.cpu())(x)], [wanted])
 
 
+def test_files_of_the_first_opsets(tmp_path):
+    nodes = [
+        make.make_node("Add", ["x", "b"], ["s"], broadcast=1, axis=1, name="sum"),  # along the axis it names
+        make.make_node("Dropout", ["s"], ["y"], is_test=1, name="drop"),
+    ]
+    given = {"x": (2, 3, 4), "b": (3,)}
+    path = written(
+        tmp_path / "old.onnx", nodes, given, {"y": (2, 3, 4)}, {"b": np.arange(3, dtype=np.float32)}, opset=6
+    )
+    x = nd.random.uniform(shape=(2, 3, 4))
+    found = mx.contrib.onnx.import_to_gluon(path, mx.cpu())(x)
+    close([found], [x.asnumpy() + np.arange(3).reshape(3, 1)])
+
+
 def test_what_is_not_read_is_named(tmp_path):
     node = make.make_node("Trilu", ["x"], ["y"], name="upper")
     path = written(tmp_path / "t.onnx", [node], {"x": (3, 3)}, {"y": (3, 3)}, opset=14)

@@ -80,13 +80,22 @@ def _binary(full, right, left):
         number = _number(op, 0)
         if number is not None:
             return op.last(left, op.symbol(1), scalar=number)
-        x, y = together(op, (0, 1))
+        x, y = _along_axis(op) if "axis" in op.attr else together(op, (0, 1))
         kind, other = op.element_type(0), op.element_type(1)
         if kind and other and kind != other:  # a power may be of another dtype
             y = op.add("Cast", y, dtype=dtype_of(kind))
         return op.last(full, x, y)
 
     return translate
+
+
+def _along_axis(op):
+    """Before opset 7 an attribute says where the second input's axes lie among the first's."""
+    x, y = op.symbol(0), op.symbol(1)
+    axis = op.attr["axis"] + (op.rank(0) if op.attr["axis"] < 0 else 0)
+    for place in range(op.rank(1), op.rank(0) - axis):
+        y = op.add("expand_dims", y, axis=place)
+    return lifted(op, [x, y], [op.rank(0), op.rank(0) - axis])
 
 
 def _logical(operator):
