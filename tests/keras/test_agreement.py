@@ -6,6 +6,7 @@ import pytest
 
 from oracles import real_keras
 from tandem import keras
+from tandem.keras.internals.dtypes import COMPLEX_TYPES, FLOAT_TYPES, INT_TYPES
 
 A = np.random.default_rng(3).normal(size=(2, 4, 3)).astype("float32")
 B = np.random.default_rng(4).normal(size=(2, 4, 3)).astype("float32")
@@ -90,6 +91,14 @@ def test_keras_and_here_agree(name):
             np.testing.assert_allclose(our, their, rtol=1e-5, atol=1e-6)
         else:
             assert our == their
+
+
+def test_result_types_of_all_dtypes():
+    kinds = ["bool", *INT_TYPES, *FLOAT_TYPES, *COMPLEX_TYPES, int, float]
+    theirs, ours = real_keras().backend.result_type, keras.backend.result_type
+    triples = [(a, b, c) for a in kinds for b in kinds for c in ("int8", "float16", float)]
+    wrong = [given for given in triples if ours(*given) != theirs(*given)]
+    assert not wrong
 
 
 def test_as_many_gradients_as_variables():

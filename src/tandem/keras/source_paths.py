@@ -135,7 +135,7 @@ _OTHERS = {
     "backend.common.backend_utils": (
         "internals.shapes:canonicalize_axis,canonicalize_axes,to_tuple_or_list,compute_conv_transpose_output_shape"
     ),
-    "backend.common.dtypes": "backend:result_type",
+    "backend.common.dtypes": "backend:result_type internals.dtypes",
     "backend.common.global_state": (
         "internals.utilities:set_global_attribute,get_global_attribute backend:clear_session"
     ),
@@ -147,7 +147,8 @@ _OTHERS = {
     "backend.common.symbolic_scope": "internals.scopes:SymbolicScope,get_symbolic_scope,in_symbolic_scope",
     "backend.common.variables": (
         "variables:Variable,KerasVariable=Variable internals.scopes:AutocastScope,get_autocast_scope "
-        "internals.shapes:standardize_shape,shape_equal backend:standardize_dtype,is_float_dtype,is_int_dtype"
+        "internals.shapes:standardize_shape,shape_equal internals.dtypes:ALLOWED_DTYPES,PYTHON_DTYPES_MAP "
+        "backend:standardize_dtype,is_float_dtype,is_int_dtype"
     ),
     "backend.config": "config:standardize_data_format config backend internals.utilities:keras_home",
     "backend.core": "internals.core",

@@ -53,7 +53,6 @@ def is_int_dtype(dtype):
 
 
 _loaded = {}
-_ORDER = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "float16", "float32", "float64")
 
 
 def result_type(*given):
@@ -73,10 +72,8 @@ def result_type(*given):
     ]
     if not names:
         return floatx() if weak_float else "int32"
-    name = names[0]
-    for other in names[1:]:
-        name = _meet(name, other)
-    if weak_float and not is_float_dtype(name):
+    name = _meet(set(names))
+    if name is None or (weak_float and name.startswith(("bool", "int", "uint"))):
         return floatx()
     if name == "bool" and any(item is int for item in given):
         return "int32"
@@ -84,27 +81,26 @@ def result_type(*given):
 
 
 # As JAX has it by default, and with it Keras: results are never 64 bits wide.
-_NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32"}
+_NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
 
 
-def _meet(a, b):
-    if a == b:
-        return a
-    pair = {a, b}
-    if pair == {"bfloat16", "float16"}:
-        return "float32"
-    for name, other in ((a, b), (b, a)):
-        if name.startswith(("float", "bfloat")) and not other.startswith(("float", "bfloat")):
-            return name
-        if name == "bfloat16":
-            return other
-    if pair == {"int32", "int64"}:
-        return "int32"
-    unsigned, signed = sorted(pair, key=lambda name: not name.startswith("uint"))
-    if unsigned.startswith("uint") and signed.startswith("int"):
-        bits = int(unsigned[4:])
-        return signed if int(signed[3:]) > bits else f"int{min(bits * 2, 64)}" if bits < 64 else floatx()
-    return max(pair, key=_ORDER.index)
+def _meet(names):
+    """The dtype that holds what several dtypes hold; None where only some floating point dtype does."""
+    if any(name.startswith("complex") for name in names):
+        return "complex128" if names & {"complex128", "float64"} else "complex64"
+    floats = {name for name in names if "float" in name}
+    if floats:
+        return "float32" if floats == {"bfloat16", "float16"} else max(floats, key=_FLOATS.index)
+    unsigned = max((int(name[4:]) for name in names if name.startswith("uint")), default=0)
+    signed = max((int(name[3:]) for name in names if name.startswith("int")), default=0)
+    if not signed:
+        return f"uint{unsigned}" if unsigned else "bool"
+    if signed <= unsigned:
+        signed = 2 * unsigned
+    return f"int{signed}" if signed <= 64 else None
+
+
+_FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 
 def clear_session():
