@@ -52,6 +52,7 @@ CASES = {
         k.backend.result_type(np.dtype("float64"), "int8"),
         k.backend.result_type(np.dtype("int64"), "int8"),
     ],
+    "the dtype of strings": lambda k: k.backend.standardize_dtype(str),
     # masks
     "product, both masked": lambda k: k.layers.Multiply()([masked(k, A, KEEP), masked(k, B, KEEP[::-1])]),
     "product, one masked": lambda k: k.layers.Multiply()([masked(k, A, KEEP), k.ops.convert_to_tensor(B)]),

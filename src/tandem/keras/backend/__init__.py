@@ -38,7 +38,14 @@ __all__ = [
 
 def standardize_dtype(dtype):
     """The name of a dtype, however it is given; None is `floatx`. Raises ValueError for what is none."""
-    return floatx() if dtype is None else dtypes.dtype_name(dtype)
+    if dtype is None:
+        return floatx()
+    if dtype is str:
+        return "string"
+    try:
+        return dtypes.dtype_name(dtype)
+    except ValueError as error:
+        raise ValueError(f"Invalid dtype: {dtype}. {error}") from None
 
 
 def is_float_dtype(dtype):
