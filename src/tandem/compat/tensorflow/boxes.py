@@ -54,7 +54,7 @@ def non_max_suppression_padded(
 
 @add
 def draw_bounding_boxes(images, boxes, colors):
-    """Images with the outlines of boxes (samples, boxes, (y1, x1, y2, x2) as parts of the sizes), in colours by turns."""
+    """Images with the outlines of boxes, samples by boxes by (y1, x1, y2, x2) in parts of the sizes."""
     pixels = np.array(convert(images))
     height, width = pixels.shape[1:3]
     colours = np.asarray(convert(colors))
