@@ -114,7 +114,12 @@ def call(model, values):
     return [np.asarray(leaf.detach()) for leaf in keras.tree.flatten(outputs)]
 
 
-@pytest.mark.parametrize("name", MODELS)
+SLOW = ("long", "any length")  # torch compiles the step of a loop
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in MODELS]
+)
 def test_onnx(name, tmp_path):
     make, inputs = MODELS[name]
     model = make()
