@@ -1,9 +1,7 @@
 """`keras.src.backend`: the functions of the engine that Keras's files and add-on packages call."""
 
-import torch
-
 from tandem.core import devices, dtypes
-from tandem.keras import ops, symbolic
+from tandem.keras import ops, random, symbolic
 from tandem.keras.backend import is_float_dtype, is_int_dtype, result_type, standardize_dtype
 from tandem.keras.config import standardize_data_format
 from tandem.keras.devices import device
@@ -67,13 +65,11 @@ class DynamicBackend:
         return self._backend
 
     def __getattr__(self, name):
-        if name in ("numpy", "nn", "math", "linalg", "image", "core"):
-            return getattr(ops, name)
-        return getattr(ops, name) if hasattr(ops, name) else globals()[name] if name in globals() else _none(name)
-
-
-def _none(name):
-    raise AttributeError(f"The backend has no attribute {name!r}")
+        if name == "random":
+            return random
+        if name in __all__ and name in globals():
+            return globals()[name]
+        return getattr(ops, name)
 
 
 _OWN = (
@@ -91,8 +87,3 @@ def __getattr__(name):
     if name in _LATER:
         return _LATER[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def is_tensor(x):
-    """Whether x is a tensor of the engine."""
-    return isinstance(x, torch.Tensor)
