@@ -25,7 +25,7 @@ def add(function, name=None):
 # --- one operand -----------------------------------------------------------------------------------------------------
 
 
-def _sparse_text(x):
+def _is_text(x):
     return isinstance(x, StringTensor) or has_text(x)
 
 
@@ -146,7 +146,7 @@ _add_numbers = NAMES["add"]
 
 def _add(x, y, name=None):
     """The sum; text is joined."""
-    if _sparse_text(x) or _sparse_text(y):
+    if _is_text(x) or _is_text(y):
         return strings.join([x, y])
     return _add_numbers(x, y)
 
@@ -156,7 +156,7 @@ NAMES["add"] = _add
 
 def _compared(name, function):
     def compute(x, y):
-        if _sparse_text(x) or _sparse_text(y):
+        if _is_text(x) or _is_text(y):
             x = x if isinstance(x, StringTensor) else convert(x)
             return x == y if name == "equal" else x != y
         return function(*convert_pair(x, y))

@@ -5,7 +5,7 @@ import functools
 
 import torch
 
-from tandem.compat.tensorflow.tensor import Tensor, adopt, convert
+from tandem.compat.tensorflow.tensor import adopt, convert
 from tandem.core import arrays
 from tandem.core.errors import explain
 from tandem.keras import ops, tensors, tree
@@ -277,11 +277,3 @@ def custom_gradient(f=None):
         return adopt(_Custom.apply(f, kwargs, *(convert(one) for one in args)))
 
     return entry
-
-
-def no_gradient(op_type):
-    """Not there: gradients are torch's, not a registry's."""
-    raise NotImplementedError("tf.no_gradient is not there: gradients are not registered by operation.")
-
-
-__all__ = ["GradientTape", "Tensor", "UnconnectedGradients", "custom_gradient", "gradients", "stop_gradient"]
