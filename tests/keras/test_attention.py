@@ -6,7 +6,6 @@ import torch
 
 from oracles import real_keras
 from tandem import keras
-from tandem.core.errors import Unsupported
 
 layers = keras.layers
 
@@ -127,11 +126,6 @@ def test_the_way_back_of_a_table(options):
 def test_what_does_not_fit_raises(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_adaptation_and_quantisation_are_refused():
-    with pytest.raises(Unsupported):
-        layers.EinsumDense("ab,bc->ac", 3, lora_rank=2)
 
 
 def test_einsum_kernels_are_initialized_for_what_they_sum():

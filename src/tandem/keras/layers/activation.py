@@ -1,10 +1,10 @@
 """Activation functions with parameters, as layers."""
 
 from tandem.core.errors import explain
-from tandem.keras import activations, constraints, initializers, regularizers, tensors
+from tandem.keras import activations, tensors
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import serialized
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.ops import elementwise, masks
 
 
@@ -99,9 +99,7 @@ class PReLU(Layer):
     ):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        set_weight_options(self, locals())
         if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
             shared_axes = [shared_axes]
         self.shared_axes = None if shared_axes is None else list(shared_axes)

@@ -7,9 +7,9 @@ from tandem.keras import activations, constraints, initializers, regularizers, s
 from tandem.keras import random as keras_random
 from tandem.keras.layers.arguments import sizes, standardize_data_format, standardize_padding
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import serialized
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.keras.layers.recurrent import RNN
+from tandem.keras.layers.weight_options import serialized
 from tandem.ops import conv, conv_lstm, random, rnn
 
 

@@ -1,11 +1,11 @@
 """Convolutions over one to three axes."""
 
 from tandem.core.errors import explain
-from tandem.keras import activations, constraints, initializers, regularizers
+from tandem.keras import activations, regularizers
 from tandem.keras.layers.arguments import sizes, standardize_data_format, standardize_padding
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import serialized
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.ops import conv
 
 
@@ -16,7 +16,7 @@ class _BaseConv(Layer):
     _paddings = ("valid", "same")
     _weights = ("kernel", "bias")
 
-    def _set_up(self, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, **of_weights):
+    def _set_up(self, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, given):
         rank = self.rank
         self.kernel_size = sizes(kernel_size, rank, "kernel_size")
         self.strides = sizes(strides, rank, "strides")
@@ -25,9 +25,7 @@ class _BaseConv(Layer):
         self.data_format = standardize_data_format(data_format)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        for name, value in of_weights.items():
-            room = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
-            setattr(self, name, room[name.rsplit("_", 1)[1]].get(value))
+        set_weight_options(self, given)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 "`strides > 1` not supported in conjunction with `dilation_rate > 1`. "
@@ -139,21 +137,7 @@ class _Conv(_BaseConv):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self._set_up(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, locals())
         self.filters = _positive(filters, "filters")
         self.groups = _positive(groups, "groups")
         if self.filters % self.groups:
@@ -254,21 +238,7 @@ class _ConvTranspose(_BaseConv):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self._set_up(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, locals())
         self.filters = _positive(filters, "filters")
         self.output_padding = None
         if output_padding is not None:
@@ -355,21 +325,7 @@ class _DepthwiseConv(_BaseConv):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self._set_up(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            depthwise_initializer=depthwise_initializer,
-            bias_initializer=bias_initializer,
-            depthwise_regularizer=depthwise_regularizer,
-            bias_regularizer=bias_regularizer,
-            depthwise_constraint=depthwise_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, locals())
         self.depth_multiplier = _positive(depth_multiplier, "depth_multiplier")
 
     def build(self, input_shape):
@@ -447,24 +403,7 @@ class _SeparableConv(_BaseConv):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self._set_up(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            depthwise_initializer=depthwise_initializer,
-            pointwise_initializer=pointwise_initializer,
-            bias_initializer=bias_initializer,
-            depthwise_regularizer=depthwise_regularizer,
-            pointwise_regularizer=pointwise_regularizer,
-            bias_regularizer=bias_regularizer,
-            depthwise_constraint=depthwise_constraint,
-            pointwise_constraint=pointwise_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, locals())
         self.filters = _positive(filters, "filters")
         self.depth_multiplier = _positive(depth_multiplier, "depth_multiplier")
 

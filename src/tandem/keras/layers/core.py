@@ -4,11 +4,12 @@ import inspect
 
 from tandem.core import arrays, dtypes, graph
 from tandem.core.errors import Unsupported, explain
-from tandem.keras import activations, config, constraints, initializers, ops, regularizers, saving
+from tandem.keras import activations, config, ops, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.keras.layers.quantized_kernels import QuantizedKernel
 from tandem.keras.layers.quantized_tables import QuantizedTable
+from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.keras.legacy.modules import names_of
 from tandem.keras.symbolic import KerasTensor, standardize_shape
 from tandem.ops import indexing, linalg
@@ -52,12 +53,7 @@ class Dense(QuantizedKernel, Layer):
         self.units = int(units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        set_weight_options(self, locals())
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -124,15 +120,6 @@ class Dense(QuantizedKernel, Layer):
         }
 
 
-def serialized(layer, names):
-    """Initializer, regularizer and constraint of each of a layer's weights, in the order of Keras's configs."""
-    found = {}
-    for what in ("initializer", "regularizer", "constraint"):
-        for name in names:
-            found[f"{name}_{what}"] = saving.serialize_keras_object(getattr(layer, f"{name}_{what}"))
-    return found
-
-
 class Embedding(QuantizedTable, Layer):
     """Rows of a table: ``embeddings[inputs]``.
 
@@ -166,9 +153,7 @@ class Embedding(QuantizedTable, Layer):
         self._set_options(lora_rank, lora_alpha, quantization_config)
         self.input_dim = int(input_dim)
         self.output_dim = int(output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        set_weight_options(self, locals())
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         # Integers pass as they are.

@@ -3,11 +3,11 @@
 import re
 
 from tandem.core.errors import Unsupported, explain
-from tandem.keras import activations, constraints, initializers, regularizers
+from tandem.keras import activations, regularizers
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import serialized
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.keras.layers.quantized_kernels import QuantizedKernel, full_letters
+from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.ops import attention
 
 
@@ -55,12 +55,7 @@ class EinsumDense(QuantizedKernel, Layer):
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.bias_axes = bias_axes
         self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        set_weight_options(self, locals())
         self.supports_masking = False
 
     def build(self, input_shape):

@@ -2,9 +2,10 @@
 
 from tandem.core.errors import Unsupported, explain
 from tandem.engine.distributed import shards
-from tandem.keras import constraints, initializers, regularizers, saving
+from tandem.keras import saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.layers.weight_options import set_weight_options
 from tandem.keras.legacy.modules import names_of
 from tandem.ops import norm
 from tandem.ops.norm import blend_, variance_from_deviation_
@@ -47,14 +48,7 @@ class BatchNormalization(Layer):
         self.epsilon = float(epsilon)
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        set_weight_options(self, locals())
         self.renorm = renorm
         self.renorm_clipping = _clipping(renorm, renorm_clipping)
         self.renorm_momentum = renorm_momentum
@@ -208,25 +202,10 @@ def _axes(axis):
 class _Affine(Layer):
     """What normalisations with gamma and beta share."""
 
-    def _set_affine(
-        self,
-        center,
-        scale,
-        beta_initializer,
-        gamma_initializer,
-        beta_regularizer,
-        gamma_regularizer,
-        beta_constraint,
-        gamma_constraint,
-    ):
+    def _set_affine(self, center, scale, given):
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        set_weight_options(self, given)
         self.supports_masking = True
         self.gamma = self.beta = None
 
@@ -286,16 +265,7 @@ class LayerNormalization(_Affine):
         _axes(axis)
         self.axis = axis
         self.epsilon = epsilon
-        self._set_affine(
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-        )
+        self._set_affine(center, scale, locals())
 
     def build(self, input_shape):
         """Make gamma and beta."""
@@ -364,16 +334,7 @@ class GroupNormalization(_Affine):
         self.groups = groups
         self.axis = axis
         self.epsilon = epsilon
-        self._set_affine(
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-        )
+        self._set_affine(center, scale, locals())
 
     def build(self, input_shape):
         """Make gamma and beta, one to a channel."""

@@ -4,10 +4,10 @@ import torch
 
 from tandem.core import arrays, dtypes
 from tandem.core.errors import explain
-from tandem.keras import activations, constraints, initializers, regularizers, saving
+from tandem.keras import activations, saving
 from tandem.keras import random as keras_random
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import serialized
+from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.ops import init, random, rnn
 
 
@@ -17,7 +17,7 @@ class _Cell(Layer):
     _blocks = 1
     _states = 1
 
-    def _set_up(self, units, activation, use_bias, dropout, recurrent_dropout, seed, **of_weights):
+    def _set_up(self, units, activation, use_bias, dropout, recurrent_dropout, seed, given):
         if not hasattr(units, "__index__") or units <= 0:
             raise ValueError(
                 f"Received an invalid value for argument `units`, expected a positive integer, got {units}."
@@ -25,9 +25,7 @@ class _Cell(Layer):
         self.units = int(units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        for name, value in of_weights.items():
-            room = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
-            setattr(self, name, room[name.rsplit("_", 1)[1]].get(value))
+        set_weight_options(self, given)
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.seed = seed
@@ -189,23 +187,7 @@ class SimpleRNNCell(_Cell):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self._set_up(
-            units,
-            activation,
-            use_bias,
-            dropout,
-            recurrent_dropout,
-            seed,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
 
     def arguments(self):
         """What `ops.rnn` needs of the cell."""
@@ -245,23 +227,7 @@ class LSTMCell(_Cell):
     ):
         kwargs.pop("implementation", None)  # Keras 2's choice between two ways to the same numbers
         super().__init__(**kwargs)
-        self._set_up(
-            units,
-            activation,
-            use_bias,
-            dropout,
-            recurrent_dropout,
-            seed,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -323,23 +289,7 @@ class GRUCell(_Cell):
     ):
         kwargs.pop("implementation", None)
         super().__init__(**kwargs)
-        self._set_up(
-            units,
-            activation,
-            use_bias,
-            dropout,
-            recurrent_dropout,
-            seed,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(units, activation, use_bias, dropout, recurrent_dropout, seed, locals())
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 

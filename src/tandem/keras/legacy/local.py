@@ -1,11 +1,11 @@
 """Keras 2's `LocallyConnected1D` and `LocallyConnected2D`: convolutions whose weights are not shared."""
 
 from tandem.core.errors import explain
-from tandem.keras import activations, constraints, initializers, regularizers
+from tandem.keras import activations, regularizers
 from tandem.keras.layers.arguments import sizes, standardize_data_format, standardize_padding
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import serialized
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.ops import conv, local
 
 
@@ -53,12 +53,7 @@ class _LocallyConnected(Layer):
         self.data_format = standardize_data_format(data_format)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        set_weight_options(self, locals())
         self.implementation = implementation
         self.input_spec = InputSpec(ndim=self.rank + 2)
 

@@ -5,6 +5,7 @@ import torch
 from tandem.core.errors import explain
 from tandem.keras import activations, initializers, layers, ops, regularizers, saving
 from tandem.keras.callbacks.callback import Callback
+from tandem.keras.layers.weight_options import set_weight_options
 from tandem.keras.models import Model
 from tandem.keras.trainers import parts, sources
 from tandem.ops import steps
@@ -32,10 +33,7 @@ class LinearModel(Model):
         self.units = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
+        set_weight_options(self, locals())
         self.dense_layers = []
         self.bias = None
 

@@ -1,10 +1,10 @@
 """Attention with several heads: the layers `MultiHeadAttention` and `GroupQueryAttention`."""
 
-from tandem.keras import constraints, initializers, naming, regularizers
+from tandem.keras import naming, regularizers
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.core import serialized
 from tandem.keras.layers.einsum import EinsumDense
 from tandem.keras.layers.regularization import Dropout
+from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.ops import attention
 
 
@@ -25,7 +25,7 @@ def without_mask(x):
 class _Heads(Layer):
     """What attention with heads shares: projections, masks, and the two ways to compute."""
 
-    def _set_up(self, dropout, use_bias, sliding_window, flash_attention, use_gate, seed, **of_weights):
+    def _set_up(self, dropout, use_bias, sliding_window, flash_attention, use_gate, seed, given):
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window <= 0):
             raise ValueError(
                 f"`sliding_window` must be `None` or a positive integer. Received: sliding_window={sliding_window}"
@@ -35,9 +35,7 @@ class _Heads(Layer):
                 "Dropout is not supported when flash attention is enabled. Please set dropout to 0.0 to use flash "
                 "attention."
             )
-        for name, value in of_weights.items():
-            room = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
-            setattr(self, name, room[name.rsplit("_", 1)[1]].get(value))
+        set_weight_options(self, given)
         self._dropout = dropout
         self._use_bias = use_bias
         self._sliding_window = sliding_window
@@ -148,20 +146,7 @@ class MultiHeadAttention(_Heads):
         self._num_heads = _positive(num_heads, "num_heads")
         self._key_dim = _positive(key_dim, "key_dim")
         self._value_dim = _positive(value_dim, "value_dim", none=True) or key_dim
-        self._set_up(
-            dropout,
-            use_bias,
-            sliding_window,
-            flash_attention,
-            use_gate,
-            seed,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
         if output_shape is not None:
             if not isinstance(output_shape, int) and not isinstance(output_shape, (list, tuple)):
                 raise ValueError(
@@ -315,20 +300,7 @@ class GroupQueryAttention(_Heads):
         self.use_bias = use_bias
         self.use_gate = use_gate
         self.sliding_window = sliding_window
-        self._set_up(
-            dropout,
-            use_bias,
-            sliding_window,
-            flash_attention,
-            use_gate,
-            seed,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self._set_up(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals())
 
     def build(self, query_shape, value_shape, key_shape=None):
         """Build the projections."""
