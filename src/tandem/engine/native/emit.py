@@ -7,6 +7,7 @@ threads of the OpenMP library that torch itself uses.
 
 import re
 
+from tandem.engine.native.lines import Lines
 from tandem.engine.native.loops import Columns, Loops, sums_columns
 
 # From so many rounds on the loops are divided among threads.
@@ -189,38 +190,16 @@ class _Scopes:
         return lines
 
 
-class _Function:
+class _Function(Lines):
     """The lines of a function while they are written."""
 
     def __init__(self, segment, name, arguments):
         """arguments: their text, or None for a function that gets the address of each storage that it asks for."""
+        super().__init__("start")
         self.segment, self.name, self.arguments = segment, name, arguments
         self.slots = []  # whose addresses are the arguments
         self.allocations = []
-        self.lines = []
-        self.block = "start"
-        self._count = 0
         self._pointers = {}
-
-    def line(self, text):
-        """Append an instruction without a result."""
-        self.lines.append("  " + text)
-
-    def value(self, text):
-        """Append an instruction, and give its result's name."""
-        self._count += 1
-        self.lines.append(f"  %v{self._count} = {text}")
-        return f"%v{self._count}"
-
-    def begin(self, label):
-        """Begin a block."""
-        self.lines.append(f"{label}:")
-        self.block = label
-
-    def label(self):
-        """A new label."""
-        self._count += 1
-        return f"b{self._count}"
 
     def variable(self, kind):
         """A place on the stack; LLVM makes a register of it."""
@@ -241,42 +220,14 @@ class _Function:
             self._pointers[slot] = name
         return self._pointers[slot]
 
-    def loop(self, low, high, body):
-        """A loop from low to below high, which must not be empty."""
-        head, after, before = self.label(), self.label(), self.block
-        self.line(f"br label %{head}")
-        self.begin(head)
-        place = len(self.lines)
-        self._count += 1
-        index, following = f"%i{self._count}", f"%n{self._count}"
-        self.lines.append("")
-        body(index)
-        self.line(f"{following} = add nuw nsw i64 {index}, 1")
-        more = self.value(f"icmp slt i64 {following}, {high}")
-        self.lines[place] = f"  {index} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
+    def rounds(self, low, high, body):
+        """Run ``body(index)`` from low to below high, which must not be empty; a long loop is not unrolled."""
         long = not high.isdigit() or int(high) > _UNROLLED
-        self.line(f"br i1 {more}, label %{head}, label %{after}{self.segment.rolled() if long else ''}")
-        self.begin(after)
+        self.loop(low, high, lambda index, _: body(index), note=self.segment.rolled() if long else "")
 
     def guarded(self, low, high, body):
         """Run the body where low < high."""
-        inside, after = self.label(), self.label()
-        test = self.value(f"icmp slt i64 {low}, {high}")
-        self.line(f"br i1 {test}, label %{inside}, label %{after}")
-        self.begin(inside)
-        body()
-        self.line(f"br label %{after}")
-        self.begin(after)
-
-    def share(self, extent):
-        """(low, high): this thread's part of a loop."""
-        number = self.value("sext i32 " + self.value("call i32 @omp_get_thread_num()") + " to i64")
-        count = self.value("sext i32 " + self.value("call i32 @omp_get_num_threads()") + " to i64")
-        following = self.value(f"add i64 {number}, 1")
-        low, high = (
-            self.value(f"sdiv i64 {self.value(f'mul i64 {which}, {extent}')}, {count}") for which in (number, following)
-        )
-        return low, high
+        self.when(self.value(f"icmp slt i64 {low}, {high}"), body)
 
     def text(self):
         """The whole function."""

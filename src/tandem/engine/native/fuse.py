@@ -22,10 +22,11 @@ def in_memory_order(nest):
     if nest.statements[0].how == "argmax":
         kept.sort(key=lambda dim: reduced[dim])  # the place is counted in the innermost loop
     elif all(statement.how != "product" for statement in nest.statements):
-        # The order of the access that moves in the most loops.
-        guide = max(places, key=lambda access: sum(1 for dim in kept if access.strides[dim]), default=None)
-        if guide is not None:
-            kept.sort(key=lambda dim: -guide.strides[dim] if guide.strides[dim] else -float("inf"))
+        # The order of an access that moves in the most loops; of several such, one that most others go along with.
+        moves = max((_moving(access, kept) for access in places), default=0)
+        orders = [_order(access, kept) for access in places if _moving(access, kept) == moves]
+        if orders:
+            kept = max(orders, key=orders.count)
     groups = []
     for dim in kept:
         if (
@@ -47,6 +48,15 @@ def in_memory_order(nest):
             count *= nest.extents[dim]
         extents.append(count)
     return _mapped(nest, tuple(extents), pick, pick)
+
+
+def _moving(access, dims):
+    return sum(1 for dim in dims if access.strides[dim])
+
+
+def _order(access, dims):
+    """Some loops from the one in which an access goes farthest to the one in which it goes one element on."""
+    return sorted(dims, key=lambda dim: -access.strides[dim] if access.strides[dim] else -float("inf"))
 
 
 def _mapped(nest, extents, strides, flags):

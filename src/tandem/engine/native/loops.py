@@ -75,7 +75,7 @@ class Loops:
             self.index[first] = index
             self.over(rest, body)
 
-        self.function.loop(*self.bounds[first], inside)
+        self.function.rounds(*self.bounds[first], inside)
 
     def _level(self, depth):
         ending = [a for a in self.accumulators.values() if a.inner == depth and depth < len(self.index)]
@@ -100,7 +100,7 @@ class Loops:
             self.index[depth] = index
             self._level(depth + 1)
 
-        self.function.loop(*self.bounds[depth], inside)
+        self.function.rounds(*self.bounds[depth], inside)
         for accumulator in ending:
             accumulator.end()
 
@@ -238,7 +238,7 @@ class Columns(Loops):
 
     def emit(self, low, high):
         """The chunks from low to below high."""
-        self.function.loop(low, high, self._chunk)
+        self.function.rounds(low, high, self._chunk)
 
     def _chunk(self, chunk):
         function = self.function
@@ -260,12 +260,12 @@ class Columns(Loops):
             for number, place in enumerate(self.block):
                 if place is not None:
                     self._columns(lambda number=number: self._write(number, torch.float32, "0x0000000000000000"))
-            function.loop(begin, end, self._row)
+            function.rounds(begin, end, self._row)
             for number, place in enumerate(self.block):
                 if place is not None:
                     self._columns(lambda number=number: self._add(number, self._block_sum(number)))
 
-        function.loop("0", blocks, block)
+        function.rounds("0", blocks, block)
 
     def _block_sum(self, number):
         return self.cast(self._read(number, torch.float32), torch.float32, torch.float64)

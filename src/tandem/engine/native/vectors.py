@@ -9,6 +9,7 @@ import functools
 import torch
 
 from tandem.engine.native import llvm
+from tandem.engine.native.lines import Lines
 from tandem.engine.native.loops import literal
 
 # 1.5 * 2**23: adding it to a small number leaves the nearest whole number in the lowest bits of the sum.
@@ -29,83 +30,21 @@ def shape():
     return 8, 12
 
 
-class Code:
+class Code(Lines):
     """The lines of a function while they are written. Values are texts: names, or numbers."""
 
     def __init__(self, name, parameters, lanes):
+        super().__init__("entry")
         self.lanes = lanes
         self.vector = f"<{lanes} x float>"
         # LLVM would gain nothing by copying a kernel's parts into each other, and take twice the time.
         self._head = f"define internal void {name}({parameters}) noinline nounwind {{\nentry:"
-        self._lines = []
-        self._block = "entry"
-        self._count = 0
 
     def text(self):
         """The whole function."""
-        return "\n".join([self._head, *self._lines, "  ret void", "}"])
-
-    def line(self, text):
-        """Append an instruction without a result."""
-        self._lines.append("  " + text)
-
-    def value(self, text):
-        """Append an instruction, and give its result's name."""
-        self._count += 1
-        self._lines.append(f"  %v{self._count} = {text}")
-        return f"%v{self._count}"
-
-    def label(self):
-        """A new label."""
-        self._count += 1
-        return f"b{self._count}"
-
-    def begin(self, label):
-        """Begin a block."""
-        self._lines.append(f"{label}:")
-        self._block = label
+        return "\n".join([self._head, *self.lines, "  ret void", "}"])
 
     # -- control ------------------------------------------------------------------------------------------------------
-
-    def loop(self, low, high, body, carried=()):
-        """A loop from low to below high, which must not be empty; gives what it carries at the end.
-
-        carried: (type, first value) of what each round hands on to the next; ``body(index, values)`` gives the values
-        for the next round.
-        """
-        head, after, before = self.label(), self.label(), self._block
-        self.line(f"br label %{head}")
-        self.begin(head)
-        place = len(self._lines)
-        self._count += 1
-        index, values = f"%i{self._count}", [f"%c{self._count}.{k}" for k in range(len(carried))]
-        self._lines.append("")
-        following = body(index, values) or ()
-        count = self.value(f"add nuw nsw i64 {index}, 1")
-        more = self.value(f"icmp slt i64 {count}, {high}")
-        phis = [f"  {index} = phi i64 [ {low}, %{before} ], [ {count}, %{self._block} ]"]
-        for (kind, first), name, new in zip(carried, values, following, strict=True):
-            phis.append(f"  {name} = phi {kind} [ {first}, %{before} ], [ {new}, %{self._block} ]")
-        self._lines[place] = "\n".join(phis)
-        self.line(f"br i1 {more}, label %{head}, label %{after}")
-        self.begin(after)
-        return following
-
-    def when(self, test, body):
-        """Run the body where the test holds."""
-        inside, after = self.label(), self.label()
-        self.line(f"br i1 {test}, label %{inside}, label %{after}")
-        self.begin(inside)
-        body()
-        self.line(f"br label %{after}")
-        self.begin(after)
-
-    def share(self, extent):
-        """(low, high): this thread's part of `extent` rounds."""
-        number = self.value("sext i32 " + self.value("call i32 @omp_get_thread_num()") + " to i64")
-        count = self.value("sext i32 " + self.value("call i32 @omp_get_num_threads()") + " to i64")
-        following = self.value(f"add i64 {number}, 1")
-        return [self.value(f"sdiv i64 {self.value(f'mul i64 {w}, {extent}')}, {count}") for w in (number, following)]
 
     def tiles(self, low, high, most, body):
         """Call ``body(rows, first row)`` for tiles of rows, of at most `most` and nearly the same number each."""
