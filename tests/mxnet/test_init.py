@@ -92,3 +92,18 @@ def test_the_packed_vector_of_an_rnn():
     matrices = 4 * units * (inputs + units) + 4 * units * (units + units)
     assert (values[:matrices] == 1).all()
     assert values[matrices:].reshape(4, 4, units)[:, :, 0].tolist() == [[0, 3, 0, 0]] * 4
+
+
+def test_the_packed_vector_of_an_rnn_without_an_initializer_of_its_own_asks_the_model_s_for_each_gate():
+    class Seen(init.Initializer):
+        def _init_weight(self, name, arr):
+            shapes[str(name)] = arr.shape
+            arr[:] = 0.5
+
+    shapes = {}
+    array = nd.zeros((4 * 2 * (3 + 2 + 2),))
+    init.FusedRNN(None, 2, 1, "lstm")(init.InitDesc("x_weight", global_init=Seen()), array)
+    assert shapes == {
+        f"l0_{side}_{gate}_weight": (2, 3 if side == "i2h" else 2) for side in ("i2h", "h2h") for gate in "ifco"
+    }
+    assert (array.asnumpy()[: 4 * 2 * 5] == 0.5).all()

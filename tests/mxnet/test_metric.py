@@ -139,3 +139,28 @@ def test_a_metric_with_lists_of_sums():
     for _ in range(2):
         found.update([nd.array([1, 2]), nd.array([1, 2])], [nd.array([1, 0]), nd.array([1, 2])])
     assert found.get_name_value() == [("per_output0", 0.5), ("per_output1", 1.0)]
+
+
+def test_a_metric_of_one_s_own_answers_the_same_to_local_and_global_questions():
+    class Mine(metric.EvalMetric):
+        def update(self, labels, preds):
+            self.sum_metric += float((labels[0] - preds[0]).sum().asscalar())
+            self.num_inst += 1
+
+    class Pair(Mine):
+        def get_name_value(self):
+            return [("a", self.sum_metric), ("b", self.num_inst)]
+
+    for mine, expected in ((Mine("mine"), [("mine", 2.0)]), (Pair("pair"), [("a", 2.0), ("b", 1)])):
+        mine.update([nd.array([3])], [nd.array([1])])
+        assert mine.get_global_name_value() == mine.get_name_value() == expected
+    counted = Mine("counted", has_global_stats=True)
+    counted.update([nd.array([3])], [nd.array([1])])
+    assert math.isnan(counted.get_global()[1])
+
+
+def test_sums_of_a_function_s_float32_values_keep_what_is_small():
+    counted = metric.create(lambda label, pred: np.float32(0.1))
+    for _ in range(1000):
+        counted.update([nd.array([1])], [nd.array([1])])
+    assert counted.get()[1] == pytest.approx(float(np.float32(0.1)), rel=1e-12)

@@ -253,3 +253,11 @@ def test_a_buffer_holds_arguments_and_their_gradients():
         """,
         ["names", "values"],
     )
+
+
+def test_the_moving_average_of_a_sparseness_penalty_has_a_size_to_a_unit():
+    attached = mx.sym.IdentityAttachKLSparseReg(
+        mx.sym.FullyConnected(mx.sym.var("x"), num_hidden=5, name="f"), name="k"
+    )
+    arguments, outputs, states = attached.infer_shape(x=(3, 4))
+    assert (arguments, outputs, states) == ([(3, 4), (5, 4), (5,)], [(3, 5)], [(5,)])

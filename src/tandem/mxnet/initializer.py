@@ -14,7 +14,7 @@ from tandem.mxnet import registry
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.ops import init as formulas
-from tandem.ops import random, rnn_stack
+from tandem.ops import random
 
 __all__ = [
     "Bilinear",
@@ -469,10 +469,10 @@ class LSTMBias(Initializer):
 
 @register
 class FusedRNN(Initializer):
-    """Fills the one packed vector of weights of a fused RNN: each matrix with `init`, biases with 0.
+    """Fills the one packed vector of weights of a fused RNN: each gate's matrix and bias with `init`, by its name.
 
-    init: an initializer or its JSON form; num_hidden, num_layers, mode ('rnn_relu', 'rnn_tanh', 'lstm', 'gru'),
-    bidirectional: as of the RNN; forget_bias: the bias of an LSTM's forget gate.
+    init: an initializer or its JSON form, or None for the model's; num_hidden, num_layers, mode ('rnn_relu',
+    'rnn_tanh', 'lstm', 'gru'), bidirectional: as of the RNN; forget_bias: the bias of an LSTM's forget gate.
     """
 
     def __init__(self, init, num_hidden, num_layers, mode, bidirectional=False, forget_bias=1.0):
@@ -488,27 +488,29 @@ class FusedRNN(Initializer):
         )
         self._init = init
         self._num_hidden, self._num_layers, self._mode = num_hidden, num_layers, mode
-        self._directions = 2 if bidirectional else 1
+        self._bidirectional = bidirectional
         self._forget_bias = forget_bias
 
     def _init_weight(self, desc, arr):
-        gates = {"lstm": 4, "gru": 3}.get(self._mode, 1)
-        units, directions = self._num_hidden, self._directions
-        init = self._init if self._init is not None else getattr(desc, "global_init", None)
-        inner = units * directions
-        first = rnn_stack.inputs_for(self._mode, arr.size, units, layers=self._num_layers, directions=directions)
-        at = 0
-        for layer in range(self._num_layers):
-            for _ in range(directions):
-                for columns in (first if layer == 0 else inner, units):
-                    part = arr[at : at + gates * units * columns].reshape((gates * units, columns))
-                    init(InitDesc("weight", global_init=init), part)
-                    at += gates * units * columns
-        arr[at:] = 0.0
-        if self._mode == "lstm":
-            for start in range(at, arr.size, gates * units):
-                # Both biases of a gate are added; MXNet fills both.
-                arr[start + units : start + 2 * units] = self._forget_bias
+        from tandem.mxnet.rnn import FusedRNNCell  # which needs this module
+
+        cell = FusedRNNCell(
+            self._num_hidden,
+            self._num_layers,
+            self._mode,
+            self._bidirectional,
+            forget_bias=self._forget_bias,
+            prefix="",
+        )
+        fallback = getattr(desc, "global_init", None)
+        init = self._init if self._init is not None else fallback
+        parts = cell.unpack_weights({"parameters": arr})
+        for name, part in parts.items():
+            if self._mode == "lstm" and name.endswith("_f_bias"):
+                part[:] = self._forget_bias  # both biases of a gate are added; MXNet fills both
+            else:
+                init(InitDesc(name, global_init=fallback), part)
+        arr[:] = cell.pack_weights(parts)["parameters"]
 
 
 def _uniform(arr, scale):

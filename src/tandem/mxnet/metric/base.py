@@ -69,14 +69,17 @@ class EvalMetric:
     """Base of metrics: `update(labels, preds)` adds batches, `get()` is the mean so far.
 
     name; output_names, label_names: which outputs and labels `update_dict` takes. A subclass of one's own adds to
-    `sum_metric` and `num_inst`. `reset_local` begins anew but for `get_global`.
+    `sum_metric` and `num_inst`. `reset_local` begins anew but for `get_global`, where a metric counts for both
+    (`has_global_stats`, as those of this module do): one that does not answers the same to both.
     """
+
+    _has_global_stats = False
 
     def __init__(self, name, output_names=None, label_names=None, **kwargs):
         self.name = str(name)
         self.output_names = output_names
         self.label_names = label_names
-        self._has_global_stats = kwargs.pop("has_global_stats", True)
+        self._has_global_stats = kwargs.pop("has_global_stats", self._has_global_stats)
         self._kwargs = kwargs
         EvalMetric.reset(self)  # a subclass's own need not call it
         self.reset()
@@ -198,7 +201,7 @@ class EvalMetric:
 
     def get_global_name_value(self):
         """A list of (name, value) pairs over everything since the last `reset`."""
-        return _as_pairs(self.get_global())
+        return _as_pairs(self.get_global()) if self._has_global_stats else self.get_name_value()
 
     def get_config(self):
         """A dict from which `create` makes such a metric again."""
@@ -246,6 +249,8 @@ class CompositeEvalMetric(EvalMetric):
 
     metrics: a list of metrics or what `create` takes.
     """
+
+    _has_global_stats = True
 
     def __init__(self, metrics=None, name="composite", output_names=None, label_names=None):
         self.metrics = []

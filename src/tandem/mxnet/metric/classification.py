@@ -16,6 +16,8 @@ from tandem.ops.scores import sum_
 class Accuracy(EvalMetric):
     """The share of predictions that are the label: class numbers, or scores whose largest along `axis` counts."""
 
+    _has_global_stats = True
+
     def __init__(self, axis=1, name="accuracy", output_names=None, label_names=None):
         super().__init__(name, axis=axis, output_names=output_names, label_names=label_names)
         self.axis = axis
@@ -45,6 +47,8 @@ class TopKAccuracy(EvalMetric):
     Raises AssertionError for top_k ≤ 1.
     """
 
+    _has_global_stats = True
+
     def __init__(self, top_k=1, name="top_k_accuracy", output_names=None, label_names=None):
         super().__init__(name, top_k=top_k, output_names=output_names, label_names=label_names)
         self.top_k = top_k
@@ -70,6 +74,8 @@ class TopKAccuracy(EvalMetric):
 
 class _BinaryScore(EvalMetric):
     """Scores of the counts of two classes, per batch ('macro') or of all batches together ('micro')."""
+
+    _has_global_stats = True
 
     def __init__(self, name, output_names, label_names, average):
         self.average = average
@@ -159,6 +165,8 @@ class MCC(_BinaryScore):
 class _LogLoss(EvalMetric):
     """Means of −log p[label]."""
 
+    _has_global_stats = True
+
     _guard = "add"
 
     def _count(self, label, pred, **options):
@@ -227,6 +235,8 @@ class Perplexity(_LogLoss):
 @register
 class PCC(EvalMetric):
     """Matthews' correlation coefficient of any number of classes, of all batches together."""
+
+    _has_global_stats = True
 
     def __init__(self, name="pcc", output_names=None, label_names=None, has_global_stats=True):
         super().__init__(

@@ -12,6 +12,8 @@ from tandem.ops.scores import correlation_
 class _MeanOfBatches(EvalMetric):
     """The mean over batches of a mean over elements."""
 
+    _has_global_stats = True
+
     def _value(self, label, pred):
         raise NotImplementedError
 
@@ -64,6 +66,8 @@ class PearsonCorrelation(EvalMetric):
 
     average: 'macro' (the mean of each batch's) or 'micro' (of all values together).
     """
+
+    _has_global_stats = True
 
     def __init__(self, name="pearsonr", output_names=None, label_names=None, average="macro"):
         self.average = average
@@ -122,6 +126,8 @@ class PearsonCorrelation(EvalMetric):
 class Loss(EvalMetric):
     """The mean of the predictions, which are losses."""
 
+    _has_global_stats = True
+
     def __init__(self, name="loss", output_names=None, label_names=None):
         super().__init__(name, output_names=output_names, label_names=label_names)
 
@@ -154,6 +160,8 @@ class CustomMetric(EvalMetric):
     feval: `feval(label, pred)`; allow_extra_outputs: whether there may be more predictions than labels.
     """
 
+    _has_global_stats = True
+
     def __init__(self, feval, name=None, allow_extra_outputs=False, output_names=None, label_names=None):
         if name is None:
             name = feval.__name__
@@ -177,7 +185,7 @@ class CustomMetric(EvalMetric):
             value = self._feval(tensor_of(label).cpu().numpy(), tensor_of(pred).cpu().numpy())
             total, count = value if isinstance(value, tuple) else (value, 1)
             for which in (0, 1):
-                self._sums[which] += total
+                self._sums[which] += float(total)  # a float32 would round the sum of all batches
                 self._counts[which] += count
 
     def get_config(self):

@@ -89,6 +89,7 @@ SHAPES = {
     "_contrib_SparseEmbedding": _embedding,
     "LeakyReLU": _leaky,
     "RNN": _rnn,
+    "IdentityAttachKLSparseReg": lambda data, a: {"moving_avg": data[1:2]},
 }
 
 
