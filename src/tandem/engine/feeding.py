@@ -54,6 +54,10 @@ class ArrayFeed:
                 self.batch_size * number for number in shards.agreed_order(torch.randperm(len(self))).tolist()
             ]
 
+    def skip(self, count):
+        """Leave the next `count` batches of the epoch out."""
+        self.at += count * self.batch_size
+
     def __iter__(self):
         """An epoch's batches: a list of tensors each, one for each array."""
         self.start()

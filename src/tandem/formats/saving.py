@@ -3,7 +3,10 @@
 import contextlib
 import os
 import secrets
+import shutil
+import socket
 import stat
+import zlib
 
 from tandem.core.errors import explain
 
@@ -29,7 +32,7 @@ def atomic_write(path, mode="wb", encoding=None):
         return
     if old is not None and not os.access(path, os.W_OK):
         raise PermissionError(13, "The file is not writable", path)
-    temporary = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.tmp")
+    temporary = _temporary(path)
     # Opened like this, not by the module tempfile, the file has the permissions that the user's umask gives new ones.
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -48,6 +51,42 @@ def atomic_write(path, mode="wb", encoding=None):
             os.unlink(temporary)
         raise
     _sync_folder(os.path.dirname(path))
+
+
+def atomic_copy(source, path):
+    """Copy a file so that either all of the copy appears under `path` or what is there stays."""
+    with open(source, "rb") as file, atomic_write(path) as target:
+        shutil.copyfileobj(file, target, 1 << 20)
+
+
+_swept = set()
+
+
+def _temporary(path):
+    """A name beside `path` that says which process uses it; what processes that were killed left there goes."""
+    folder, name = os.path.split(path)
+    begin = f".{zlib.crc32(os.fsencode(f'{socket.gethostname()}/{name}')):08x}-"
+    if path not in _swept:
+        _swept.add(path)
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder):
+                owner = entry.name.removeprefix(begin).split("-")[0]
+                left = entry.name.startswith(begin) and entry.name.endswith(".tmp") and owner.isdigit()
+                if left and not _lives(int(owner)):
+                    os.unlink(entry.path)
+    return os.path.join(folder, f"{begin}{os.getpid()}-{secrets.token_hex(8)}.tmp")
+
+
+def _lives(process):
+    if os.name != "posix":
+        return True  # there, asking would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _sync_folder(folder):

@@ -66,6 +66,20 @@ class SeedGenerator:
         """The generator that `get_config` describes."""
         return cls(**config)
 
+    def states(self):
+        """Where the generators stand, by device: arrays of bytes."""
+        return {key: value.get_state().numpy() for key, value in self._torch.items()}
+
+    def set_states(self, states):
+        """Let the generators go on from what `states` gave."""
+        for key, state in states.items():
+            if key in self._torch:
+                self._torch[key].set_state(torch.from_numpy(state))
+            else:
+                generator = torch.Generator(device=key)
+                self._torch[key] = generator
+                generator.set_state(torch.from_numpy(state))
+
     def __getstate__(self):
         return {**self.__dict__, "_torch": {key: value.get_state() for key, value in self._torch.items()}}
 

@@ -24,6 +24,7 @@ class Callback:
     params = None
     _model = None
     writes_files = False  # then only one of several processes has it
+    _counts = ()  # attributes that say how far it has come in a run, for a backup of the training
 
     @property
     def model(self):
@@ -37,6 +38,16 @@ class Callback:
     def set_model(self, model):
         """Take the model."""
         self._model = model
+
+    def _state(self):
+        """How far it has come in a run: a dict of numbers, texts and arrays."""
+        return {name: getattr(self, name, None) for name in self._counts}
+
+    def _go_on(self, state):
+        """Go on from what `_state` gave in another process, after `on_train_begin`."""
+        for name in self._counts:
+            if name in state:
+                setattr(self, name, state[name])
 
     def on_batch_begin(self, batch, logs=None):
         """The same as `on_train_batch_begin`, by its older name."""

@@ -29,6 +29,7 @@ class ModelCheckpoint(MonitorCallback):
     """
 
     writes_files = True
+    _counts = ("best", "_epochs_since_last_save", "_batches_seen_since_last_saving", "_last_batch_seen")
 
     def __init__(
         self,
@@ -166,6 +167,19 @@ class CSVLogger(Callback):
     """
 
     writes_files = True
+    _counts = ("keys", "size")
+
+    @property
+    def size(self):
+        """The size of the file in bytes, 0 while there is none."""
+        return os.path.getsize(self.filename) if os.path.exists(self.filename) else 0
+
+    def _go_on(self, state):
+        # Rows that were written after the backup are written once more.
+        self.keys = state["keys"]
+        if self.append and state["size"] < self.size:
+            os.truncate(self.filename, state["size"])
+        self.append_header = not self.size
 
     def __init__(self, filename, separator=",", append=False):
         self.sep = separator

@@ -82,6 +82,8 @@ class EarlyStopping(MonitorCallback):
     start_from_epoch: epochs before this one do not count.
     """
 
+    _counts = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
     def __init__(
         self,
         monitor="val_loss",
@@ -165,6 +167,8 @@ class ReduceLROnPlateau(MonitorCallback):
     1 prints; mode: "min", "max" or "auto"; min_delta: the least change that counts; cooldown: epochs to wait after a
     reduction before counting again; min_lr: the lower bound.
     """
+
+    _counts = ("best", "wait", "cooldown_counter")
 
     def __init__(
         self,

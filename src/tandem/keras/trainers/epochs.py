@@ -1,5 +1,6 @@
 """The batches of a source, epoch by epoch."""
 
+from tandem.core import seeds
 from tandem.core.errors import warn
 from tandem.keras import config
 from tandem.keras.trainers import sources
@@ -23,7 +24,10 @@ class Epochs:
             steps = limit if steps is None else min(steps, limit)
         self.source = source
         self.steps = steps
+        self.begun = None  # where the random numbers stood when the pass over the source began
+        self.given = 0  # batches of this pass that earlier epochs and this one had, where epochs have `steps`
         self._current = None
+        self._done = 0  # batches of the next epoch that were given in an earlier run
 
     @property
     def num_batches(self):
@@ -32,11 +36,24 @@ class Epochs:
 
     def first(self):
         """The first batch, without losing it; None where there is none."""
-        iterator = iter(self.source)
+        iterator = self._pass()
         data = next(iterator, None)
         if data is not None:
             self._current = Ahead(data, iterator)
         return data
+
+    def _pass(self):
+        """Begin with the source's first batch."""
+        self.begun, self.given = seeds.states(), 0
+        return iter(self.source)
+
+    def go_on(self, begun, given, done):
+        """Go on within a pass: at what `begun` and `given` were in another run, `done` batches of the epoch behind."""
+        self._current, self._done = None, done
+        self.begun, self.given = begun, given
+        if given:
+            seeds.set_states(begun)
+            self._current = self.source.after(given)
 
     def restart(self):
         """Let the next epoch begin with the source's first batch."""
@@ -44,10 +61,11 @@ class Epochs:
 
     def __iter__(self):
         if self.steps is None:
-            current, self._current = self._current, None
-            current = iter(self.source) if current is None else current
+            current, self._current, self._done = self._current, None, 0
+            current = self._pass() if current is None else current
             return current if self.source.num_batches is not None else self._until_it_ends(current)
-        return self._so_many(self.steps)
+        done, self._done = self._done, 0
+        return self._so_many(self.steps - done)
 
     def _until_it_ends(self, iterator):
         yield from iterator
@@ -55,12 +73,12 @@ class Epochs:
             warn(_RAN_OUT)
 
     def _begin(self, steps):
-        self._current = iter(self.source)
-        _allow(self._current, steps)
+        self._current = self._pass()
+        sources.allow(self._current, steps)
 
     def _so_many(self, steps):
         # No more than these may be read ahead: what comes after them belongs to the next epoch, or to somebody else.
-        _allow(self._current, steps)
+        sources.allow(self._current, steps)
         for number in range(steps):
             if self._current is None:
                 self._begin(steps - number)
@@ -72,13 +90,8 @@ class Epochs:
                 self._current = None
                 warn(_RAN_OUT)
                 return
+            self.given += 1
             yield data
-
-
-def _allow(iterator, count):
-    allow = getattr(iterator, "allow", None)
-    if allow is not None:
-        allow(count)
 
 
 class Ahead:
@@ -96,7 +109,7 @@ class Ahead:
 
     def allow(self, count):
         """How many items will be asked for."""
-        _allow(self._iterator, count - len(self._item))
+        sources.allow(self._iterator, count - len(self._item))
 
 
 class Counted:

@@ -15,8 +15,11 @@ from tandem.keras.trainers.prepare import check_data, prepare
 from tandem.keras.trainers.single import to_numpy
 
 
-def _run(model, epochs, function, callbacks, kind):
-    """The steps of one epoch; gives (number of batches, logs of the last one as the step gave them)."""
+def _run(model, epochs, function, callbacks, kind, done=0):
+    """The steps of one epoch; gives (number of batches, logs of the last one as the step gave them).
+
+    done: batches of the epoch that are behind already.
+    """
     begins = callbacks.wants(f"on_{kind}_batch_begin")
     ends = callbacks.wants(f"on_{kind}_batch_end")
     begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
@@ -25,7 +28,7 @@ def _run(model, epochs, function, callbacks, kind):
     show = getattr(progress, f"on_{kind}_batch_end") if shows is not None else None
     several = model.steps_per_execution if kind != "predict" else 1
     state, kept, clock = model._training, Kept(), time.time
-    number, logs, due = 0, None, 0.0
+    number, logs, due = done, None, 0.0
     iterator = Counted(epochs) if several > 1 else iter(epochs)
     rush = None if begins or ends or several > 1 else _rush(epochs, function)
     while True:
@@ -42,7 +45,7 @@ def _run(model, epochs, function, callbacks, kind):
             logs = function(iterator)
         except StopIteration:
             break
-        number = iterator.count if several > 1 else number + 1
+        number = done + iterator.count if several > 1 else number + 1
         if rush is not None and logs is None:
             number += rush()
         if ends:
@@ -129,19 +132,25 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
     state.stop_training = False
     state.validation_source = None
     function = model.make_train_function() or model.train_function
-    if state.phases is not None:
-        state.phases.settle()
-    state.initial_epoch = initial_epoch
+    state.initial_epoch, state.position, state.running = initial_epoch, None, (batches, callbacks)
     callbacks.on_train_begin()
     parallel.begin(model)
     initial_epoch = state.initial_epoch  # a callback may go on from where an earlier run ended
+    position, state.position = state.position, None
+    if state.phases is not None:
+        state.phases.settle()  # the optimizer may have been loaded
+    if position is not None:
+        position.begin(model, batches, callbacks)
+    ends = initial_epoch if position is not None and state.stop_training else epochs
     logs, told = None, False
     try:
-        for epoch in range(initial_epoch, epochs):
+        for epoch in range(initial_epoch, ends):
             model.reset_metrics()
             callbacks.on_epoch_begin(epoch)
             source.on_epoch_begin()
-            _, last = _run(model, batches, function, callbacks, "train")
+            begun = position is not None and epoch == initial_epoch
+            done = position.within(model, batches, callbacks) if begun else 0
+            _, last = _run(model, batches, function, callbacks, "train", done)
             logs = Logs(_epoch_logs(model, last))
             told = told or _tell_of_nan(logs, epoch)
             source.on_epoch_end()
@@ -154,7 +163,7 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
             parallel.agree_to_stop(state)
             if state.stop_training:
                 break
-        if epochs > initial_epoch and getattr(state.optimizer, "built", False):
+        if (epochs > initial_epoch or position is not None) and getattr(state.optimizer, "built", False):
             state.optimizer.finalize_variable_values(model.trainable_weights)
     finally:
         state.validation_source = None

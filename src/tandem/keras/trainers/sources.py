@@ -1,5 +1,6 @@
 """Where batches come from: arrays in memory, datasets, loaders, generators, all behind one interface."""
 
+import collections
 import itertools
 
 import numpy as np
@@ -29,11 +30,26 @@ class Source:
         """One pass over the batches: tuples (x,), (x, y) or (x, y, sample_weight) of trees of tensors."""
         raise NotImplementedError
 
+    def after(self, count):
+        """A pass over the batches without the first `count` ones."""
+        iterator = iter(self)
+        allow(iterator, count)
+        collections.deque(itertools.islice(iterator, count), maxlen=0)
+        allow(iterator, None)
+        return iterator
+
     def on_epoch_begin(self):
         """Before each epoch."""
 
     def on_epoch_end(self):
         """After each epoch."""
+
+
+def allow(iterator, count):
+    """Tell an iterator that reads ahead how many items will be asked for."""
+    tell = getattr(iterator, "allow", None)
+    if tell is not None:
+        tell(count)
 
 
 def pack(x, y=None, sample_weight=None):
@@ -236,8 +252,13 @@ class ArraySource(Source):
         return make
 
     def __iter__(self):
+        return self.after(0)
+
+    def after(self, count):
+        """A pass over the batches without the first `count` ones."""
         feed, make = self.feed, self.pack
         feed.start()
+        feed.skip(count)
         return map(make, iter(feed.next, None))
 
 
@@ -282,10 +303,14 @@ class DatasetSource(_Converted):
         return self.dataset.num_batches if isinstance(self.dataset, PyDataset) else len(self.dataset)
 
     def __iter__(self):
-        count = self.num_batches
-        order = itertools.count() if count is None else range(count)
-        if count is not None and self.shuffle:
-            order = shards.agreed_order(random.permutation(count)).tolist()
+        return self.after(0)
+
+    def after(self, count):
+        """A pass over the batches without the first `count` ones, which are not asked for."""
+        number = self.num_batches
+        order = itertools.count(count) if number is None else range(count, number)
+        if number is not None and self.shuffle:
+            order = shards.agreed_order(random.permutation(number)).tolist()[count:]
         if is_read_ahead(self.dataset):
             return map(self._batch, batches(self.dataset, order, as_tensors))
         return self._ahead(batches(self.dataset, order))
@@ -356,6 +381,10 @@ class GeneratorSource(_Converted):
 
     def __iter__(self):
         return _Kept(map(self._batch, self._first), len(self._first), self._rest)
+
+    def after(self, count):
+        """All batches: a generator that was made anew begins where it likes."""
+        return iter(self)
 
 
 class _Kept:

@@ -28,6 +28,8 @@ class State:
         self.stop_training = False
         self.initial_epoch = 0
         self.history = None
+        self.running = None  # while `fit` runs: (its batches, its callbacks)
+        self.position = None  # where `fit` is to go on, set by a callback
         self.validation_source = None
         self.predicting = threading.RLock()  # what a step gave holds until the next one: one thread at a time
         self.replayed = None  # what replays the model's calls outside training
@@ -76,6 +78,8 @@ class State:
             "predict_function",
             "train_step",
             "phases",
+            "running",
+            "position",
             "validation_source",
             "anchor",
             "replayed",
