@@ -270,3 +270,20 @@ def test_a_blocks_own_call_counts_as_one_module_for_torch():
     host(torch.ones(2, 5)).sum().backward()
     assert all(p.grad is not None for p in host.parameters())
     assert len(host.state_dict()) == 6
+
+
+def test_a_file_without_the_prefix_loads_where_attributes_share_some_of_its_names(tmp_path):
+    class Scaled(gluon.HybridBlock):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            with self.name_scope():
+                self.dense = nn.Dense(2, in_units=2)
+                self.by = self.params.get("scale", shape=(2,), init=mx.init.One())
+                self.shift = self.params.get("shift", shape=(2,), init=mx.init.One())
+
+    source, path = Scaled(prefix="a_"), str(tmp_path / "a.params")
+    source.initialize()
+    source.collect_params().save(path, strip_prefix="a_")
+    target = Scaled(prefix="b_")
+    target.load_parameters(path)
+    assert (target.dense.weight.data().asnumpy() == source.dense.weight.data().asnumpy()).all()

@@ -48,7 +48,7 @@ def load_block(block, filename, ctx, allow_missing, ignore_extra, cast_dtype, dt
     parameters = block._collect_params_with_prefix()
     if not loaded and not parameters:
         return
-    if loaded and not any("." in key for key in loaded) and not set(loaded) & set(parameters):
+    if loaded and not any("." in key for key in loaded) and not set(loaded) <= set(parameters):
         _load_full_names(block, loaded, filename, ctx, allow_missing, ignore_extra, cast_dtype, dtype_source)
         return
     if not allow_missing:
