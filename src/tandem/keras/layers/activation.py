@@ -4,7 +4,7 @@ from tandem.core.errors import explain
 from tandem.keras import activations, tensors
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
-from tandem.keras.layers.weight_options import serialized, set_weight_options
+from tandem.keras.layers.weight_options import add_weight, serialized, set_weight_options
 from tandem.ops import elementwise, masks
 
 
@@ -109,13 +109,7 @@ class PReLU(Layer):
         shape = list(input_shape[1:])
         for axis in self.shared_axes or ():
             shape[axis - 1] = 1
-        self.alpha = self.add_weight(
-            name="alpha",
-            shape=shape,
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        self.alpha = add_weight(self, "alpha", shape)
         axes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in (self.shared_axes or ())}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=axes)
 

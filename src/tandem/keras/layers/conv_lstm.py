@@ -3,13 +3,13 @@
 import torch
 
 from tandem.core import dtypes
-from tandem.keras import activations, constraints, initializers, regularizers, saving
+from tandem.keras import activations
 from tandem.keras import random as keras_random
 from tandem.keras.layers.arguments import sizes, standardize_data_format, standardize_padding
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
-from tandem.keras.layers.recurrent import RNN
-from tandem.keras.layers.weight_options import serialized
+from tandem.keras.layers.recurrent import OfBuiltInCell, through
+from tandem.keras.layers.weight_options import add_weight, serialized, set_weight_options
 from tandem.ops import conv, conv_lstm, random, rnn
 
 
@@ -54,16 +54,8 @@ class ConvLSTMCell(Layer):
         self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
         self.unit_forget_bias = unit_forget_bias
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.recurrent_constraint = constraints.get(recurrent_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        set_weight_options(self, locals())
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.seed = seed
@@ -82,25 +74,13 @@ class ConvLSTMCell(Layer):
                 f"The channel dimension of the inputs should be defined. Received: input_shape={tuple(input_shape)}"
             )
         self.input_spec = InputSpec(ndim=self.rank + 2, shape=(None, *input_shape[1:]))
-        for name, inputs in (("kernel", channels), ("recurrent_kernel", self.filters)):
-            prefix = name.removesuffix("_kernel")
-            weight = self.add_weight(
-                name=name,
-                shape=(*self.kernel_size, inputs, 4 * self.filters),
-                initializer=getattr(self, f"{prefix}_initializer"),
-                regularizer=getattr(self, f"{prefix}_regularizer"),
-                constraint=getattr(self, f"{prefix}_constraint"),
-            )
-            setattr(self, name, weight)
+        kernel, recurrent = ((*self.kernel_size, inputs, 4 * self.filters) for inputs in (channels, self.filters))
+        self.kernel = add_weight(self, "kernel", kernel)
+        self.recurrent_kernel = add_weight(self, "recurrent_kernel", recurrent, of="recurrent")
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(4 * self.filters,),
-                initializer=self._first_bias if self.unit_forget_bias else self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            first = self._first_bias if self.unit_forget_bias else None
+            self.bias = add_weight(self, "bias", (4 * self.filters,), initializer=first)
 
     def _first_bias(self, shape, dtype=None):
         first, rest = (self.bias_initializer((count * self.filters,), dtype) for count in (1, 2))
@@ -173,12 +153,9 @@ class ConvLSTMCell(Layer):
         return output, [output, output]
 
     def get_config(self):
-        """The arguments that make an equal cell."""
-        return {**super().get_config(), **self.arguments()}
-
-    def arguments(self):
-        """The arguments that the layer shares."""
+        """The arguments that make an equal cell, but for its rank, which the layer's class says."""
         return {
+            **super().get_config(),
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "strides": self.strides,
@@ -196,11 +173,7 @@ class ConvLSTMCell(Layer):
         }
 
 
-def _of_cell(name):
-    return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
-
-
-class _ConvLSTM(RNN):
+class _ConvLSTM(OfBuiltInCell):
     """An LSTM over sequences of images: its products are convolutions (Shi et al., 2015).
 
     filters: channels of the output; kernel_size, strides, padding, dilation_rate: of the convolution of the inputs
@@ -210,6 +183,8 @@ class _ConvLSTM(RNN):
     inputs: (batch, steps, *space, channels), for data_format "channels_first" (batch, steps, channels, *space).
     """
 
+    _cell_class = ConvLSTMCell
+    _cell_name = "conv_lstm_cell"
     rank = None
 
     def __init__(
@@ -243,42 +218,7 @@ class _ConvLSTM(RNN):
         stateful=False,
         **kwargs,
     ):
-        cell = ConvLSTMCell(
-            self.rank,
-            filters,
-            kernel_size,
-            strides=strides,
-            padding=padding,
-            data_format=data_format,
-            dilation_rate=dilation_rate,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            unit_forget_bias=unit_forget_bias,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name="conv_lstm_cell",
-            **{key: kwargs[key] for key in ("dtype", "trainable") if key in kwargs},
-        )
-        super().__init__(
-            cell,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        self._make(locals(), rank=self.rank)
         self.input_spec = InputSpec(ndim=self.rank + 3)
 
     def _make_states(self, sequences_shape):
@@ -322,43 +262,19 @@ class _ConvLSTM(RNN):
         output = (batch, steps, *space) if self.return_sequences else (batch, *space)
         return (output, (batch, *space), (batch, *space)) if self.return_state else output
 
-    filters = _of_cell("filters")
-    kernel_size = _of_cell("kernel_size")
-    strides = _of_cell("strides")
-    padding = _of_cell("padding")
-    data_format = _of_cell("data_format")
-    dilation_rate = _of_cell("dilation_rate")
-    activation = _of_cell("activation")
-    recurrent_activation = _of_cell("recurrent_activation")
-    use_bias = _of_cell("use_bias")
-    kernel_initializer = _of_cell("kernel_initializer")
-    recurrent_initializer = _of_cell("recurrent_initializer")
-    bias_initializer = _of_cell("bias_initializer")
-    unit_forget_bias = _of_cell("unit_forget_bias")
-    kernel_regularizer = _of_cell("kernel_regularizer")
-    recurrent_regularizer = _of_cell("recurrent_regularizer")
-    bias_regularizer = _of_cell("bias_regularizer")
-    kernel_constraint = _of_cell("kernel_constraint")
-    recurrent_constraint = _of_cell("recurrent_constraint")
-    bias_constraint = _of_cell("bias_constraint")
-    dropout = _of_cell("dropout")
-    recurrent_dropout = _of_cell("recurrent_dropout")
-
-    def get_config(self):
-        """The arguments that make an equal layer."""
-        return {
-            **Layer.get_config(self),
-            **self._flags(),
-            **self.cell.arguments(),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-        }
+    filters = through("filters")
+    kernel_size = through("kernel_size")
+    strides = through("strides")
+    padding = through("padding")
+    data_format = through("data_format")
+    dilation_rate = through("dilation_rate")
+    recurrent_activation = through("recurrent_activation")
+    unit_forget_bias = through("unit_forget_bias")
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The layer that `get_config` describes."""
-        config = {key: value for key, value in config.items() if key != "unroll"}
-        with saving.CustomObjectScope(custom_objects):
-            return Layer.from_config.__func__(cls, config)
+        return super().from_config({key: value for key, value in config.items() if key != "unroll"}, custom_objects)
 
 
 class ConvLSTM1D(_ConvLSTM):

@@ -5,7 +5,7 @@ from tandem.keras import activations, regularizers
 from tandem.keras.layers.arguments import sizes, standardize_data_format, standardize_padding
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
-from tandem.keras.layers.weight_options import serialized, set_weight_options
+from tandem.keras.layers.weight_options import add_weight, serialized, set_weight_options
 from tandem.ops import conv
 
 
@@ -55,15 +55,6 @@ class _BaseConv(Layer):
             )
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={axis: channels})
         return channels
-
-    def _weight(self, name, shape):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=getattr(self, f"{name}_initializer"),
-            regularizer=getattr(self, f"{name}_regularizer"),
-            constraint=getattr(self, f"{name}_constraint"),
-        )
 
     def _check_output_size(self, input_shape):
         """Raise ValueError where the window does not fit into the input."""
@@ -156,11 +147,11 @@ class _Conv(_BaseConv):
                 f"(full input shape is {tuple(input_shape)})."
             )
         self._check_output_size(input_shape)
-        self.kernel = self._weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        self.kernel = add_weight(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         if self.data_format == "channels_last":
             kernel = self.kernel.tensor
             kernel.data = conv.laid_out(kernel.data, "spatial_io")
-        self.bias = self._weight("bias", (self.filters,)) if self.use_bias else None
+        self.bias = add_weight(self, "bias", (self.filters,)) if self.use_bias else None
 
     def call(self, inputs):
         """The convolution, the bias, the activation."""
@@ -247,8 +238,8 @@ class _ConvTranspose(_BaseConv):
     def build(self, input_shape):
         """Make the kernel and the bias for inputs with a known number of channels."""
         channels = self._channels(input_shape)
-        self.kernel = self._weight("kernel", (*self.kernel_size, self.filters, channels))
-        self.bias = self._weight("bias", (self.filters,)) if self.use_bias else None
+        self.kernel = add_weight(self, "kernel", (*self.kernel_size, self.filters, channels))
+        self.bias = add_weight(self, "bias", (self.filters,)) if self.use_bias else None
 
     def call(self, inputs):
         """The transposed convolution, the bias, the activation."""
@@ -332,14 +323,8 @@ class _DepthwiseConv(_BaseConv):
         """Make the kernel and the bias for inputs with a known number of channels."""
         channels = self._channels(input_shape)
         self._check_output_size(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels, self.depth_multiplier),
-            initializer=self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
-        )
-        self.bias = self._weight("bias", (channels * self.depth_multiplier,)) if self.use_bias else None
+        self.kernel = add_weight(self, "kernel", (*self.kernel_size, channels, self.depth_multiplier), of="depthwise")
+        self.bias = add_weight(self, "bias", (channels * self.depth_multiplier,)) if self.use_bias else None
 
     def call(self, inputs):
         """The convolution, the bias, the activation."""
@@ -415,15 +400,9 @@ class _SeparableConv(_BaseConv):
             ("depthwise", (*self.kernel_size, channels, self.depth_multiplier)),
             ("pointwise", (*(1,) * self.rank, channels * self.depth_multiplier, self.filters)),
         ):
-            kernel = self.add_weight(
-                name=f"{name}_kernel",
-                shape=shape,
-                initializer=getattr(self, f"{name}_initializer"),
-                regularizer=getattr(self, f"{name}_regularizer"),
-                constraint=getattr(self, f"{name}_constraint"),
-            )
+            kernel = add_weight(self, f"{name}_kernel", shape, of=name)
             setattr(self, f"{name}_kernel", kernel)
-        self.bias = self._weight("bias", (self.filters,)) if self.use_bias else None
+        self.bias = add_weight(self, "bias", (self.filters,)) if self.use_bias else None
 
     def call(self, inputs):
         """Both convolutions, the bias, the activation."""

@@ -7,7 +7,7 @@ from tandem.keras import activations, regularizers
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.keras.layers.quantized_kernels import QuantizedKernel, full_letters
-from tandem.keras.layers.weight_options import serialized, set_weight_options
+from tandem.keras.layers.weight_options import add_weight, serialized, set_weight_options
 from tandem.ops import attention
 
 
@@ -66,22 +66,10 @@ class EinsumDense(QuantizedKernel, Layer):
         if mode is not None:
             self.quantized_build(kernel, mode, self.quantization_config)
         if mode in (None, "float8"):
-            self.kernel = self.add_weight(
-                name="kernel",
-                shape=kernel,
-                initializer=_counting(self.kernel_initializer, *axes),
-                regularizer=self.kernel_regularizer,
-                constraint=self.kernel_constraint,
-            )
+            self.kernel = add_weight(self, "kernel", kernel, initializer=_counting(self.kernel_initializer, *axes))
         self.bias = None
         if bias is not None:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=bias,
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = add_weight(self, "bias", bias)
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 

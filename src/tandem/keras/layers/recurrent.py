@@ -1,5 +1,7 @@
 """Recurrent layers: a cell run over a sequence."""
 
+import inspect
+
 import torch
 
 from tandem.core import arrays, graph
@@ -212,33 +214,74 @@ class RNN(Layer):
         return super().from_config(config)
 
 
-def _through(name):
+def through(name):
     return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
 
 
-class _Gated(RNN):
-    """A recurrent layer of a built-in cell: the whole sequence is one operation."""
+class OfBuiltInCell(RNN):
+    """A recurrent layer that makes its cell, and whose arguments and configuration are also the cell's."""
 
     _cell_class = SimpleRNNCell
     _cell_name = "simple_rnn_cell"
 
-    def _make(self, cell_arguments, kwargs, activity_regularizer, **flags):
-        shared = {key: kwargs[key] for key in ("dtype", "trainable") if key in kwargs}
+    def _make(self, given, **of_cell):
+        """Make the cell and the layer from the arguments of the layer's constructor, `given` as `locals()` has them.
+
+        of_cell: further arguments of the cell.
+        """
+        kwargs = given["kwargs"]
         implementation = kwargs.pop("implementation", None)
         if implementation not in (None, 0, 1, 2):
             raise ValueError(
                 explain("`implementation` is wrong", expected="1 or 2", given=f"implementation={implementation!r}")
             )
-        zero = kwargs.pop("zero_output_for_mask", False)
-        cell = self._cell_class(**cell_arguments, **shared, name=self._cell_name)
-        RNN.__init__(
-            self,
-            cell,
-            zero_output_for_mask=zero,
-            activity_regularizer=activity_regularizer,
-            **flags,
-            **kwargs,
-        )
+        names = inspect.signature(self._cell_class.__init__).parameters
+        of_cell.update({name: given[name] for name in names if name in given and name not in ("self", "kwargs")})
+        of_cell.update({name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs})
+        flags = {name: given[name] for name in _FLAGS if name in given}
+        RNN.__init__(self, self._cell_class(**of_cell, name=self._cell_name), **flags, **kwargs)
+
+    activation = through("activation")
+    use_bias = through("use_bias")
+    kernel_initializer = through("kernel_initializer")
+    recurrent_initializer = through("recurrent_initializer")
+    bias_initializer = through("bias_initializer")
+    kernel_regularizer = through("kernel_regularizer")
+    recurrent_regularizer = through("recurrent_regularizer")
+    bias_regularizer = through("bias_regularizer")
+    kernel_constraint = through("kernel_constraint")
+    recurrent_constraint = through("recurrent_constraint")
+    bias_constraint = through("bias_constraint")
+    dropout = through("dropout")
+    recurrent_dropout = through("recurrent_dropout")
+    seed = through("seed")
+
+    def get_config(self):
+        """The arguments that make an equal layer."""
+        config = Layer.get_config(self)
+        config.update(self._flags())
+        of_cell = self.cell.get_config()
+        config.update({key: value for key, value in of_cell.items() if key not in ("name", "trainable", "dtype")})
+        config["activity_regularizer"] = saving.serialize_keras_object(self.activity_regularizer)
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The layer that `get_config` describes."""
+        with saving.CustomObjectScope(custom_objects):
+            return Layer.from_config.__func__(cls, config)
+
+
+_FLAGS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "activity_regularizer")
+
+
+class _Gated(OfBuiltInCell):
+    """A recurrent layer of a built-in cell: the whole sequence is one operation."""
+
+    units = through("units")
+
+    def _make(self, given, **of_cell):
+        super()._make(given, **of_cell)
         self.input_spec = InputSpec(ndim=3)
 
     def _sequence(self, sequences, state, mask, training):
@@ -264,37 +307,6 @@ class _Gated(RNN):
             sequences=self.return_sequences,
         )
         return outputs, list(states)
-
-    units = _through("units")
-    activation = _through("activation")
-    use_bias = _through("use_bias")
-    kernel_initializer = _through("kernel_initializer")
-    recurrent_initializer = _through("recurrent_initializer")
-    bias_initializer = _through("bias_initializer")
-    kernel_regularizer = _through("kernel_regularizer")
-    recurrent_regularizer = _through("recurrent_regularizer")
-    bias_regularizer = _through("bias_regularizer")
-    kernel_constraint = _through("kernel_constraint")
-    recurrent_constraint = _through("recurrent_constraint")
-    bias_constraint = _through("bias_constraint")
-    dropout = _through("dropout")
-    recurrent_dropout = _through("recurrent_dropout")
-    seed = _through("seed")
-
-    def get_config(self):
-        """The arguments that make an equal layer."""
-        config = Layer.get_config(self)
-        config.update(self._flags())
-        of_cell = self.cell.get_config()
-        config.update({key: value for key, value in of_cell.items() if key not in ("name", "trainable", "dtype")})
-        config["activity_regularizer"] = saving.serialize_keras_object(self.activity_regularizer)
-        return config
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The layer that `get_config` describes."""
-        with saving.CustomObjectScope(custom_objects):
-            return Layer.from_config.__func__(cls, config)
 
 
 class SimpleRNN(_Gated):
@@ -329,32 +341,7 @@ class SimpleRNN(_Gated):
         seed=None,
         **kwargs,
     ):
-        self._make(
-            {
-                "units": units,
-                "activation": activation,
-                "use_bias": use_bias,
-                "kernel_initializer": kernel_initializer,
-                "recurrent_initializer": recurrent_initializer,
-                "bias_initializer": bias_initializer,
-                "kernel_regularizer": kernel_regularizer,
-                "recurrent_regularizer": recurrent_regularizer,
-                "bias_regularizer": bias_regularizer,
-                "kernel_constraint": kernel_constraint,
-                "recurrent_constraint": recurrent_constraint,
-                "bias_constraint": bias_constraint,
-                "dropout": dropout,
-                "recurrent_dropout": recurrent_dropout,
-                "seed": seed,
-            },
-            kwargs,
-            activity_regularizer,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-        )
+        self._make(locals())
 
     def get_config(self):
         """The arguments that make an equal layer."""
@@ -419,38 +406,11 @@ class LSTM(_Gated):
         use_cudnn="auto",
         **kwargs,
     ):
-        self._make(
-            {
-                "units": units,
-                "activation": activation,
-                "recurrent_activation": recurrent_activation,
-                "use_bias": use_bias,
-                "kernel_initializer": kernel_initializer,
-                "recurrent_initializer": recurrent_initializer,
-                "bias_initializer": bias_initializer,
-                "unit_forget_bias": unit_forget_bias,
-                "kernel_regularizer": kernel_regularizer,
-                "recurrent_regularizer": recurrent_regularizer,
-                "bias_regularizer": bias_regularizer,
-                "kernel_constraint": kernel_constraint,
-                "recurrent_constraint": recurrent_constraint,
-                "bias_constraint": bias_constraint,
-                "dropout": dropout,
-                "recurrent_dropout": recurrent_dropout,
-                "seed": seed,
-            },
-            kwargs,
-            activity_regularizer,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-        )
+        self._make(locals())
         self.use_cudnn = _check_cudnn(use_cudnn)
 
-    recurrent_activation = _through("recurrent_activation")
-    unit_forget_bias = _through("unit_forget_bias")
+    recurrent_activation = through("recurrent_activation")
+    unit_forget_bias = through("unit_forget_bias")
 
 
 class GRU(_Gated):
@@ -491,38 +451,11 @@ class GRU(_Gated):
         use_cudnn="auto",
         **kwargs,
     ):
-        self._make(
-            {
-                "units": units,
-                "activation": activation,
-                "recurrent_activation": recurrent_activation,
-                "use_bias": use_bias,
-                "kernel_initializer": kernel_initializer,
-                "recurrent_initializer": recurrent_initializer,
-                "bias_initializer": bias_initializer,
-                "kernel_regularizer": kernel_regularizer,
-                "recurrent_regularizer": recurrent_regularizer,
-                "bias_regularizer": bias_regularizer,
-                "kernel_constraint": kernel_constraint,
-                "recurrent_constraint": recurrent_constraint,
-                "bias_constraint": bias_constraint,
-                "dropout": dropout,
-                "recurrent_dropout": recurrent_dropout,
-                "reset_after": reset_after,
-                "seed": seed,
-            },
-            kwargs,
-            activity_regularizer,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-        )
+        self._make(locals())
         self.use_cudnn = _check_cudnn(use_cudnn)
 
-    recurrent_activation = _through("recurrent_activation")
-    reset_after = _through("reset_after")
+    recurrent_activation = through("recurrent_activation")
+    reset_after = through("reset_after")
 
 
 __getattr__ = names_of("layers")  # Keras 2 had more at this path

@@ -7,7 +7,7 @@ from tandem.core.errors import explain
 from tandem.keras import activations, saving
 from tandem.keras import random as keras_random
 from tandem.keras.layers.base import Layer
-from tandem.keras.layers.weight_options import serialized, set_weight_options
+from tandem.keras.layers.weight_options import add_weight, serialized, set_weight_options
 from tandem.ops import init, random, rnn
 
 
@@ -34,16 +34,6 @@ class _Cell(Layer):
         self.output_size = self.units
         self.reset_masks()
 
-    def _make_weight(self, name, shape, initializer=None):
-        prefix = name.removesuffix("_kernel") if name != "kernel" else name
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer or getattr(self, f"{prefix}_initializer"),
-            regularizer=getattr(self, f"{prefix}_regularizer"),
-            constraint=getattr(self, f"{prefix}_constraint"),
-        )
-
     def _bias_shape(self):
         return (self._blocks * self.units,)
 
@@ -53,11 +43,11 @@ class _Cell(Layer):
     def build(self, input_shape):
         """Make the kernels and the bias."""
         width = self._blocks * self.units
-        self.kernel = self._make_weight("kernel", (input_shape[-1], width))
-        self.recurrent_kernel = self._make_weight("recurrent_kernel", (self.units, width))
+        self.kernel = add_weight(self, "kernel", (input_shape[-1], width))
+        self.recurrent_kernel = add_weight(self, "recurrent_kernel", (self.units, width), of="recurrent")
         self.bias = None
         if self.use_bias:
-            self.bias = self._make_weight("bias", self._bias_shape(), self._bias_initializer())
+            self.bias = add_weight(self, "bias", self._bias_shape(), initializer=self._bias_initializer())
 
     # --- dropout ---------------------------------------------------------------------------------------------------
     def reset_masks(self):

@@ -2,6 +2,7 @@
 
 from tandem.keras.layers.core import Embedding
 from tandem.keras.layers.quantized_tables import QuantizedReversible
+from tandem.keras.layers.weight_options import add_weight
 from tandem.keras.symbolic import KerasTensor
 from tandem.keras.tensors import convert_input
 from tandem.ops import linalg
@@ -49,12 +50,8 @@ class ReversibleEmbedding(QuantizedReversible, Embedding):
             return
         super().build(inputs_shape)
         if not self.tie_weights and self.quantization_mode is None:
-            self.reverse_embeddings = self.add_weight(
-                name="reverse_embeddings",
-                shape=(self.output_dim, self.input_dim),
-                initializer=self.embeddings_initializer,
-                regularizer=self.embeddings_regularizer,
-                constraint=self.embeddings_constraint,
+            self.reverse_embeddings = add_weight(
+                self, "reverse_embeddings", (self.output_dim, self.input_dim), of="embeddings"
             )
 
     def call(self, inputs, reverse=False):
