@@ -6,7 +6,7 @@ are added exist nowhere else, and those that are changed raise where they are no
 
 import torch
 
-from tandem.compat.tensorflow import elements
+from tandem.compat.tensorflow import calls, elements
 from tandem.compat.tensorflow.datasets import Dataset
 from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.tensor import Tensor, adopt, plain
@@ -45,7 +45,11 @@ def _float(self):
 
 
 def _format(self, spec):
-    return format(plain(self).item(), spec) if spec and not self.dim() else _torch_format(self, spec)
+    return format(Tensor.numpy(self), spec)
+
+
+def _repr(self, *, tensor_contents=None):
+    return Tensor.__repr__(self)
 
 
 class _Shape:
@@ -95,7 +99,7 @@ _METHODS = """
 """.split()  # noqa: SIM905 (one name to a line would be a page)
 _batches_iter = Batches.__iter__
 _keras_create = Variable._create
-_torch_numpy, _torch_format, _torch_float = torch.Tensor.numpy, torch.Tensor.__format__, torch.Tensor.__float__
+_torch_numpy, _torch_float = torch.Tensor.numpy, torch.Tensor.__float__
 
 
 def install():
@@ -105,6 +109,8 @@ def install():
     torch.Tensor.numpy, torch.Tensor.__array__ = _numpy, _array
     torch.Tensor.__array_function__ = Tensor.__array_function__
     torch.Tensor.__format__, torch.Tensor.__float__ = _format, _float
+    torch.Tensor.__repr__, torch.Tensor.__str__ = _repr, Tensor.__str__
+    calls.install()
     for kind in (torch.Tensor, KerasTensor, Variable):
         kind.get_shape = _get_shape
         kind.set_shape = _set_shape

@@ -6,6 +6,7 @@ so the engine that records and replays, sees ordinary tensors.
 
 import functools
 import inspect
+import sys
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from tandem.keras import ops, tensors, tree
 
 _KEPT = get_default_nowrap_functions()
 _without = torch._C.DisableTorchFunctionSubclass
+_INSIDE = ("tandem.", "torch.", "numpy.")
 
 
 def adopt(value):
@@ -57,7 +59,7 @@ class Tensor(torch.Tensor):
         with _without():
             result = func(*args, **kwargs or {})
         if type(result) is torch.Tensor:
-            if func not in _KEPT:
+            if func not in _KEPT and not (args and result is args[0]):  # what was changed in place stays what it is
                 result.__class__ = Tensor
             return result
         return adopt(result) if isinstance(result, (tuple, list)) and not isinstance(result, torch.Size) else result
@@ -67,6 +69,12 @@ class Tensor(torch.Tensor):
     def shape(self):
         """The sizes, a `TensorShape`."""
         return TensorShape(torch.Tensor.size(self))
+
+    @property
+    def dtype(self):
+        """The dtype, a `tf.DType`; code of torch, NumPy and Tandem sees torch's own."""
+        kind = _dtype_of(self)
+        return kind if sys._getframe(1).f_globals.get("__name__", "").startswith(_INSIDE) else as_dtype(kind)
 
     def get_shape(self):
         """The sizes, a `TensorShape`."""
@@ -132,14 +140,10 @@ class Tensor(torch.Tensor):
         return
 
     def __repr__(self):
-        if self.is_meta:
-            return f"<tf.Tensor: shape={self.shape}, dtype={as_dtype(self.dtype).name}>"
-        return f"<tf.Tensor: shape={self.shape}, dtype={as_dtype(self.dtype).name}, numpy={self.numpy()!r}>"
+        return _written(self, "<tf.Tensor: {described}, numpy={value}>", "<tf.Tensor: {described}>", repr)
 
     def __str__(self):
-        if self.is_meta:
-            return f"Tensor(shape={self.shape}, dtype={as_dtype(self.dtype).name})"
-        return f"tf.Tensor({self.numpy()}, shape={self.shape}, dtype={as_dtype(self.dtype).name})"
+        return _written(self, "tf.Tensor({value}, {described})", "Tensor({described})", str)
 
     def __format__(self, spec):
         return format(self.numpy(), spec)
@@ -174,6 +178,15 @@ class Tensor(torch.Tensor):
         return _restore, (self.numpy(),)
 
 
+def _written(tensor, form, without_value, write):
+    """A tensor as text: what has several lines begins on a line of its own."""
+    described = f"shape={TensorShape(torch.Tensor.size(tensor))}, dtype={as_dtype(_dtype_of(tensor)).name}"
+    if tensor.is_meta:
+        return without_value.format(described=described)
+    value = (write if tensor.dim() else str)(Tensor.numpy(tensor))
+    return form.format(value=f"\n{value}" if "\n" in value else value, described=described)
+
+
 class Ref:
     """A hashable stand-in for a tensor or variable."""
 
@@ -193,6 +206,12 @@ class Ref:
 
 def _restore(array):
     return convert(array)
+
+
+def _dtype_of(tensor):
+    """The dtype as torch has it."""
+    with _without():
+        return torch._C.TensorBase.dtype.__get__(tensor)
 
 
 def plain(tensor):
@@ -275,6 +294,8 @@ def _install_operators():
         for special in (f"__{name}__", f"__r{name}__"):
             if hasattr(torch.Tensor, special):
                 setattr(Tensor, special, operator(special, special.startswith("__r")))
+        if name != "matmul":  # `x += y` gives x another value: TensorFlow's tensors do not change
+            setattr(Tensor, f"__i{name}__", getattr(Tensor, f"__{name}__"))
     for name in ("lt", "le", "gt", "ge"):
         setattr(Tensor, f"__{name}__", operator(f"__{name}__", False))
 
