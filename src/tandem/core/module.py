@@ -318,12 +318,14 @@ def call_plain(module, training, args, kwargs):
     changed = []
     if module.training != training and not isinstance(module, Module):
         changed = [m for m in module.modules() if m.training != training and not isinstance(m, Module)]
-    before = scope.set_training(training)
+    before, rebound = scope.set_training(training), scope.current.rebinds
+    scope.current.rebinds = False
     for one in changed:
         one.training = training
     try:
         return module(*args, **kwargs)
     finally:
+        scope.current.rebinds = rebound
         for one in changed:
             one.training = not training
         scope.set_training(before)

@@ -1,7 +1,8 @@
 """What holds for the current thread while a piece of code runs: training or inference, recording or not.
 
 `training` is None outside any scope: then a module decides for itself (see `Module.is_training`).
-`recording` is MXNet's `autograd.record` flag: None where torch's own grad mode rules.
+`recording` is MXNet's `autograd.record` flag: None where torch's own grad mode rules. `rebinds`: whether `x += y`
+leaves the tensor as it is and gives another (see `keras/internals/rebinding.py`).
 """
 
 import threading
@@ -12,6 +13,8 @@ class _Scope(threading.local):
     training = None
     recording = None
     eager = False
+    free_layout = False  # whether nobody sees how intermediate values lie in memory: a recording is being made
+    rebinds = False
 
 
 current = _current = _Scope()  # `current` is for those who cannot afford a call

@@ -1,6 +1,7 @@
 """`Variable`: a named tensor that layers, optimizers and metrics own and change in place."""
 
 import contextlib
+import inspect
 import operator
 import threading
 
@@ -46,6 +47,15 @@ def autocast(dtype):
         yield
     finally:
         _autocast.dtype = before
+
+
+def _initial(initializer, shape, dtype):
+    """What an initializer gives; one that was written for Keras 1 takes (shape, name) and knows no dtype."""
+    if inspect.isfunction(initializer):
+        accepted = inspect.signature(initializer).parameters
+        if "dtype" not in accepted and not any(one.kind is one.VAR_KEYWORD for one in accepted.values()):
+            return initializer(shape)
+    return initializer(shape, dtype=dtype)
 
 
 class Variable(Holder):
@@ -122,7 +132,7 @@ class Variable(Holder):
                 self._initializer = initializer
                 shape = standardize_shape(shape)
                 dtype = dtypes.dtype_name(dtype or config.floatx())
-                tensor = tensors.convert(initializer(shape, dtype=dtype), dtype)
+                tensor = tensors.convert(_initial(initializer, shape, dtype), dtype)
             else:
                 if shape is not None:
                     tensor = tensors.convert(initializer, dtype).expand(standardize_shape(shape))
@@ -177,11 +187,11 @@ class Variable(Holder):
 
     def assign_add(self, value):
         """Add `value` in place; returns the variable's tensor."""
-        return self._change(operator.iadd, value)
+        return self._change(torch.Tensor.add_, value)
 
     def assign_sub(self, value):
         """Subtract `value` in place; returns the variable's tensor."""
-        return self._change(operator.isub, value)
+        return self._change(torch.Tensor.sub_, value)
 
     def _change(self, change, value):
         tensor = self.tensor

@@ -31,6 +31,10 @@ class Callback:
         """The model that is being trained, evaluated or asked."""
         return self._model
 
+    @model.setter
+    def model(self, model):
+        self._model = model
+
     def set_params(self, params):
         """Take the run's parameters."""
         self.params = params

@@ -9,6 +9,7 @@ import torch
 from tandem.core import arrays, devices, dtypes, graph, scope
 from tandem.core.module import Module, call_with_arrays
 from tandem.keras import dtype_policies, naming, tensors, variables
+from tandem.keras.internals.rebinding import calling
 from tandem.keras.internals.scopes import StatelessScope
 from tandem.keras.layers import input_spec, signature
 from tandem.keras.layers.configurable import Configurable
@@ -277,7 +278,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
 
     def _run_settled(self, x, own):
         """`_run` for what is called most: a layer whose building is over, on one tensor."""
-        facts, here, entry = self._facts, _here.training, _calls.entry
+        facts, here, entry, rebound = self._facts, _here.training, _calls.entry, _here.rebinds
         spec, checked = own["_input_spec"], own["_checked"]
         if spec is not None and (x.shape != checked.shape or spec is not checked.spec or x.dtype is not checked.dtype):
             input_spec.check(spec, x, self.name)
@@ -294,12 +295,13 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
             _calls.entry = self
             if Layer._losses_are_used:
                 self._clear_losses()
+        _here.rebinds = True
         try:
             outputs = self.call(x, **kwargs)
             if mask is not None or self._makes_masks:
                 self._hand_on(mask, (x,), kwargs, outputs)
         finally:
-            _calls.entry = entry
+            _calls.entry, _here.rebinds = entry, rebound
             if _here.training is not here:
                 _here.training = here
         return outputs
@@ -309,7 +311,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         facts = self._facts
         own = self.__dict__
         given = self._training_given(facts, args, kwargs)
-        before_training, before_entry = scope.is_training(), _calls.entry
+        before_training, before_entry, rebound = scope.is_training(), _calls.entry, _here.rebinds
         if given is not None and given is not before_training:
             scope.set_training(given)
         if before_entry is None:
@@ -319,6 +321,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         before_names = None
         if "_settled" not in own:
             before_names = naming.push(self)
+        _here.rebinds = True
         try:
             if own["_input_spec"] is not None:
                 input_spec.check(own["_input_spec"], args[0] if args else facts.first_of(kwargs), self.name)
@@ -343,7 +346,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
                 naming.pop(before_names)
                 if all(layer.built for layer in self._flatten_layers()):
                     own["_settled"] = True
-            _calls.entry = before_entry
+            _calls.entry, _here.rebinds = before_entry, rebound
             if scope.is_training() is not before_training:
                 scope.set_training(before_training)
         return outputs
@@ -505,7 +508,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
             before, _calls.entry = _calls.entry, _calls.entry or self
             try:
                 with variables.autocast(self._autocast_to):
-                    return self.call(*args, **kwargs)
+                    return calling(self.call, *args, **kwargs)
             finally:
                 _calls.entry = before
                 if before is None and Layer._losses_are_used:

@@ -1,6 +1,7 @@
 """Dense, Embedding, Activation, Lambda, Masking, Identity, and the layer that stands for an input."""
 
 import inspect
+import weakref
 
 from tandem.core import arrays, dtypes, graph
 from tandem.core.errors import Unsupported, explain
@@ -285,6 +286,9 @@ class Lambda(Layer):
             self.supports_masking = False
         self.mask = mask
         self._output_shape = output_shape
+        for given in (function, output_shape, mask):
+            if inspect.isfunction(given):
+                _functions[given.__name__] = given
         accepted = inspect.signature(function).parameters if _has_signature(function) else {}
         self.__dict__["_takes"] = [name for name in ("mask", "training") if name in accepted]
 
@@ -336,13 +340,25 @@ class Lambda(Layer):
 
     @classmethod
     def from_config(cls, config, custom_objects=None, safe_mode=None):
-        """The layer that `get_config` describes."""
+        """The layer that `get_config` describes.
+
+        A function that a `Lambda` of this process has is found by its name: Keras 2's files held its code.
+        """
         safe = not _unsafe() if safe_mode is None else safe_mode
         config = dict(config)
         for name in ("function", "output_shape", "mask", "arguments"):
             if isinstance(config.get(name), dict):
+                known = (
+                    _functions.get(config[name].get("config")) if config[name].get("class_name") == "function" else None
+                )
+                if known is not None and saving.get_registered_object(known.__name__, custom_objects) is None:
+                    custom_objects = {**(custom_objects or {}), known.__name__: known}
                 config[name] = saving.deserialize_keras_object(config[name], custom_objects, safe_mode=safe)
         return super().from_config(config)
+
+
+# By name, as long as they live: those that `Lambda` layers of this process compute.
+_functions = weakref.WeakValueDictionary()
 
 
 def _unsafe():
@@ -413,6 +429,11 @@ class InputLayer(Layer):
     def call(self):
         """An input has no computation."""
         raise NotImplementedError("An InputLayer is not called: it stands for a value that is fed.")
+
+    @property
+    def input(self):
+        """The symbolic value itself, as in Keras 2: `K.function([model.layers[0].input], …)`."""
+        return self.output
 
     @property
     def batch_size(self):

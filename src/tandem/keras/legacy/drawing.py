@@ -1,9 +1,9 @@
-"""What Keras 2's `keras.utils.vis_utils` has beside `model_to_dot` and `plot_model`."""
+"""What `keras.utils.vis_utils` has in Keras 2 beside `model_to_dot` and `plot_model`, which Keras 1 calls `plot`."""
 
 from tandem.keras.layers import Wrapper
 from tandem.keras.models.functional import Functional
 from tandem.keras.models.sequential import Sequential
-from tandem.keras.utils.model_drawing import add_edge, check_graphviz, check_pydot, pydot
+from tandem.keras.utils.model_drawing import add_edge, check_graphviz, check_pydot, plot_model, pydot
 
 
 def is_model(layer):
@@ -16,4 +16,6 @@ def is_wrapped_model(layer):
     return isinstance(layer, Wrapper) and is_model(layer.layer)
 
 
-__all__ = ["add_edge", "check_graphviz", "check_pydot", "is_model", "is_wrapped_model", "pydot"]
+plot = plot_model
+
+__all__ = ["add_edge", "check_graphviz", "check_pydot", "is_model", "is_wrapped_model", "plot", "pydot"]

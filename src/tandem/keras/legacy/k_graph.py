@@ -280,7 +280,8 @@ class Function:
         given = {id(value) for value in self.inputs}
         phases = [value for value in roots(symbols) if is_learning_phase(value) and id(value) not in given]
         self._implied = phases
-        self._graph = graph.Graph([*self.inputs, *phases], self._wanted)
+        symbolic = [value for value in self.inputs if not isinstance(value, int)]
+        self._graph = graph.Graph([*symbolic, *phases], self._wanted)
 
     @property
     def outputs(self):
@@ -298,6 +299,9 @@ class Function:
         phase, feed = learning_phase(), []
         phase = 0 if isinstance(phase, KerasTensor) else phase
         for symbol, value in zip(self.inputs, given, strict=True):
+            if isinstance(symbol, int):  # the learning phase, after `K.set_learning_phase`
+                phase = bool(np.asarray(value))
+                continue
             if is_learning_phase(symbol):
                 phase = bool(np.asarray(value))
             # A KerasTensor has a dtype, a variable or a number that was given for an input has its own.

@@ -113,7 +113,7 @@ MODULE_ALIASES = {
     "utils.test_utils": "utils",
     "utils.training_utils": "utils",
     "utils.vis_utils": "utils",
-    "utils.visualize_util": "utils",
+    "utils.visualize_util": "utils legacy.drawing",
 }
 
 

@@ -7,6 +7,7 @@ from tandem.core import arrays, dtypes
 from tandem.core.errors import explain, suggest
 from tandem.engine.distributed import shards
 from tandem.keras import config, dtype_policies, tensors
+from tandem.keras.internals.rebinding import calling
 from tandem.keras.legacy.k_nodes import apply
 from tandem.keras.symbolic import any_symbolic
 from tandem.ops import losses as rules
@@ -60,7 +61,7 @@ class Loss:
             total = self._mean(y_true, y_pred)
             if total is not None:
                 return total
-        values = tensors.convert(self.call(y_true, y_pred), self._torch_dtype)
+        values = tensors.convert(calling(self.call, y_true, y_pred), self._torch_dtype)
         own = tensors.get_mask(values)
         if own is not None:
             mask = own if mask is None else mask & own

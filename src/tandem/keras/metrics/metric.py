@@ -8,6 +8,7 @@ from tandem.core import dtypes
 from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.keras import config, dtype_policies, naming, tensors
+from tandem.keras.internals.rebinding import calling
 from tandem.keras.losses.loss import map_values, same_rank
 from tandem.keras.variables import Variable
 from tandem.ops import means, scores
@@ -233,7 +234,7 @@ class MeanMetricWrapper(Mean):
         with torch.no_grad():
             y_true = map_values(tensors.convert, y_true)
             y_pred = map_values(tensors.convert, y_pred)
-            values = tensors.convert(self._fn(y_true, y_pred, **self._fn_kwargs))
+            values = tensors.convert(calling(self._fn, y_true, y_pred, **self._fn_kwargs))
             weights = None if sample_weight is None else tensors.convert(sample_weight, device=values.device)
             if mask is None and weights is not None:
                 mask = tensors.get_mask(values)  # as in Keras, a mask of the function's own counts beside weights only

@@ -9,6 +9,7 @@ from tandem.core.errors import explain, warn
 from tandem.keras import config, tensors
 from tandem.keras import metrics as metrics_room
 from tandem.keras import optimizers as optimizers_room
+from tandem.keras.internals.rebinding import calling
 from tandem.keras.legacy.training import (
     LegacyTraining,
     as_compiled,
@@ -283,7 +284,7 @@ class Trainer(LegacyTraining):
 
     def _update_metrics(self, y, y_pred, sample_weight):
         if self._compile_metrics is not None:
-            self._compile_metrics.update_state(y, y_pred, sample_weight=sample_weight)
+            calling(self._compile_metrics.update_state, y, y_pred, sample_weight=sample_weight)
 
     # --- steps -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,75 @@
+"""What scripts for Keras 1 and 2 do with the backend, with models' layers and with files."""
+
+import numpy as np
+import pytest
+
+from tandem import keras
+from tandem.keras.legacy.modules import old_module
+
+K = keras.backend
+
+
+def test_the_input_of_an_input_layer_is_itself():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dropout(0.5)(inputs))
+    function = K.function([model.layers[0].input], [model.output])
+    np.testing.assert_allclose(function([np.ones((2, 3))])[0], 1)
+
+
+def test_a_function_takes_the_learning_phase_that_was_set_as_an_input():
+    inputs = keras.Input((3,))
+    output = keras.layers.Dropout(0.5)(inputs)
+    K.set_learning_phase(1)
+    try:
+        function = K.function([inputs, K.learning_phase()], [output])
+    finally:
+        K.clear_session()
+    np.testing.assert_allclose(function([np.ones((2, 3)), 0])[0], 1)
+    assert set(np.unique(function([np.ones((50, 3)), 1])[0])) == {0, 2}
+
+
+def test_an_initializer_of_keras_1_knows_no_dtype():
+    def init(shape, name=None):
+        return K.variable(np.full(shape, 0.5), name=name)
+
+    with pytest.warns(DeprecationWarning, match="kernel_initializer"):
+        layer = keras.layers.Dense(2, init=init)
+    layer.build((None, 3))
+    np.testing.assert_allclose(layer.get_weights()[0], 0.5)
+
+
+def _doubled(x):
+    return x * 2
+
+
+def _doubled_shape(shape):
+    return shape
+
+
+def test_a_named_function_of_a_lambda_is_found_when_the_same_process_loads_the_file(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(_doubled, output_shape=_doubled_shape)])
+    model.save(tmp_path / "model.h5")
+    x = np.ones((2, 3), "float32")
+    loaded = keras.models.load_model(tmp_path / "model.h5", compile=False)
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), 2 * x)
+
+
+def test_keras_1_calls_plot_model_plot():
+    assert old_module("keras.utils.visualize_util").plot is keras.utils.plot_model
+
+
+def test_a_callback_may_set_its_model_itself():
+    class Outputs(keras.callbacks.Callback):
+        def set_model(self, model):
+            self.model = model
+            self.outputs = keras.Model(model.inputs, [layer.output for layer in model.layers])
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.shapes = [value.shape for value in self.outputs.predict(np.ones((2, 3)), verbose=0)]
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    callback = Outputs()
+    model.fit(np.ones((4, 3)), np.ones(4), verbose=0, callbacks=[callback])
+    assert callback.shapes == [(2, 2), (2, 1)]
+    assert callback.model is model
