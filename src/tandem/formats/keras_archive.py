@@ -25,6 +25,7 @@ from tandem.formats.limits import (
     broken,
     named,
 )
+from tandem.formats.saving import Patient
 
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 _IN_MEMORY = 1 << 28  # bytes of weights that are unpacked into memory, not into a temporary file
@@ -195,7 +196,8 @@ def write(file, config, metadata, fill_weights, assets):
         archive.writestr(zipfile.ZipInfo(METADATA, (1980, 1, 1, 0, 0, 0)), metadata)
         archive.writestr(zipfile.ZipInfo(CONFIG, (1980, 1, 1, 0, 0, 0)), config)
         with tempfile.TemporaryFile() as weights:
-            fill_weights(weights)
+            with Patient(weights) as patient:
+                fill_weights(patient)
             weights.seek(0)
             with archive.open(zipfile.ZipInfo(WEIGHTS), "w", force_zip64=True) as member:
                 shutil.copyfileobj(weights, member, 1 << 20)

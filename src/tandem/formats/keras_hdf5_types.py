@@ -231,9 +231,30 @@ def unfilter(file, data, filters, skipped, wanted, what):
             except zlib.error as error:
                 raise file.broken(f"a piece of {what!r} cannot be decompressed", "deflated bytes", error) from None
         elif number == _CHECKSUM:
-            data = data[:-4]
+            data, stored = data[:-4], data[-4:]
+            found = checksum(data)
+            # Old libraries wrote the bytes of each half the other way round.
+            swapped = (found & 0x00FF00FF) << 8 | (found >> 8) & 0x00FF00FF
+            if int.from_bytes(stored, "little") not in (found, swapped):
+                raise file.broken(f"a piece of {what!r} is damaged", "the bytes of its checksum", "other ones")
         elif values and values[0] > 1 and len(data) % values[0] == 0:
             data = np.frombuffer(data, np.uint8).reshape(values[0], -1).T.tobytes()
     if len(data) != wanted:
         raise file.broken(f"a piece of {what!r} has a wrong size", f"{wanted} bytes", f"{len(data)} bytes")
     return data
+
+
+def checksum(data):
+    """Fletcher's sum of bytes as HDF5 has it: of 16 bits each, modulo 65535; Fletcher, 1982."""
+    words = np.frombuffer(data, ">u2", len(data) // 2)
+    first = second = 0
+    for start in range(0, len(words), 1 << 18):
+        part = words[start : start + (1 << 18)].astype(np.uint64)
+        whole = int(part.sum())
+        second += first * len(part) + int(np.dot(part, np.arange(len(part), 0, -1, dtype=np.uint64)))
+        first += whole
+    if len(data) % 2:
+        first += data[-1] << 8
+        second += first
+    first, second = (value and (value - 1) % 65535 + 1 for value in (first, second))
+    return second << 16 | first

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem.formats import keras_weights
 from tandem.formats.keras_archive import parse_json
 from tandem.formats.limits import broken
 
@@ -120,7 +121,7 @@ def write_weights(group, weights):
 def _write_arrays(group, names, arrays):
     _write_list(group, "weight_names", names)
     for name, array in zip(names, arrays, strict=True):
-        group.create_dataset(name, data=array)
+        keras_weights.put(group, name, array)
 
 
 def _write_list(group, name, texts):

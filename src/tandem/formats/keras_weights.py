@@ -18,9 +18,10 @@ from tandem.core.errors import explain, warn
 from tandem.formats import keras_hdf5
 from tandem.formats.keras_archive import parse_json, safe_name
 from tandem.formats.limits import LARGEST_CONFIG, broken, named
-from tandem.formats.saving import atomic_write
+from tandem.formats.saving import Patient, atomic_write
 
 _UNIT = 1024**3  # bytes; sizes of files are given in these
+_PIECE = 1 << 26  # bytes of an array that have one checksum
 
 
 def _raw(value):
@@ -37,6 +38,15 @@ def _raw(value):
     if value.dtype.name == "bfloat16":
         return value.view("V2"), "bfloat16"
     return value, None
+
+
+def put(group, name, array):
+    """Write an array of numbers to a group with a checksum, which every reader of HDF5 knows (fletcher32)."""
+    options = {}
+    if array.size and array.ndim and array.dtype.kind in "fiubV":
+        rows = max(1, _PIECE // (array.nbytes // len(array)))
+        options = {"chunks": (min(rows, len(array)), *array.shape[1:]), "fletcher32": True}
+    return group.create_dataset(name, data=array, **options)
 
 
 class Store:
@@ -81,10 +91,14 @@ class Store:
 
 
 class Writer:
-    """Writes one HDF5 file. file: a binary file that can be read and written."""
+    """Writes one HDF5 file.
 
-    def __init__(self, file):
+    file: a binary file that can be read and written; checked: give arrays checksums (a `.keras` file has its own).
+    """
+
+    def __init__(self, file, checked=False):
         self._h5 = h5py.File(file, "w")
+        self._checked = checked
 
     def make(self, path, name=None):
         """The `Store` of an owner at `path`; name: the owner's, kept even where there are no arrays."""
@@ -97,9 +111,9 @@ class Writer:
 
     def _put(self, path, key, array, dtype):
         group = self._group(path)
-        group[key] = array
+        written = put(group, key, array) if self._checked else group.create_dataset(key, data=array)
         if dtype is not None:
-            group[key].attrs["dtype"] = dtype
+            written.attrs["dtype"] = dtype
 
     def close(self):
         """End the file."""
@@ -116,9 +130,10 @@ class ShardedWriter(Writer):
     def __init__(self, path, size):
         self._path = _index_path(path, "Saving")
         self._limit = float(size) * _UNIT
-        self._files = {}
+        self._files, self._stack = {}, contextlib.ExitStack()
         self._used = self._total = 0
         self._map = {}
+        self._checked = True
         self._next()
 
     def _next(self):
@@ -126,7 +141,8 @@ class ShardedWriter(Writer):
             self._h5.close()
         self._name = f"{self._path.stem.replace('.weights', '')}_{len(self._files):05}.weights.h5"
         self._files[self._name] = tempfile.TemporaryFile()  # noqa: SIM115 (`close` closes it)
-        self._h5 = h5py.File(self._files[self._name], "w")
+        self._stack.close()
+        self._h5 = h5py.File(self._stack.enter_context(Patient(self._files[self._name])), "w")
         self._used = 0
 
     def _put(self, path, key, array, dtype):
@@ -151,6 +167,7 @@ class ShardedWriter(Writer):
     def finish(self):
         """Put the files, then the index, where they belong."""
         self._h5.close()
+        self._stack.close()
         for name, file in self._files.items():
             with atomic_write(self._path.with_name(name)) as target:
                 copy(file, target)
@@ -175,13 +192,20 @@ def copy(file, target):
 
 
 @contextlib.contextmanager
-def writing(path):
-    """A `Writer` of a file that appears under `path` at the end of the block, or not at all if it raises."""
+def scratch(path):
+    """A file for h5py to write to; it appears under `path` at the end of the block, or not at all if it raises."""
     with tempfile.TemporaryFile() as file:
-        with contextlib.closing(Writer(file)) as writer:
-            yield writer
+        with Patient(file) as patient:
+            yield patient
         with atomic_write(path) as target:
             copy(file, target)
+
+
+@contextlib.contextmanager
+def writing(path):
+    """A `Writer` of a file that appears under `path` at the end of the block, or not at all if it raises."""
+    with scratch(path) as file, contextlib.closing(Writer(file, checked=True)) as writer:
+        yield writer
 
 
 @contextlib.contextmanager

@@ -59,6 +59,69 @@ def atomic_copy(source, path):
         shutil.copyfileobj(file, target, 1 << 20)
 
 
+class Patient:
+    """A binary file for libraries in C that end the process where a write fails (a disk is full): they see no failure.
+
+    What failed is kept, and raised at the end of the `with` block. file: an open binary file.
+    """
+
+    def __init__(self, file):
+        self._file = file
+        self._error = None
+        self._at = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if self._error is not None:
+            raise self._error
+
+    def _try(self, method, *args, instead):
+        if self._error is None:
+            try:
+                return getattr(self._file, method)(*args)
+            except OSError as error:
+                self._error = error
+        return instead
+
+    def write(self, data):
+        """Write bytes."""
+        size = memoryview(data).nbytes
+        self._at += size
+        return self._try("write", data, instead=size)
+
+    def readinto(self, buffer):
+        """Read bytes into a buffer."""
+        size = memoryview(buffer).nbytes
+        self._at += size
+        return self._try("readinto", buffer, instead=size)
+
+    def read(self, size=-1):
+        """Read bytes."""
+        data = self._try("read", size, instead=bytes(max(size, 0)))
+        self._at += len(data)
+        return data
+
+    def seek(self, place, whence=0):
+        """Go to a place."""
+        self._at = place + (self._at if whence == 1 else 0)
+        self._at = self._try("seek", place, whence, instead=self._at)
+        return self._at
+
+    def tell(self):
+        """The place."""
+        return self._try("tell", instead=self._at)
+
+    def truncate(self, size=None):
+        """Cut or extend the file."""
+        return self._try("truncate", size, instead=size)
+
+    def flush(self):
+        """Hand buffered bytes on."""
+        return self._try("flush", instead=None)
+
+
 _swept = set()
 
 
@@ -66,8 +129,8 @@ def _temporary(path):
     """A name beside `path` that says which process uses it; what processes that were killed left there goes."""
     folder, name = os.path.split(path)
     begin = f".{zlib.crc32(os.fsencode(f'{socket.gethostname()}/{name}')):08x}-"
-    if path not in _swept:
-        _swept.add(path)
+    if (os.getpid(), path) not in _swept:
+        _swept.add((os.getpid(), path))
         with contextlib.suppress(OSError):
             for entry in os.scandir(folder):
                 owner = entry.name.removeprefix(begin).split("-")[0]

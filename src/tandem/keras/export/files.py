@@ -6,7 +6,7 @@ import os
 from tandem.core import arrays
 from tandem.core.errors import Unsupported, explain, suggest
 from tandem.engine import exported
-from tandem.formats.saving import atomic_write
+from tandem.formats.saving import Patient, atomic_write
 from tandem.keras.export import signature
 from tandem.keras.utils.messages import print_msg
 
@@ -105,8 +105,8 @@ def _export_torch(model, path, input_signature, options):
     slots = signature.of(model, input_signature)
     if options.get("dynamic_shapes") is not None:
         options["dynamic_shapes"] = _of_arguments(options["dynamic_shapes"], slots)
-    with atomic_write(path) as file:
-        exported.save(program_of(model, slots, **options), file)
+    with atomic_write(path) as file, Patient(file) as patient:
+        exported.save(program_of(model, slots, **options), patient)
 
 
 def program_of(model, slots, **options):

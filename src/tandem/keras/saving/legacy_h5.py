@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 
 import h5py
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from tandem.core.errors import explain, warn
 from tandem.formats import keras_hdf5, keras_legacy, keras_weights
 from tandem.formats.limits import FormatError
-from tandem.formats.saving import atomic_write
 from tandem.keras.legacy import configs as old_configs
 from tandem.keras.legacy import weights as old_weights
 from tandem.keras.saving import python_code, registry
@@ -52,11 +50,8 @@ def _weights_of(model):
 
 
 def _write(path, fill):
-    with tempfile.TemporaryFile() as file:
-        with h5py.File(file, "w") as h5:
-            fill(h5)
-        with atomic_write(path) as target:
-            keras_weights.copy(file, target)
+    with keras_weights.scratch(path) as file, h5py.File(file, "w") as h5:
+        fill(h5)
 
 
 def save_model(model, path, include_optimizer=True):

@@ -8,6 +8,7 @@ import functools
 import warnings
 
 from tandem.core.naming import snake_case
+from tandem.formats.limits import FormatError
 
 
 @functools.cache
@@ -182,6 +183,8 @@ class _Loading:
     def _try(load, store):
         try:
             load(store)
+        except FormatError:
+            raise  # a damaged file is no mismatch
         except Exception as error:  # whatever a layer's own code raises is told together with the others'
             return error
         return None
