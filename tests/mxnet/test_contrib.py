@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import subprocess
 import sys
 import textwrap
 import types
@@ -280,3 +281,15 @@ def test_continuous_dump_writes_at_each_pause(profile):
     nd.ones(3)
     profiler.pause()
     assert any(event["name"] == "aten::ones" for event in json.loads(profile.read_text())["traceEvents"])
+
+
+def test_a_script_that_ends_while_it_is_measured_leaves_its_profile(tmp_path):
+    path = tmp_path / "profile.json"
+    script = (
+        "import sys, tandem.mxnet as mx\n"
+        "mx.profiler.set_config(profile_all=True, filename=sys.argv[1])\n"
+        "mx.profiler.set_state('run')\n"
+        "mx.nd.ones((2,)).wait_to_read()\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True, timeout=120)
+    assert json.loads(path.read_text())["traceEvents"]

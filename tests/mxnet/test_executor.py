@@ -95,11 +95,13 @@ def test_groups_of_nodes_have_their_contexts():
 def test_monitors_see_outputs_and_inputs():
     seen = []
     executor = _filled(_dense().simple_bind(mx.cpu(), data=(4, 5)))
-    executor.set_monitor_callback(lambda name, array: seen.append((name, array.shape)))
+    executor.set_monitor_callback(lambda name, array: seen.append((mx.base.py_str(name), array.shape)))
     executor.forward()
     assert seen == [("fc_output", (4, 3)), ("act_output", (4, 3)), ("out_output", (4, 3))]
     seen.clear()
-    executor.set_monitor_callback(lambda name, array: seen.append((name, array.shape)), monitor_all=True)
+    executor.set_monitor_callback(
+        lambda name, array: seen.append((mx.base.py_str(name), array.shape)), monitor_all=True
+    )
     executor.forward()
     # A variable has a name of its own beside that of the input.
     inputs = ["data", "fc_data", "fc_weight", "fc_weight", "fc_bias", "fc_bias"]
@@ -112,7 +114,7 @@ def test_monitors_see_gradients_of_each_operator():
     executor = net.simple_bind(mx.cpu(), x=(2, 3), w=(1, 3), grad_req={"x": "write"})
     executor.arg_dict["x"][:], executor.arg_dict["w"][:] = 3, 5
     seen = {}
-    executor.set_monitor_callback(lambda name, array: seen.update({name: array.asnumpy()}))
+    executor.set_monitor_callback(lambda name, array: seen.update({mx.base.py_str(name): array.asnumpy()}))
     executor.forward(is_train=True)
     executor.backward()
     assert (seen["mul_backward_output0"] == 5).all() and (seen["square_backward_output"] == 6).all()
@@ -191,3 +193,11 @@ def test_a_symbol_trains_as_a_block():
     executor = net.bind(mx.cpu(), {"data": data, **{k: p.data() for k, p in block.collect_params().items()}})
     np.testing.assert_allclose(block(data).asnumpy(), executor.forward()[0].asnumpy(), rtol=1e-6)
     assert abs(block.params["fc_weight"].grad().asnumpy()).sum() > 0
+
+
+def test_a_reshaped_executor_keeps_its_monitor():
+    seen = []
+    executor = _filled(_dense().simple_bind(mx.cpu(), data=(4, 5)))
+    executor.set_monitor_callback(lambda name, array: seen.append((name, array.shape)))
+    executor.reshape(data=(2, 5), out_label=(2,)).forward()
+    assert seen == [(b"fc_output", (2, 3)), (b"act_output", (2, 3)), (b"out_output", (2, 3))]

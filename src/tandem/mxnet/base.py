@@ -6,7 +6,7 @@ import numpy as np
 
 from tandem.core.errors import Unsupported, explain, suggest
 
-__all__ = ["MXNetError", "Unsupported", "integer_types", "mx_real_t", "numeric_types", "string_types"]
+__all__ = ["MXNetError", "Unsupported", "integer_types", "mx_real_t", "numeric_types", "py_str", "string_types"]
 
 __version__ = "1.9.1"
 
@@ -23,6 +23,11 @@ string_types = (str,)
 numeric_types = (float, int, np.generic)
 integer_types = (int, np.int32, np.int64)
 mx_real_t = np.float32
+
+
+def py_str(text):
+    """The text of UTF-8 bytes, which is how callbacks are told of names."""
+    return text.decode("utf-8")
 
 
 class _NullType:

@@ -308,7 +308,7 @@ class Executor:
     def set_monitor_callback(self, callback, monitor_all=False):
         """Have `callback(name, array)` called for what each operator computes, forwards and backwards.
 
-        monitor_all: also for its inputs.
+        The name is of bytes, as in MXNet: `mx.base.py_str` makes it a string. monitor_all: also for its inputs.
         """
         self._monitor_callback, self._monitor_all = callback, bool(monitor_all)
 
@@ -326,7 +326,7 @@ class Executor:
             ctx = self._context_of(Entry(node))
             if results is not None:
                 for name, tensor in zip(node.output_names(), results):
-                    callback(name, NDArray._wrap(tensor.detach(), ctx))
+                    callback(name.encode(), NDArray._wrap(tensor.detach(), ctx))
                 return results
             if self._monitor_all:
                 names = node.binding.taken if node.row.variadic is None else ()
@@ -334,7 +334,7 @@ class Executor:
                     name = names[place] if place < len(names) else f"input{place}"
                     found = [f"{node.name}_{name}"]
                     for one in [entry.node.name, *found] if entry.node.is_variable else found:
-                        callback(one, NDArray._wrap(tensor.detach(), ctx))
+                        callback(one.encode(), NDArray._wrap(tensor.detach(), ctx))
             if differentiable:
                 # The gradient of an alias is what this operator adds to that of the tensor.
                 inputs = [tensor.view_as(tensor) if tensor.requires_grad else tensor for tensor in inputs]
@@ -363,7 +363,7 @@ class Executor:
                 grad = found.get(id(tensor))
                 name = f"{node.name}_backward_output" + (str(place) if len(inputs) > 1 else "")
                 grad = torch.zeros_like(tensor) if grad is None else grad
-                self._monitor_callback(name, NDArray._wrap(grad.detach(), ctx))
+                self._monitor_callback(name.encode(), NDArray._wrap(grad.detach(), ctx))
         self._seen = []
 
     def reshape(self, partial_shaping=False, allow_up_sizing=False, **kwargs):
@@ -396,9 +396,12 @@ class Executor:
             if kind == "arg":
                 grad = self._arrays.grad_of(node)
                 parts["grad"].append(None if grad is None else _resized(grad, shape, allow_up_sizing, node.name))
-        return bind(
+        executor = bind(
             self._symbol, self._ctx, parts["arg"], parts["grad"], self._grad_req, parts["aux"], self._group2ctx, None
         )
+        if self._monitor_callback is not None:
+            executor.set_monitor_callback(self._monitor_callback, self._monitor_all)
+        return executor
 
     def debug_str(self):
         """The graph as text."""

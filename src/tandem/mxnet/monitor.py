@@ -5,6 +5,7 @@ import math
 import re
 
 from tandem.mxnet import ndarray
+from tandem.mxnet.base import py_str
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 __all__ = ["Monitor"]
@@ -34,6 +35,7 @@ class Monitor:
 
     def stat_helper(self, name, array):
         """What executors call with each output."""
+        name = py_str(name) if isinstance(name, bytes) else name
         if self.activated and self.re_prog.match(name):
             self.queue.append((self.step, name, self.stat_func(array)))
 

@@ -7,6 +7,7 @@ of hybridized blocks are made, "kernel" those of a GPU.
 chrome://tracing shows.
 """
 
+import atexit
 import json
 import os
 import threading
@@ -62,6 +63,7 @@ class _Profile:
         self.config = dict(_DEFAULTS)
         self.running = False  # between set_state('run') and 'stop'
         self.ever = False
+        self.written = True
         self.profiler = None  # torch's, while it measures
         self.trace = []
         self.clear()
@@ -79,6 +81,7 @@ class _Profile:
         """Start torch's profiler."""
         if self.profiler is not None:
             return
+        self.written = False
         config = self.config
         operators = config["profile_all"] or config["profile_symbolic"] or config["profile_imperative"]
         activities = [torch.profiler.ProfilerActivity.CPU] if operators else []
@@ -206,10 +209,18 @@ def set_state(state="stop", profile_process="worker"):
     _check_process(profile_process)
     _profile.running = state == "run"
     if state == "run":
+        if not _profile.ever:
+            atexit.register(_leave)
         _profile.ever = True
         _profile.begin()
     else:
         _profile.end()
+
+
+def _leave():
+    """At the end of the process: stop torch's profiler, which must not outlive it, and write what nobody has."""
+    if not _profile.written:
+        dump()
 
 
 def pause(profile_process="worker"):
@@ -248,6 +259,7 @@ def dump(finished=True, profile_process="worker"):
     else:
         _gathered()
     write(_profile.config["filename"], _profile.trace)
+    _profile.written = True
 
 
 def dumps(reset=False, format="table", sort_by="total", ascending=False):

@@ -347,3 +347,12 @@ def test_recurrent_files_have_mxnets_keys(tmp_path):
         "rnn._unfused.0.i2h_bias",
         "rnn._unfused.0.i2h_weight",
     ]
+
+
+def test_weights_of_samples_may_be_integers():
+    label = np.array([0, 1], dtype="int64")
+    pred = np.array([[1.0, 2.0], [3.0, 4.0]])
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    weights = np.array([[1], [0]], dtype="int64")
+    assert onp.allclose(loss(pred, label, weights).asnumpy(), loss(pred, label).asnumpy() * [1, 0])
+    assert loss(pred, label, weights).dtype == onp.float32

@@ -11,6 +11,7 @@ import numpy as np
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import ndarray
+from tandem.mxnet.base import py_str
 from tandem.mxnet.io import DataIter, NDArrayIter
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.symbol.nodes import visit
@@ -165,7 +166,7 @@ def _collect(sym, arg_params, aux_params, data, data_names, label_names, ctx, mo
     arguments = sym.list_arguments()
     executor = sym.simple_bind(ctx, grad_req="null", **{name: shapes[name] for name in shapes if name in arguments})
     executor.copy_params_from(arg_params, aux_params, allow_extra_params=True)
-    executor.set_monitor_callback(lambda name, array: collector.collect(name, "", array))
+    executor.set_monitor_callback(lambda name, array: collector.collect(py_str(name), "", array))
     seen = 0
     data.reset()
     for batch in data:

@@ -5,7 +5,7 @@ mean over all axes but `batch_axis`.
 """
 
 from tandem.core.errors import explain
-from tandem.mxnet import ndarray
+from tandem.mxnet import ndarray, util
 from tandem.mxnet.base import numeric_types
 from tandem.mxnet.gluon import extensions
 from tandem.mxnet.gluon.block import HybridBlock
@@ -61,12 +61,17 @@ def _apply_weighting(F, loss, weight=None, sample_weight=None):
     Raises AssertionError for a weight that is no number.
     """
     if sample_weight is not None:
-        loss = F.broadcast_mul(loss, sample_weight)
+        loss = _weigh(F, loss, sample_weight)
     if weight is None:
         return loss
     if not isinstance(weight, numeric_types):
         raise AssertionError(explain("weight must be a number", given=repr(weight)))
     return loss * weight
+
+
+def _weigh(F, values, sample_weight):
+    """values · sample_weight; NumPy-like arrays may differ in dtype."""
+    return values * sample_weight if util.is_np_array() else F.broadcast_mul(values, sample_weight)
 
 
 def _reshape_like(F, x, y):
@@ -98,7 +103,7 @@ class Loss(HybridBlock):
             loss = apply_op(function, label, pred, axis=_others(pred, self._batch_axis), **options)
             return self._scaled(loss, factor)
         loss = self._scaled(apply_op(function, label, pred, axis=(), **options), factor)
-        return F.mean(F.broadcast_mul(loss, sample_weight), axis=self._batch_axis, exclude=True)
+        return F.mean(_weigh(F, loss, sample_weight), axis=self._batch_axis, exclude=True)
 
     def _scaled(self, loss, factor=1.0):
         """The loss times weight and factor.
@@ -114,7 +119,7 @@ class Loss(HybridBlock):
     def _weighted_mean(self, F, values, sample_weight):
         """Values per element, weighted and averaged."""
         if sample_weight is not None:
-            values = F.broadcast_mul(values, sample_weight)
+            values = _weigh(F, values, sample_weight)
         return F.mean(self._scaled(values), axis=self._batch_axis, exclude=True)
 
 
@@ -163,8 +168,7 @@ class SoftmaxCrossEntropyLoss(Loss):
 
     sparse_label: label is a class number (pred's shape without `axis`); otherwise −Σ label·log p; from_logits: pred is
     log p itself (MXNet's meaning of the word).
-    Raises MXNetError for a label that is no class; with a sample_weight, which may be there to leave such samples out,
-    the nearest class counts, as in MXNet.
+    A label that is no class counts as the nearest one, as in MXNet.
     """
 
     def __init__(self, axis=-1, sparse_label=True, from_logits=False, weight=None, batch_axis=0, **kwargs):
@@ -180,13 +184,8 @@ class SoftmaxCrossEntropyLoss(Loss):
             options = {"from_logits": False, "normalize": False, "axis": self._axis}
         if not self._sparse_label:
             loss = apply_op(losses.categorical_crossentropy, _like(label, pred), pred, **options)
-        elif sample_weight is None:
-            loss = apply_op(losses.sparse_categorical_crossentropy, label, pred, **options)
         else:
-            logs = pred
-            if not self._from_logits:
-                logs = F.log(pred) if "normalize" in options else F.log_softmax(pred, axis=self._axis)
-            loss = -F.pick(logs, label, axis=self._axis, keepdims=False)
+            loss = apply_op(losses.sparse_categorical_crossentropy, label, pred, clip=True, **options)
         if sample_weight is not None or loss.ndim > 1:
             # Gluon keeps the class axis, of size 1, until it takes the mean: what the weights broadcast to.
             loss = F.expand_dims(loss, axis=self._axis % pred.ndim)
@@ -218,7 +217,7 @@ class KLDivLoss(Loss):
             axis=(),
         )
         if sample_weight is not None:
-            values = F.broadcast_mul(values, sample_weight)
+            values = _weigh(F, values, sample_weight)
         return F.sum(self._scaled(values), axis=self._batch_axis, exclude=True)
 
 
@@ -256,7 +255,7 @@ class CTCLoss(Loss):
             time_axis=self._layout.find("T"),
         )
         if sample_weight is not None:
-            loss = F.broadcast_mul(loss, sample_weight)
+            loss = _weigh(F, loss, sample_weight)
         return self._scaled(loss)
 
 
@@ -354,7 +353,7 @@ class PoissonNLLLoss(Loss):
             axis=(),
         )
         if sample_weight is not None:
-            values = F.broadcast_mul(values, sample_weight)
+            values = _weigh(F, values, sample_weight)
         return F.mean(self._scaled(values))
 
 
@@ -372,7 +371,7 @@ class CosineEmbeddingLoss(Loss):
             losses.cosine_embedding, input1, input2, label.reshape(input1.shape[:-1]), margin=self._margin
         ).reshape((*input1.shape[:-1], 1))
         if sample_weight is not None:
-            loss = F.broadcast_mul(loss, sample_weight)
+            loss = _weigh(F, loss, sample_weight)
         return self._scaled(loss)
 
 
