@@ -15,6 +15,16 @@ from tandem.ops import derivatives
 _open = []  # the tapes that record now, the innermost last
 
 
+def _as_it_is(tensor):
+    """What a gradient will need, as it is now: a weight, which may be changed before, is copied."""
+    of = tensor if tensor._base is None else tensor._base
+    return tensor.detach().clone() if of.is_leaf and of.requires_grad else tensor
+
+
+def _same(tensor):
+    return tensor
+
+
 class UnconnectedGradients:
     """What a gradient is that does not exist: None, or zeros."""
 
@@ -40,8 +50,11 @@ class GradientTape:
     def __enter__(self):
         if self._scope is not None:
             raise ValueError("Tape is already recording.")
-        self._scope = torch.enable_grad()
-        self._scope.__enter__()
+        self._scope = contextlib.ExitStack()
+        self._scope.enter_context(torch.enable_grad())
+        if self._persistent or _open:
+            # Weights may be changed between one gradient and the next.
+            self._scope.enter_context(torch.autograd.graph.saved_tensors_hooks(_as_it_is, _same))
         _open.append(self)
         return self
 
