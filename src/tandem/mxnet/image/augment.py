@@ -23,8 +23,8 @@ def _changed(src, function, *args, **kwargs):
     return type(src)._wrap(function(src._tensor, *args, **kwargs), src._ctx)
 
 
-class Augmenter:
-    """Base of augmenters: `__call__(src)` answers the changed image; the keywords are what `dumps` writes."""
+class Described:
+    """What augmenters of images share, with boxes and without: the keywords are what `dumps` writes."""
 
     def __init__(self, **kwargs):
         self._kwargs = {name: _plain(value) for name, value in kwargs.items()}
@@ -32,6 +32,10 @@ class Augmenter:
     def dumps(self):
         """The name of the class in lower case and the parameters, as JSON."""
         return json.dumps([type(self).__name__.lower(), self._kwargs])
+
+
+class Augmenter(Described):
+    """Base of augmenters: `__call__(src)` answers the changed image; the keywords are what `dumps` writes."""
 
     def __call__(self, src):
         raise NotImplementedError(explain(f"{type(self).__name__} does not say what it does to an image"))
@@ -273,7 +277,16 @@ def CreateAugmenter(
         steps.append((RandomCropAug if rand_crop else CenterCropAug)(size, inter_method))
     if rand_mirror:
         steps.append(HorizontalFlipAug(0.5))
-    steps.append(CastAug())
+    colours = (array(default) if given is True else given for given, default in ((mean, _MEAN), (std, _STD)))
+    return steps + pixels(brightness, contrast, saturation, hue, pca_noise, rand_gray, *colours)
+
+
+def pixels(brightness, contrast, saturation, hue, pca_noise, rand_gray, mean, std):
+    """The augmenters that leave every pixel at its place: numbers with a fraction, jitters of colours, normalization.
+
+    The strengths are those of `CreateAugmenter`, 0 for none; mean, std: arrays, or None.
+    """
+    steps = [CastAug()]
     if brightness or contrast or saturation:
         steps.append(ColorJitterAug(brightness, contrast, saturation))
     if hue:
@@ -282,7 +295,6 @@ def CreateAugmenter(
         steps.append(LightingAug(pca_noise, np.array(_EIGENVALUES), np.array(_EIGENVECTORS)))
     if rand_gray > 0:
         steps.append(RandomGrayAug(rand_gray))
-    mean, std = (array(default) if given is True else given for given, default in ((mean, _MEAN), (std, _STD)))
     if mean is not None or std is not None:
         steps.append(ColorNormalizeAug(mean, std))
     return steps

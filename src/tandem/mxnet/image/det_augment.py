@@ -4,7 +4,6 @@ A label is a numpy array with a row to each object: class, left, top, right, bot
 height, from 0 to 1), and whatever else belongs to it.
 """
 
-import json
 import logging
 import math
 import random
@@ -15,35 +14,13 @@ import numpy as np
 from tandem.core.errors import explain
 from tandem.mxnet.base import numeric_types
 from tandem.mxnet.image import image
-from tandem.mxnet.image.augment import (
-    _EIGENVALUES,
-    _EIGENVECTORS,
-    _MEAN,
-    _STD,
-    Augmenter,
-    CastAug,
-    ColorJitterAug,
-    ColorNormalizeAug,
-    ForceResizeAug,
-    HueJitterAug,
-    LightingAug,
-    RandomGrayAug,
-    ResizeAug,
-    _plain,
-)
+from tandem.mxnet.image.augment import _MEAN, _STD, Augmenter, Described, ForceResizeAug, ResizeAug, pixels
 from tandem.ops import image as geometry
 
 
-class DetAugmenter:
+class DetAugmenter(Described):
     """Base of augmenters of images with boxes: `__call__(src, label)` answers both, changed; the keywords are what
     `dumps` writes."""
-
-    def __init__(self, **kwargs):
-        self._kwargs = {name: _plain(value) for name, value in kwargs.items()}
-
-    def dumps(self):
-        """The name of the class in lower case and the parameters, as JSON."""
-        return json.dumps([type(self).__name__.lower(), self._kwargs])
 
     def __call__(self, src, label):
         raise NotImplementedError(explain(f"{type(self).__name__} does not say what it does to an image and its boxes"))
@@ -136,6 +113,19 @@ class _RandomBox(DetAugmenter):
     `_height_range` says between which heights, `_accept` what becomes of a box.
     """
 
+    def _fits(self, area):
+        """Whether both ranges are ones to draw from, and the area can be had; else a warning says what is left out."""
+        ratio = self.aspect_ratio_range
+        for what, given, good in (
+            ("area_range", self.area_range, area and self.area_range[0] <= self.area_range[1]),
+            ("aspect_ratio_range", ratio, 0 < ratio[0] <= ratio[1]),
+        ):
+            if not good:
+                name = type(self).__name__
+                warnings.warn(f"Skip {name} due to invalid {what}: {given}", UserWarning, stacklevel=3)
+                return False
+        return True
+
     def _draw(self, label, height, width):
         """(x, y, width, height) of a box and the label in it, or None after `max_attempts` ones that did not do."""
         if not self.enabled or height <= 0 or width <= 0:
@@ -186,17 +176,7 @@ class DetRandomCropAug(_RandomBox):
         self.max_attempts = max_attempts
         self.aspect_ratio_range = aspect_ratio_range
         self.area_range = area_range
-        self.enabled = False
-        if area_range[1] <= 0 or area_range[0] > area_range[1]:
-            warnings.warn(f"Skip DetRandomCropAug due to invalid area_range: {area_range}", UserWarning, stacklevel=2)
-        elif aspect_ratio_range[0] > aspect_ratio_range[1] or aspect_ratio_range[0] <= 0:
-            warnings.warn(
-                f"Skip DetRandomCropAug due to invalid aspect_ratio_range: {aspect_ratio_range}",
-                UserWarning,
-                stacklevel=2,
-            )
-        else:
-            self.enabled = True
+        self.enabled = self._fits(area_range[1] > 0)
 
     def __call__(self, src, label):
         drawn = self._draw(label, *src.shape[:2])
@@ -262,10 +242,8 @@ class DetRandomPadAug(_RandomBox):
     def __init__(
         self, aspect_ratio_range=(0.75, 1.33), area_range=(1.0, 3.0), max_attempts=50, pad_val=(128, 128, 128)
     ):
-        if not isinstance(pad_val, (list, tuple)):
-            if not isinstance(pad_val, numeric_types):
-                raise AssertionError(explain("pad_val is no colour", expected="one or three numbers", given=pad_val))
-            pad_val = pad_val
+        if not isinstance(pad_val, (list, tuple, *numeric_types)):
+            raise AssertionError(explain("pad_val is no colour", expected="one or three numbers", given=pad_val))
         aspect_ratio_range = _pair(aspect_ratio_range, "aspect_ratio_range")
         area_range = _pair(area_range, "area_range")
         super().__init__(
@@ -275,17 +253,7 @@ class DetRandomPadAug(_RandomBox):
         self.aspect_ratio_range = aspect_ratio_range
         self.area_range = area_range
         self.max_attempts = max_attempts
-        self.enabled = False
-        if area_range[1] <= 1.0 or area_range[0] > area_range[1]:
-            warnings.warn(f"Skip DetRandomPadAug due to invalid area_range: {area_range}", UserWarning, stacklevel=2)
-        elif aspect_ratio_range[0] <= 0 or aspect_ratio_range[0] > aspect_ratio_range[1]:
-            warnings.warn(
-                f"Skip DetRandomPadAug due to invalid aspect_ratio_range: {aspect_ratio_range}",
-                UserWarning,
-                stacklevel=2,
-            )
-        else:
-            self.enabled = True
+        self.enabled = self._fits(area_range[1] > 1)
 
     def __call__(self, src, label):
         height, width = src.shape[:2]
@@ -399,16 +367,7 @@ def CreateDetAugmenter(
     if rand_pad > 0:
         padding = DetRandomPadAug(aspect_ratio_range, (1.0, area_range[1]), max_attempts, pad_val)
         steps.append(DetRandomSelectAug([padding], 1 - rand_pad))
-    plain = [ForceResizeAug((data_shape[2], data_shape[1]), inter_method), CastAug()]
-    if brightness or contrast or saturation:
-        plain.append(ColorJitterAug(brightness, contrast, saturation))
-    if hue:
-        plain.append(HueJitterAug(hue))
-    if pca_noise > 0:
-        plain.append(LightingAug(pca_noise, np.array(_EIGENVALUES), np.array(_EIGENVECTORS)))
-    if rand_gray > 0:
-        plain.append(RandomGrayAug(rand_gray))
+    plain = [ForceResizeAug((data_shape[2], data_shape[1]), inter_method)]
     mean, std = _three(mean, _MEAN, "mean"), _three(std, _STD, "std")
-    if mean is not None or std is not None:
-        plain.append(ColorNormalizeAug(mean, std))
+    plain += pixels(brightness, contrast, saturation, hue, pca_noise, rand_gray, mean, std)
     return steps + [DetBorrowAug(augmenter) for augmenter in plain]

@@ -164,6 +164,9 @@ class BaseModule:
         merged = [ndarray.concatenate([outputs[place] for outputs in found]) for place in range(number)]
         return merged[0] if number == 1 and not always_output_list else merged
 
+    def _begin_epoch(self, train_data, epoch):
+        """What `fit` does before an epoch's first batch: a subclass's business."""
+
     def fit(
         self,
         train_data,
@@ -223,6 +226,7 @@ class BaseModule:
         for epoch in range(begin_epoch, num_epoch):
             tic = time.time()
             eval_metric.reset()
+            self._begin_epoch(train_data, epoch)
             nbatch, eval_name_vals, data_iter = 0, [], iter(train_data)
             next_data_batch = next(data_iter)
             end_of_batch = False

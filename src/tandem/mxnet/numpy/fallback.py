@@ -10,8 +10,7 @@ import numpy as onp
 
 from tandem.core import scope
 from tandem.core.errors import explain, warn
-from tandem.mxnet.ndarray.ndarray import NDArray
-from tandem.mxnet.numpy.protocols import converted
+from tandem.mxnet.numpy.protocols import on_copies
 
 # MXNet 1.9.1's name -> NumPy's, where NumPy 2 calls it otherwise.
 _RENAMED = {
@@ -47,24 +46,10 @@ def computed_by_numpy(name, function, args, kwargs):
 
     Raises ValueError where gradients were to flow through it.
     """
-    arrays = []
 
-    def copied(leaf):
-        if isinstance(leaf, NDArray):
-            arrays.append(leaf)
-            return leaf.asnumpy()
-        return leaf
-
-    args, kwargs = converted(args, copied), converted(kwargs, copied)
-    result = function(*args, **kwargs)
-    if not arrays:
-        return result
-    tracked = scope._current.recording and any(one._tensor.requires_grad for one in arrays)
-
-    def wrapped(leaf):
-        if not isinstance(leaf, onp.ndarray):
-            return leaf
-        if tracked and leaf.dtype.kind == "f":
+    def check(arrays, result):
+        tracked = scope._current.recording and any(one._tensor.requires_grad for one in arrays)
+        if tracked and result.dtype.kind == "f":
             raise ValueError(
                 explain(
                     f"mx.np.{name} is computed by NumPy, without gradients",
@@ -72,15 +57,8 @@ def computed_by_numpy(name, function, args, kwargs):
                     hint="Call it outside of record(), or on array.detach().",
                 )
             )
-        return _array(leaf, arrays[0].context)
 
-    return converted(result, wrapped)
-
-
-def _array(values, ctx):
-    from tandem.mxnet.numpy import array
-
-    return array(values, dtype=values.dtype, ctx=ctx)
+    return on_copies(function, args, kwargs, check)
 
 
 def _original(name):
@@ -147,6 +125,7 @@ __all__ = [*_FALLEN, *_FINANCIAL]
 
 def genfromtxt(*args, **kwargs):
     """`numpy.genfromtxt`, its table as an array."""
-    from tandem.mxnet.context import current_context
+    from tandem.mxnet.numpy import array
 
-    return _array(onp.genfromtxt(*args, **kwargs), current_context())
+    table = onp.genfromtxt(*args, **kwargs)
+    return array(table, dtype=table.dtype)

@@ -83,32 +83,35 @@ def _by_numpy(name, function, args, kwargs):
     if name not in _told:
         _told.add(name)
         logging.warning("numpy.%s is computed by NumPy on copies: mx.np has no such function", name)
-    context = next(leaf.context for leaf in _leaves((args, kwargs)) if isinstance(leaf, NDArray))
-    args = converted(args, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
-    kwargs = converted(kwargs, lambda leaf: leaf.asnumpy() if isinstance(leaf, NDArray) else leaf)
-    return converted(function(*args, **kwargs), lambda leaf: _array_of(leaf, context))
+    return on_copies(function, args, kwargs)
 
 
-def _array_of(leaf, context):
-    """A result of NumPy's as an array on a context; what is no array stays as it is.
+def on_copies(function, args, kwargs, check=None):
+    """What a function of NumPy answers for copies of the arrays, its arrays as `mx.np.ndarray`.
 
-    Raises ValueError for complex numbers.
+    check(arrays, result): looks at each array that it answers. Without an array of MXNet among the arguments the result
+    is NumPy's own. Raises ValueError for complex numbers.
     """
-    if not isinstance(leaf, onp.ndarray):
-        return leaf
-    if leaf.dtype.kind == "c":
-        raise ValueError(explain("Complex numbers are not supported", given=str(leaf.dtype)))
-    return _counterpart("array")(leaf, dtype=leaf.dtype, ctx=context)
+    arrays = []
 
+    def copied(leaf):
+        if not isinstance(leaf, NDArray):
+            return leaf
+        arrays.append(leaf)
+        return leaf.asnumpy()
 
-def _leaves(tree):
-    if isinstance(tree, (list, tuple)):
-        for item in tree:
-            yield from _leaves(item)
-    elif isinstance(tree, dict):
-        yield from _leaves(tuple(tree.values()))
-    else:
-        yield tree
+    def wrapped(leaf):
+        if not isinstance(leaf, onp.ndarray):
+            return leaf
+        if leaf.dtype.kind == "c":
+            raise ValueError(explain("Complex numbers are not supported", given=str(leaf.dtype)))
+        if check is not None:
+            check(arrays, leaf)
+        return _counterpart("array")(leaf, dtype=leaf.dtype, ctx=arrays[0].context)
+
+    args, kwargs = converted(args, copied), converted(kwargs, copied)
+    result = function(*args, **kwargs)
+    return converted(result, wrapped) if arrays else result
 
 
 def converted(tree, convert):

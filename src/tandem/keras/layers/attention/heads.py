@@ -25,6 +25,8 @@ def without_mask(x):
 class _Heads(Layer):
     """What attention with heads shares: projections, masks, and the two ways to compute."""
 
+    _asks_queries = True  # whether what a masked query gives is masked
+
     def _set_up(self, dropout, use_bias, sliding_window, flash_attention, use_gate, seed, given):
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window <= 0):
             raise ValueError(
@@ -94,6 +96,33 @@ class _Heads(Layer):
             keep = attention.both(keep, band.unsqueeze(0))
         return attention.both(attention_mask, keep)
 
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        """The projected outputs of all heads, and their weights where they are asked for."""
+        self._check_flash(return_attention_scores)
+        key = value if key is None else key
+        masks = (query_mask if self._asks_queries else None, value_mask, key_mask)
+        keep = self._mask(query, value, masks, attention_mask, use_causal_mask)
+        query, key, value = without_mask(query), without_mask(key), without_mask(value)
+        gate = self._gate_dense(query) if self._use_gate else None
+        query, key, value = self._query_dense(query), self._key_dense(key), self._value_dense(value)
+        outputs, weights = self._compute_attention(query, key, value, keep, training, return_attention_scores)
+        if gate is not None:
+            outputs = attention.gated(outputs, gate)
+        outputs = self._output_dense(outputs)
+        return (outputs, weights) if return_attention_scores else outputs
+
     def compute_output_spec(self, *args, **kwargs):
         """The shapes and dtypes of the outputs for KerasTensors."""
         return self._infer(args, kwargs)
@@ -159,6 +188,9 @@ class MultiHeadAttention(_Heads):
             attention_axes = (attention_axes,)
         self._attention_axes = None if attention_axes is None else tuple(attention_axes)
 
+    # Keras 3.15 does not ask for the queries' mask: what a masked query gives is nobody's business.
+    _asks_queries = False
+
     num_heads = property(lambda self: self._num_heads, doc="How many heads there are.")
     key_dim = property(lambda self: self._key_dim, doc="The size of a head's queries and keys.")
     value_dim = property(lambda self: self._value_dim, doc="The size of a head's values.")
@@ -197,33 +229,6 @@ class MultiHeadAttention(_Heads):
                 "All dimensions of `value` and `key`, except the last one, must be equal. "
                 f"Received: value_shape={tuple(value_shape)} and key_shape={tuple(key_shape)}"
             )
-
-    def call(
-        self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        return_attention_scores=False,
-        training=None,
-        use_causal_mask=False,
-    ):
-        """The projected outputs of all heads, and their weights where they are asked for."""
-        self._check_flash(return_attention_scores)
-        key = value if key is None else key
-        # Keras 3.15 does not ask for the queries' mask: what a masked query gives is nobody's business.
-        keep = self._mask(query, value, (None, value_mask, key_mask), attention_mask, use_causal_mask)
-        query, key, value = without_mask(query), without_mask(key), without_mask(value)
-        gate = self._gate_dense(query) if self._use_gate else None
-        query, key, value = self._query_dense(query), self._key_dense(key), self._value_dense(value)
-        outputs, weights = self._compute_attention(query, key, value, keep, training, return_attention_scores)
-        if gate is not None:
-            outputs = attention.gated(outputs, gate)
-        outputs = self._output_dense(outputs)
-        return (outputs, weights) if return_attention_scores else outputs
 
     def _compute_attention(self, query, key, value, attention_mask=None, training=None, return_attention_scores=False):
         """(the sums of the values, the weights or None); query, key, value: (batch, …, heads, size)."""
@@ -319,40 +324,16 @@ class GroupQueryAttention(_Heads):
         self._output_dense = self._project("attention_output", 4, 2, (query_shape[-1],))
         self._output_dense.build((*query_shape[:-1], *queries))
 
-    def call(
-        self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        return_attention_scores=False,
-        training=None,
-        use_causal_mask=False,
-    ):
-        """The projected outputs of all heads, and their weights where they are asked for."""
-        self._check_flash(return_attention_scores)
-        key = value if key is None else key
-        masks = (query_mask, value_mask, key_mask)
-        keep = self._mask(query, value, masks, attention_mask, use_causal_mask)
-        query, key, value = without_mask(query), without_mask(key), without_mask(value)
-        gate = self._gate_dense(query) if self._use_gate else None
-        query, key, value = self._query_dense(query), self._key_dense(key), self._value_dense(value)
+    def _compute_attention(self, query, key, value, attention_mask=None, training=None, return_attention_scores=False):
+        """(the sums of the values, the weights or None); query, key, value: (batch, steps, heads, size)."""
         scale = attention.inverse_root(self.head_dim)
         if self._dropout == 0 and not return_attention_scores:
-            if keep is not None and keep.ndim == 3:
-                keep = keep.unsqueeze(1)
-            weights = None
-            outputs = attention.dot_product_attention(query, key, value, mask=keep, scale=scale)
-        else:
-            weights = attention.masked_weights(attention.grouped_scores(query, key, scale=scale), keep, (-1,))
-            outputs = attention.grouped_combine(self._drop(weights, training), value)
-        if gate is not None:
-            outputs = attention.gated(outputs, gate)
-        outputs = self._output_dense(outputs)
-        return (outputs, weights) if return_attention_scores else outputs
+            if attention_mask is not None and attention_mask.ndim == 3:
+                attention_mask = attention_mask.unsqueeze(1)
+            return attention.dot_product_attention(query, key, value, mask=attention_mask, scale=scale), None
+        scores = attention.grouped_scores(query, key, scale=scale)
+        weights = attention.masked_weights(scores, attention_mask, (-1,))
+        return attention.grouped_combine(self._drop(weights, training), value), weights
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
         """The shape of the output for the shapes of query, value and key."""

@@ -14,6 +14,19 @@ from tandem.ops import hashing, lookup
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
+# Arguments that are attributes, and in the configuration, as they are given.
+_OPTIONS = (
+    "invert",
+    "max_tokens",
+    "num_oov_indices",
+    "oov_token",
+    "mask_token",
+    "output_mode",
+    "sparse",
+    "pad_to_max_tokens",
+    "salt",
+)
+
 
 def _plain(tokens):
     if hasattr(tokens, "detach"):
@@ -32,56 +45,37 @@ class _Lookup(TextLayer):
     Raises ValueError for arguments that do not go together.
     """
 
-    _default_oov = None
+    oov_method = "floormod"
 
-    def _set_up(
-        self,
-        max_tokens,
-        num_oov_indices,
-        mask_token,
-        oov_token,
-        vocabulary,
-        idf_weights,
-        invert,
-        output_mode,
-        sparse,
-        pad_to_max_tokens,
-        salt,
-        oov_method="floormod",
-    ):
+    def _set_up(self, given):
+        """Take the arguments of the constructor, `given` as `locals()` has them, and the vocabulary if it is there."""
+        for option in _OPTIONS:
+            setattr(self, option, given[option])
+        vocabulary, idf_weights = given["vocabulary"], given["idf_weights"]
         name = type(self).__name__
-        if max_tokens is not None and max_tokens <= 1:
-            raise ValueError(f"If set, `max_tokens` must be greater than 1. Received: max_tokens={max_tokens}")
-        if num_oov_indices < 0:
+        if self.max_tokens is not None and self.max_tokens <= 1:
+            raise ValueError(f"If set, `max_tokens` must be greater than 1. Received: max_tokens={self.max_tokens}")
+        if self.num_oov_indices < 0:
             raise ValueError(
-                f"`num_oov_indices` must be greater than or equal to 0. Received: num_oov_indices={num_oov_indices}"
+                "`num_oov_indices` must be greater than or equal to 0. "
+                f"Received: num_oov_indices={self.num_oov_indices}"
             )
-        if output_mode not in MODES:
+        if self.output_mode not in MODES:
             raise ValueError(
                 f"Unknown value for `output_mode` argument of {name}. Allowed values are: {MODES}. "
-                f"Received: output_mode={output_mode}"
+                f"Received: output_mode={self.output_mode}"
             )
-        if invert and output_mode != "int":
+        if self.invert and self.output_mode != "int":
             raise ValueError(
-                f"`output_mode` must be `'int'` when `invert` is true. Received: output_mode={output_mode}"
+                f"`output_mode` must be `'int'` when `invert` is true. Received: output_mode={self.output_mode}"
             )
-        if idf_weights is not None and output_mode != "tf_idf":
+        if idf_weights is not None and self.output_mode != "tf_idf":
             raise ValueError(
                 "`idf_weights` should only be set when `output_mode` is `'tf_idf'`. "
-                f"Received: idf_weights={idf_weights} and output_mode={output_mode}"
+                f"Received: idf_weights={idf_weights} and output_mode={self.output_mode}"
             )
-        if sparse:
+        if self.sparse:
             raise Unsupported("Sparse tensors are not supported by the torch backend. Given: sparse=True.")
-        self.max_tokens = max_tokens
-        self.num_oov_indices = num_oov_indices
-        self.mask_token = mask_token
-        self.oov_token = oov_token
-        self.invert = invert
-        self.output_mode = output_mode
-        self.sparse = sparse
-        self.pad_to_max_tokens = pad_to_max_tokens
-        self.oov_method = oov_method
-        self.salt = salt
         own = self.__dict__
         own["input_vocabulary"] = vocabulary if isinstance(vocabulary, (str, type(None))) else _plain(vocabulary)
         own["input_idf_weights"] = None if idf_weights is None else _plain(np.asarray(idf_weights))
@@ -90,11 +84,11 @@ class _Lookup(TextLayer):
         self.reset_state()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
-        if output_mode == "tf_idf":
+        if self.output_mode == "tf_idf":
             self._output = "float32"
-        if output_mode != "int":
+        if self.output_mode != "int":
             self._symbolic_output = "float32"
-        elif invert and isinstance(oov_token, str):
+        elif self.invert and isinstance(self.oov_token, str):
             self._symbolic_output = "string"
 
     # --- the vocabulary --------------------------------------------------------------------------------------------
@@ -319,19 +313,11 @@ class _Lookup(TextLayer):
 
     def _shared_config(self):
         return {
-            "invert": self.invert,
-            "max_tokens": self.max_tokens,
-            "num_oov_indices": self.num_oov_indices,
-            "oov_token": self.oov_token,
-            "mask_token": self.mask_token,
-            "output_mode": self.output_mode,
-            "sparse": self.sparse,
-            "pad_to_max_tokens": self.pad_to_max_tokens,
+            **{option: getattr(self, option) for option in _OPTIONS},
             "idf_weights": self.input_idf_weights,
             "vocabulary": self.input_vocabulary,
             "vocabulary_size": self.vocabulary_size() if self._tokens is not None else None,
             "oov_method": self.oov_method,
-            "salt": self.salt,
         }
 
     @classmethod
@@ -364,19 +350,7 @@ class StringLookup(_Lookup):
     ):
         super().__init__(name=name, **kwargs)
         self.encoding = encoding
-        self._set_up(
-            max_tokens,
-            num_oov_indices,
-            mask_token,
-            oov_token,
-            vocabulary,
-            idf_weights,
-            invert,
-            output_mode,
-            sparse,
-            pad_to_max_tokens,
-            salt,
-        )
+        self._set_up(locals())
 
     def _token(self, value):
         return value.decode(self.encoding) if isinstance(value, bytes) else str(value)
@@ -464,20 +438,7 @@ class IntegerLookup(_Lookup):
         if oov_method == "farmhash" or salt is not None:
             raise Unsupported("IntegerLookup bins unknown numbers by their remainder only. Use `Hashing` to hash them.")
         self.vocabulary_dtype = vocabulary_dtype
-        self._set_up(
-            max_tokens,
-            num_oov_indices,
-            mask_token,
-            oov_token,
-            vocabulary,
-            idf_weights,
-            invert,
-            output_mode,
-            sparse,
-            pad_to_max_tokens,
-            salt,
-            oov_method,
-        )
+        self._set_up(locals())
 
     def _token(self, value):
         return int(value)

@@ -5,29 +5,11 @@ import logging
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import ndarray
-from tandem.mxnet.model import DEFAULT_INITIALIZER
 from tandem.mxnet.module import Module
 
 __all__ = ["SVRGModule"]
 
 _CPU = contexts.cpu()
-
-
-class _Epochs:
-    """An iterator of batches that has the full gradients taken before the epochs in which that is due."""
-
-    def __init__(self, batches, module, epoch):
-        self._batches, self._module, self._epoch = batches, module, epoch
-
-    def __getattr__(self, name):
-        return getattr(self._batches, name)
-
-    def __iter__(self):
-        if self._epoch % self._module.update_freq == 0:
-            self._module.update_full_grads(self._batches)
-            self._batches.reset()
-        self._epoch += 1
-        return iter(self._batches)
 
 
 class SVRGModule(Module):
@@ -99,16 +81,6 @@ class SVRGModule(Module):
         if self._mod_aux.binded:
             self._mod_aux.reshape(data_shapes, label_shapes=label_shapes)
 
-    def init_optimizer(
-        self,
-        kvstore="local",
-        optimizer="sgd",
-        optimizer_params=(("learning_rate", 0.01),),
-        force_init=False,
-    ):
-        """See `Module.init_optimizer`."""
-        super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
-
     def forward(self, data_batch, is_train=None):
         """See `Module.forward`; in training the snapshot sees the batch too."""
         super().forward(data_batch, is_train)
@@ -161,54 +133,10 @@ class SVRGModule(Module):
                 if grad is not None:
                     action(total, grad)
 
-    def fit(
-        self,
-        train_data,
-        eval_data=None,
-        eval_metric="acc",
-        epoch_end_callback=None,
-        batch_end_callback=None,
-        kvstore="local",
-        optimizer="sgd",
-        optimizer_params=(("learning_rate", 0.01),),
-        eval_end_callback=None,
-        eval_batch_end_callback=None,
-        initializer=DEFAULT_INITIALIZER,
-        arg_params=None,
-        aux_params=None,
-        allow_missing=False,
-        force_rebind=False,
-        force_init=False,
-        begin_epoch=0,
-        num_epoch=None,
-        validation_metric=None,
-        monitor=None,
-        sparse_row_id_fn=None,
-    ):
-        """See `Module.fit`; a snapshot is taken before every `update_freq`-th epoch."""
-        super().fit(
-            _Epochs(train_data, self, begin_epoch),
-            eval_data,
-            eval_metric,
-            epoch_end_callback,
-            batch_end_callback,
-            kvstore,
-            optimizer,
-            optimizer_params,
-            eval_end_callback,
-            eval_batch_end_callback,
-            initializer,
-            arg_params,
-            aux_params,
-            allow_missing,
-            force_rebind,
-            force_init,
-            begin_epoch,
-            num_epoch,
-            validation_metric,
-            monitor,
-            sparse_row_id_fn,
-        )
+    def _begin_epoch(self, train_data, epoch):
+        if epoch % self.update_freq == 0:
+            self.update_full_grads(train_data)
+            train_data.reset()
 
     def prepare(self, data_batch, sparse_row_id_fn=None):
         """See `Module.prepare`."""
