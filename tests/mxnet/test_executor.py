@@ -199,5 +199,5 @@ def test_a_reshaped_executor_keeps_its_monitor():
     seen = []
     executor = _filled(_dense().simple_bind(mx.cpu(), data=(4, 5)))
     executor.set_monitor_callback(lambda name, array: seen.append((name, array.shape)))
-    executor.reshape(data=(2, 5), out_label=(2,)).forward()
+    executor.reshape(data=(2, 5), out_label=(2, 3)).forward()
     assert seen == [(b"fc_output", (2, 3)), (b"act_output", (2, 3)), (b"out_output", (2, 3))]
