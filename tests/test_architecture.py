@@ -22,7 +22,8 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-FRONT_ENDS = ("keras", "mxnet")
+# TensorFlow's names, which stand in compat/, are a front end as the others are.
+FRONT_ENDS = ("keras", "mxnet", "compat")
 
 # What a front end may take from torch: types and what says what a tensor is, making and filling tensors, looking at
 # the same numbers in another shape, order or type, and switches. Whatever computes a number belongs to ops.
@@ -30,7 +31,7 @@ ALLOWED = set(
     """
     Tensor Size Generator dtype device layout memory_format channels_last channels_last_3d contiguous_format
     preserve_format strided is_tensor is_floating_point is_complex is_storage is_grad_enabled is_inference_mode_enabled
-    get_default_dtype set_default_dtype finfo iinfo promote_types result_type can_cast __version__
+    get_default_dtype set_default_dtype finfo iinfo promote_types result_type can_cast version __version__
     bool uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float float64 double complex64 complex128
     uint16 uint32 uint64 float8_e4m3fn float8_e5m2
     empty empty_like zeros zeros_like ones ones_like full full_like tensor as_tensor from_numpy asarray frombuffer
@@ -38,7 +39,8 @@ ALLOWED = set(
     reshape flatten unflatten permute transpose movedim squeeze unsqueeze broadcast_to broadcast_shapes
     broadcast_tensors view_as_real view_as_complex stack cat concatenate from_dlpack
     no_grad enable_grad set_grad_enabled inference_mode manual_seed get_rng_state set_rng_state initial_seed
-    get_num_threads set_num_threads set_float32_matmul_precision
+    get_num_threads set_num_threads get_num_interop_threads set_num_interop_threads use_deterministic_algorithms
+    set_float32_matmul_precision
     save load
     inf nan pi e
     nn.Module nn.ModuleList nn.ModuleDict nn.Parameter nn.ParameterList nn.ParameterDict nn.Identity

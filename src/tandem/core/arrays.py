@@ -53,11 +53,6 @@ def array_type(*trees):
     return None
 
 
-def has_tensor(*trees):
-    """Whether a plain torch tensor is among the leaves."""
-    return any(isinstance(leaf, torch.Tensor) for leaf in leaves(trees))
-
-
 def unwrap(tree):
     """The same tree with each `Array` replaced by its tensor."""
     return map_tree(lambda leaf: leaf._tensor if isinstance(leaf, Array) else leaf, tree)

@@ -4,7 +4,6 @@ import itertools
 import random as python_random
 
 import numpy as np
-import torch
 
 from tandem.compat.tensorflow import dataset_sources as sources
 from tandem.compat.tensorflow import elements
@@ -12,6 +11,7 @@ from tandem.compat.tensorflow._errors import InvalidArgumentError, OutOfRangeErr
 from tandem.compat.tensorflow.shapes import TensorSpec
 from tandem.compat.tensorflow.tensor import convert, ints, static
 from tandem.core.errors import explain
+from tandem.ops import random as draws
 
 AUTOTUNE = -1
 INFINITE, UNKNOWN = -1, -2
@@ -20,8 +20,8 @@ INFINITE, UNKNOWN = -1, -2
 class Dataset:
     """Elements (tensors, or tuples and dicts of them) from `make`, a function that begins to give them anew.
 
-    count: how many there are, `INFINITE` or `UNKNOWN`; spec: what they are like, found by looking at the first one
-    where it is not given; rows: (tensors, a function that begins to give numbers anew) where the elements are rows of
+    count: how many there are, `INFINITE` or `UNKNOWN`; spec: what they are like, or a function that says it, found by looking at the
+    first one where it is not given; rows: (tensors, a function that begins to give numbers anew) where the elements are rows of
     tensors, so that a batch is taken out of these at once.
     """
 
@@ -60,6 +60,8 @@ class Dataset:
     @property
     def element_spec(self):
         """What the elements are like, a structure of specs; the first one is looked at where nothing says it."""
+        if callable(self._spec):
+            self._spec = self._spec()
         if self._spec is None:
             first = next(iter(self._make()), None)
             if first is None:
@@ -79,7 +81,7 @@ class Dataset:
         return found[0]
 
     def __repr__(self):
-        return f"<{type(self).__name__} element_spec={self._spec}>"
+        return f"<{type(self).__name__} element_spec={self.element_spec}>"
 
     # --- making ----------------------------------------------------------------------------------------------------
     @staticmethod
@@ -140,6 +142,13 @@ class Dataset:
         return found if shuffle is False else found.shuffle(len(found), seed=seed)
 
     @staticmethod
+    def counter(start=0, step=1, dtype="int64", name=None):
+        """Whole numbers for ever."""
+        kind = elements.dtypes.as_dtype(dtype)
+        make = lambda: (convert(number, kind) for number in itertools.count(int(static(start)), int(static(step))))  # noqa: E731
+        return Dataset(make, INFINITE, TensorSpec((), kind))
+
+    @staticmethod
     def random(seed=None, rerandomize_each_iteration=None, name=None):
         """Random whole numbers for ever, int64."""
 
@@ -173,7 +182,16 @@ class Dataset:
         name=None,
     ):
         """A function of each element. The other arguments say how TensorFlow runs it; here one thread reads ahead."""
-        return Dataset(lambda: (elements.apply(map_func, one) for one in self._make()), self._count)
+
+        def spec():
+            first = next(iter(self._make()), None)
+            return (
+                None
+                if first is None
+                else elements.spec_after(self.element_spec, first, elements.apply(map_func, first))
+            )
+
+        return Dataset(lambda: (elements.apply(map_func, one) for one in self._make()), self._count, spec)
 
     def filter(self, predicate, name=None):
         """The elements of which a function is true."""
@@ -229,7 +247,8 @@ class Dataset:
             for group in _groups(order(), size, drop_remainder):
                 yield elements.rows(tensors, group)
 
-        return Dataset(make, _divided(self._count, size, drop_remainder))
+        spec = lambda: elements.spec_of_batch(self.element_spec, size if drop_remainder else None)  # noqa: E731
+        return Dataset(make, _divided(self._count, size, drop_remainder), spec)
 
     def padded_batch(self, batch_size, padded_shapes=None, padding_values=None, drop_remainder=False, name=None):
         """`batch` of elements of different sizes, filled up at their ends with `padding_values` (0, or no text)."""
@@ -311,12 +330,12 @@ class Dataset:
         """In random order, by way of a buffer: each element is drawn from the next `buffer_size` ones."""
         size = _positive("buffer_size", self._count if buffer_size == self._count else buffer_size)
         first = None if seed is None else int(static(seed))
-        drawn = torch.randint(2**31, ()).item() if first is None and not reshuffle_each_iteration else first
+        drawn = _begin() if first is None and not reshuffle_each_iteration else first
         passes = itertools.count()
 
         def change(begin_anew):
             number = next(passes)
-            begin = drawn if drawn is not None else torch.randint(2**31, ()).item()
+            begin = drawn if drawn is not None else _begin()
             mixed = begin + (number if reshuffle_each_iteration and drawn is not None else 0) * 1_000_003
             return sources.shuffled(begin_anew(), size, python_random.Random(mixed))
 
@@ -417,6 +436,11 @@ class Dataset:
 
 def _text(value):
     return value.numpy().decode() if hasattr(value, "numpy") else value
+
+
+def _begin():
+    """A number to begin with, which `tf.random.set_seed` settles."""
+    return draws.randint((), 0, 2**31).item()
 
 
 def _positive(name, value):

@@ -182,8 +182,3 @@ class RaggedTensorSpec:
 
     def __repr__(self):
         return f"RaggedTensorSpec({self.shape!r}, {self.dtype!r}, {self.ragged_rank})"
-
-
-def tensor_shape_of(value):
-    """The static shape of a tensor, array or symbolic value, as a `TensorShape`."""
-    return TensorShape(torch.Tensor.size(value)) if isinstance(value, torch.Tensor) else as_shape(value.shape)

@@ -5,7 +5,6 @@ from functools import wraps
 import torch
 
 from tandem.core import dtypes
-from tandem.core.errors import explain
 from tandem.core.module import Module
 from tandem.keras import config, dtype_policies, naming, tensors
 from tandem.keras.internals.rebinding import calling
@@ -263,11 +262,3 @@ def same_ranks(y_true, y_pred):
     """Targets and predictions as tensors of one rank: see `losses.loss.same_rank`."""
     y_pred = tensors.convert(y_pred)
     return same_rank(tensors.convert(y_true, device=y_pred.device), y_pred)
-
-
-def check_threshold(value, what="thresholds"):
-    """Raise ValueError where a threshold is outside [0, 1]."""
-    if value is not None and not 0 <= value <= 1:
-        raise ValueError(
-            explain(f"Invalid values for argument `{what}`", expected="values between 0 and 1", given=value)
-        )

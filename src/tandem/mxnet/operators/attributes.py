@@ -13,7 +13,7 @@ import torch
 
 from tandem.core.dtypes import dtype_name, torch_dtype
 from tandem.core.errors import explain
-from tandem.mxnet.base import MXNetError, _Null
+from tandem.mxnet.base import MXNetError
 
 REQUIRED = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
 
@@ -257,8 +257,3 @@ def _dtype_code(value):
 def dtype_code(default=None):
     """A dtype as the number that MXNet's C library gives it; -1, which is None, leaves it open."""
     return Attribute(_dtype_code, default, "-1 or one of " + ", ".join(map(str, CODES.values())))
-
-
-def is_given(value):
-    """Whether a parameter was given: neither MXNet's `_Null` nor torn out of a signature."""
-    return value is not _Null

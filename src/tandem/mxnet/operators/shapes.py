@@ -174,17 +174,6 @@ def _mirrored(target):
     return tuple(code for group in reversed(groups) for code in group)
 
 
-def reduced_axes(axis, ndim, exclude=False):
-    """The axes that a reduction runs over, from MXNet's `axis` (None or empty: all) and `exclude`.
-
-    Raises MXNetError for an axis that is not there.
-    """
-    axes = tuple(range(ndim)) if axis is None or axis == () else tuple(checked_axis(a, ndim) for a in axis)
-    if exclude and axis not in (None, ()):
-        return tuple(a for a in range(ndim) if a not in axes)
-    return axes
-
-
 def checked_axis(axis, ndim):
     """An axis counted from 0.
 
