@@ -24,8 +24,9 @@ NOT_HYBRID = {"nn.Lambda": "a Block", "nn.Concatenate": "a Block"}
 # replayed.
 EAGER = {"ZoneoutCell"}
 
-# What is close, not equal: run eagerly an LSTM is one call of a library, recorded it is many calls of our own.
-CLOSE = ("LSTM", "RNN", "GRU")
+# What is close, not equal: run eagerly an LSTM is one call of a library, recorded it is many calls of our own; images
+# are convolved with their channels last where a recording is made.
+CLOSE = ("LSTM", "RNN", "GRU", "Conv2D(", "DeformableConvolution")
 
 
 def _hybrids(block):
@@ -540,3 +541,22 @@ def test_memory_stays_flat():
         tracemalloc.stop()
     assert after - before < 50_000
     assert sum(kind.made for kind in net._replay._joint.values()) == 1
+
+
+def test_channels_lie_last_within_a_hybridized_net_and_in_their_order_outside():
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(8, 3, padding=1, activation="relu"), nn.MaxPool2D(2), nn.Conv2D(6, 3, strides=2))
+    net.initialize(mx.init.Xavier())
+    x = mx.nd.random.uniform(shape=(4, 3, 17, 15))
+    wanted = net(x)
+    net.hybridize(inline_limit=0)
+    for _ in range(4):
+        with mx.autograd.record():
+            y = net(x)
+        y.backward()
+    assert y._tensor.is_contiguous()
+    assert net(x)._tensor.is_contiguous()
+    np.testing.assert_allclose(y.asnumpy(), wanted.asnumpy(), rtol=1e-5, atol=1e-6)
+    (kind,) = net._replay._joint.values()
+    convolved = [ref for call in kind.recording.calls if "convolution" in str(call.func) for ref in call.outputs if ref]
+    assert all(ref.stride[1] == 1 for ref in convolved if len(ref.size) == 4 and ref.size[2] > 3)

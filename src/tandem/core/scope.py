@@ -2,7 +2,8 @@
 
 `training` is None outside any scope: then a module decides for itself (see `Module.is_training`).
 `recording` is MXNet's `autograd.record` flag: None where torch's own grad mode rules. `rebinds`: whether `x += y`
-leaves the tensor as it is and gives another (see `keras/internals/rebinding.py`).
+leaves the tensor as it is and gives another (see `keras/internals/rebinding.py`). `recorder`: the number of the
+recording that is being made, or None.
 """
 
 import threading
@@ -15,6 +16,7 @@ class _Scope(threading.local):
     eager = False
     free_layout = False  # whether nobody sees how intermediate values lie in memory: a recording is being made
     rebinds = False
+    recorder = None
 
 
 current = _current = _Scope()  # `current` is for those who cannot afford a call

@@ -41,6 +41,11 @@ class _Lease:
         self.end()
 
 
+def _copied(result):
+    """A result in the caller's own memory; there its axes lie in their order, whatever the program found better."""
+    return result.clone(memory_format=torch.contiguous_format)
+
+
 class _Joint(torch.autograd.Function):
     """Runs a program's first part forward and its second part backward.
 
@@ -51,7 +56,7 @@ class _Joint(torch.autograd.Function):
     def forward(ctx, lease, kind, *tensors):
         ctx.lease, ctx.kind = lease, kind
         ctx.set_materialize_grads(False)
-        results = tuple([result.clone() for result in lease.program.begin()])
+        results = tuple([_copied(result) for result in lease.program.begin()])
         if not kind.all_differentiable:
             flags = zip(results, kind.differentiable, strict=True)
             ctx.mark_non_differentiable(*(result for result, wanted in flags if not wanted))
@@ -194,7 +199,7 @@ class Hybrid(Step):
 
     def _call_without_gradients(self, args):
         result = super().__call__(*args)
-        return map_tree(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, result)
+        return map_tree(lambda leaf: _copied(leaf) if isinstance(leaf, torch.Tensor) else leaf, result)
 
     def _record_joint(self, kind, args, tensors):
         # What made a tensor is no part of the block: it may use the same parameters.

@@ -5,6 +5,7 @@ so only the memory behind a tensor says which value it is. A storage is an *inpu
 before each run), *made* by one of the calls, or *outside* (a parameter, an optimizer's slot, a constant).
 """
 
+import itertools
 import os
 import random
 import sys
@@ -17,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from tandem.core import scope
 from tandem.core.dispatch import DispatchMode
 from tandem.core.module import Holder
 
@@ -239,6 +241,7 @@ _READS = {
 }
 
 
+_NUMBERS = itertools.count(1)
 _SEEDED = "a random generator is seeded or set back on the way"
 
 
@@ -320,9 +323,12 @@ class Recorder(DispatchMode):
         self._shapeless = set()  # numbers of storages of which only their own gradient's kernel reads the shape
         self._reads = _Reads(self)
         self._generators = _Generators()
+        self._layout_was_free, self._outer = False, None
 
     def __enter__(self):
         self._generators.begin()
+        self._layout_was_free, scope.current.free_layout = scope.current.free_layout, True
+        self._outer, scope.current.recorder = scope.current.recorder, next(_NUMBERS)
         super().__enter__()
         self._reads.__enter__()
         return self
@@ -330,6 +336,7 @@ class Recorder(DispatchMode):
     def __exit__(self, *exception):
         self._reads.__exit__(*exception)
         super().__exit__(*exception)
+        scope.current.free_layout, scope.current.recorder = self._layout_was_free, self._outer
         if not self._generators.end(self.recording):
             self.refuse(_SEEDED, None)
 

@@ -192,6 +192,18 @@ def _prepare(x, weight, layout, weight_layout, first, second, named):
     return x, weight, lifted, named
 
 
+def _turned(x):
+    """(N, C, H, W) data as it is or, where its convolution is quicker so, with the channels last in memory.
+
+    What follows keeps them so: a network is turned round at its first convolution and where it ends.
+    """
+    if x.ndim != 4 or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.bfloat16):
+        return x
+    if x.shape[1] == 1:  # the same memory; only the strides say which axis is the last
+        return x.reshape(x.shape[0], *x.shape[2:], 1).permute(0, 3, 1, 2)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 def laid_out(weight, layout):
     """`weight` with the same axes, in memory as channels-last convolutions read it: output, space, input channels.
 
@@ -218,17 +230,21 @@ def conv(
     groups=1,
     layout="channels_last",
     weight_layout="spatial_io",
+    free_layout=False,
 ):
     """Convolution over one to three axes: ``y[o, p] = b[o] + sum_{i, k} w[o, i, k] x[i, p * stride + k * dilation]``.
 
     x: (N, *spatial, C) or (N, C, *spatial); weight: see the module, with C / groups input channels; bias: (out,).
     stride, dilation: an int or one to an axis. padding: "valid", "same" (TensorFlow's, which may be one more at the
-    end), "causal" (one axis only), ints or (before, after) pairs. Returns the output in the data's layout.
+    end), "causal" (one axis only), ints or (before, after) pairs. free_layout: the output may lie in memory as is
+    quickest to compute. Returns the output in the data's layout.
     Raises ValueError for arguments that do not fit the rank.
     """
     x, weight, lifted, (stride, dilation) = _prepare(
         x, weight, layout, weight_layout, "o", "i", {"stride": stride, "dilation": dilation}
     )
+    if free_layout and layout == "channels_first":
+        x = _turned(x)
     pairs = padding_pairs(padding, x.shape[-len(stride) :], weight.shape[2:], stride, dilation)
     if lifted:
         weight, stride, dilation, pairs = weight.unsqueeze(2), (1, *stride), (1, *dilation), ((0, 0), *pairs)

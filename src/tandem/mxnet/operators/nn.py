@@ -1,5 +1,6 @@
 """Operators of neural networks: dense, convolution, pooling, activations, softmax."""
 
+from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
@@ -116,6 +117,7 @@ def _convolution(
         groups=num_group,
         layout=place,
         weight_layout="oi_spatial" if first else "o_spatial_i",
+        free_layout=scope.current.free_layout,
     )
 
 
@@ -285,12 +287,13 @@ register(
 
 
 def _adaptive_average(data, output_size):
-    """Mean over windows that cut the data into output_size equal parts, one number for both axes or two (empty: 1)."""
-    size = output_size * 2 if len(output_size) == 1 else output_size or (1, 1)
+    """Mean over windows that cut the data into output_size equal parts, one number for both axes or two (none: 1)."""
+    size = output_size or (1, 1)
+    size = size * 2 if len(size) == 1 else size
     return pool.adaptive_pool(data, size, "avg", layout="channels_first")
 
 
-register("_contrib_AdaptiveAvgPooling2D", _adaptive_average, attributes={"output_size": a.sizes(())})
+register("_contrib_AdaptiveAvgPooling2D", _adaptive_average, attributes={"output_size": a.optional_sizes()})
 
 # --- activations -----------------------------------------------------------------------------------------------------
 
@@ -387,10 +390,8 @@ register("softmin", _softmin, attributes=_SOFTMAX)
 
 
 def _softmax_activation(data, mode):
-    """Softmax over all values of a sample ("instance"), or over the channels (axis 1, "channel")."""
-    if mode == "channel":
-        return elementwise.softmax(data, 1)
-    return elementwise.softmax(data, tuple(range(1, data.dim())) or -1)
+    """Softmax over the last axis ("instance", as MXNet's CPU kernel has it), or the channels (axis 1, "channel")."""
+    return elementwise.softmax(data, 1 if mode == "channel" else -1)
 
 
 register(
