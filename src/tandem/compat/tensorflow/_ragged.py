@@ -143,7 +143,16 @@ class RaggedTensor:
 
     @classmethod
     def from_tensor(cls, tensor, lengths=None, padding=None, ragged_rank=1, name=None, row_splits_dtype=None):
-        """The rows of an array, cut to lengths, or before the padding at their ends."""
+        """The rows of an array, cut to lengths, or before the padding at their ends.
+
+        Raises NotImplementedError for another ragged_rank than 1.
+        """
+        if ragged_rank != 1:
+            raise NotImplementedError(
+                explain(
+                    "RaggedTensor.from_tensor makes one ragged axis", expected="1", given=f"ragged_rank={ragged_rank}"
+                )
+            )
         rows = np.asarray(tensor)
         if padding is not None:
             lengths = [len(row) - _behind(row, padding) for row in rows]
@@ -196,7 +205,19 @@ def nested(rows, dtype=None):
 
 
 def constant(pylist, dtype=None, ragged_rank=None, inner_shape=None, name=None, row_splits_dtype=None):
-    """Nested lists as a ragged tensor."""
+    """Nested lists as a ragged tensor. Raises NotImplementedError for lists whose inner axes shall be of one length."""
+    depth, inner = 0, pylist
+    while isinstance(inner, (list, tuple)):
+        depth, inner = depth + 1, next((one for one in inner if not isinstance(one, (list, tuple)) or one), None)
+    depth += np.ndim(inner)
+    if inner_shape or (ragged_rank is not None and inner is not None and ragged_rank != depth - 1):
+        raise NotImplementedError(
+            explain(
+                "tf.ragged.constant makes all axes but the first ragged",
+                expected=f"ragged_rank={depth - 1}, no inner_shape",
+                given=f"ragged_rank={ragged_rank}, inner_shape={inner_shape}",
+            )
+        )
     return nested(pylist, None if dtype is None else dtypes.as_dtype(dtype))
 
 

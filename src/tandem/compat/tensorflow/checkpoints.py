@@ -115,7 +115,16 @@ def _note(folder, paths):
 
 
 def latest_checkpoint(checkpoint_dir, latest_filename=None):
-    """The name of the last checkpoint in a folder, or None."""
+    """The name of the last checkpoint in a folder, or None.
+
+    Raises NotImplementedError for another name of the file that says it.
+    """
+    if latest_filename not in (None, "checkpoint"):
+        raise NotImplementedError(
+            explain(
+                "The file of checkpoints has one name", expected="None", given=f"latest_filename={latest_filename!r}"
+            )
+        )
     try:
         with open(os.path.join(_path(checkpoint_dir), "checkpoint.json"), encoding="utf-8") as file:
             names = json.load(file)

@@ -334,10 +334,13 @@ def parse_tensor(serialized, out_type, name=None):
 
 
 def decode_raw(input_bytes, out_type, little_endian=True, fixed_length=None, name=None):
-    """Bytes as the numbers that they are."""
+    """Bytes as the numbers that they are; with `fixed_length` cut to so many bytes, or zeros put behind them."""
     array = as_strings(input_bytes).array
     kind = np.dtype(dtypes.as_dtype(out_type).as_numpy_dtype).newbyteorder("<" if little_endian else ">")
-    rows = [np.frombuffer(one, kind).astype(kind.newbyteorder("=")) for one in array.reshape(-1)]
+    texts = array.reshape(-1)
+    if fixed_length is not None:
+        texts = [one[:fixed_length].ljust(fixed_length, b"\0") for one in texts]
+    rows = [np.frombuffer(one, kind).astype(kind.newbyteorder("=")) for one in texts]
     return convert(np.stack(rows).reshape(*array.shape, -1))
 
 

@@ -51,7 +51,12 @@ class Writer:
 
 
 def create_file_writer(logdir, max_queue=None, flush_millis=None, filename_suffix=None, name=None, **kwargs):
-    """A writer into a folder. Raises ImportError where TensorBoard's package is not installed."""
+    """A writer into a folder; max_queue, flush_millis: no other numbers, what is written is on disk at `flush`.
+
+    Raises ImportError where TensorBoard's package is not installed, NotImplementedError for a name's ending.
+    """
+    if filename_suffix is not None:
+        kwargs["filename_suffix"] = filename_suffix
     if kwargs:
         raise NotImplementedError(explain("create_file_writer has no such argument", given=list(kwargs)))
     return Writer(str(logdir.numpy().decode() if hasattr(logdir, "numpy") else logdir))

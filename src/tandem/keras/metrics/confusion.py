@@ -24,7 +24,7 @@ class _Counts(Metric):
         self._thresholds = values
         self._threshold_tensor = tensors.convert(np.asarray(values, "float32"), self._torch_dtype)
 
-    def _counts(self, y_true, y_pred, sample_weight, states, thresholds=None, per_label=False):
+    def _counts(self, y_true, y_pred, sample_weight, states, per_label=False):
         """Add a batch's counts to `states` (None: not wanted)."""
         y_pred = tensors.convert(y_pred).detach()
         y_pred = y_pred.to(self._torch_dtype)
