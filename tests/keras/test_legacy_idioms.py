@@ -73,3 +73,54 @@ def test_a_callback_may_set_its_model_itself():
     model.fit(np.ones((4, 3)), np.ones(4), verbose=0, callbacks=[callback])
     assert callback.shapes == [(2, 2), (2, 1)]
     assert callback.model is model
+
+
+def _own_loss(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def test_a_model_with_a_loss_of_ones_own_goes_through_json_and_is_cloned():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", _own_loss)
+    with pytest.warns(UserWarning, match="not compiled"):
+        copies = [keras.models.model_from_json(model.to_json()), keras.models.clone_model(model)]
+    for copy in copies:
+        assert not copy.compiled
+        copy.set_weights(model.get_weights())
+    given = keras.models.model_from_json(model.to_json(), custom_objects={"_own_loss": _own_loss})
+    assert given.compiled
+
+
+@pytest.mark.parametrize("name", ["cosine_proximity", "logcosh", "kullback_leibler_divergence", "kld"])
+def test_metrics_have_their_older_names(name):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=[name])
+    history = model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0).history
+    assert set(history) == {"loss", name}
+
+
+@pytest.mark.parametrize(
+    "units, shape, twin",
+    [
+        (1, (6, 1), "binary_crossentropy"),
+        (3, (6,), "sparse_categorical_crossentropy"),
+        (3, (6, 3), "categorical_crossentropy"),
+    ],
+)
+def test_crossentropy_is_the_loss_that_fits_the_shapes(units, shape, twin):
+    x, y = np.random.default_rng(0).normal(size=(6, 4)), np.ones(shape)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "sigmoid" if units == 1 else "softmax")])
+    values = []
+    for loss in ("crossentropy", twin):
+        model.compile("sgd", loss)
+        values.append(model.evaluate(x, y, verbose=0))
+    assert values[0] == pytest.approx(values[1])
+
+
+def test_the_learning_rate_is_in_the_logs_under_both_names():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
+    history = model.fit(np.ones((4, 3)), np.ones(4), epochs=2, verbose=0, callbacks=[schedule]).history
+    with pytest.warns(DeprecationWarning, match="learning_rate"):
+        np.testing.assert_allclose(history["lr"], [0.1, 0.05])

@@ -267,6 +267,15 @@ def test_a_variational_layer_with_a_penalty():
         compare(make, _x(), _x(), _sgd())
 
 
+def test_layers_without_weights_that_a_call_makes():
+    class Made(Own):
+        def call(self, x):
+            hidden = L.LeakyReLU(0.1)(self.first(x))
+            return self.last(L.concatenate([hidden, L.Add()([hidden, hidden])]))
+
+    compare(Made, _x(), _y(), _sgd())
+
+
 def test_functional_transforms_inside_a_call():
     class Sloped(Own):
         def call(self, x):

@@ -45,7 +45,8 @@ class Module(torch.nn.Module):
     Three things differ from the bare class. Weights are `Holder`s (assigning one to an attribute registers its
     tensor). Whether a call trains is decided by `is_training`: an argument, then the surrounding scope, then what
     `train()`/`eval()` last said, and where nothing says so, inference. `mutations` counts every attribute that is
-    set on any module, so that a recorded program can tell when it may be stale.
+    set on any module, so that a recorded program can tell when it may be stale. A module that a recorded call makes for
+    itself (`Add()(…)` in a model's `call`) does not count: no program knows it.
     """
 
     mutations = 0
@@ -54,11 +55,16 @@ class Module(torch.nn.Module):
     def __setattr__(self, name, value):
         if self.__dict__.get(name, self) is value:
             return
-        Module.mutations += 1
+        self._count_change()
         if isinstance(value, Holder):
             self.hold(name, value)
         elif not self._take_assigned(name, value):
             super().__setattr__(name, value)
+
+    def _count_change(self):
+        recorder = scope.current.recorder
+        if recorder is None or self.__dict__.get("_made_by") != recorder:
+            Module.mutations += 1
 
     def _take_assigned(self, name, value):
         """Give the holder `name` its new tensor, where `load_state_dict(assign=True)` is setting it."""

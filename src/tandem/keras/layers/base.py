@@ -92,6 +92,8 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
         check_name(name, self)
         Module.__init__(self)
+        if _here.recorder is not None:
+            self.__dict__["_made_by"] = _here.recorder
         cls = type(self)
         if cls.__dict__.get("_facts") is None:
             cls._facts = signature.CallFacts(cls)

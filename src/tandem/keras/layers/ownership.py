@@ -32,7 +32,7 @@ class Ownership:
             self._untrack(old)
         if isinstance(value, (list, dict, tuple, set)):
             value = tracking.tracked(value, self, name)
-            Module.mutations += 1
+            self._count_change()
             object.__setattr__(self, name, value)
             return
         self._track(name, value)
@@ -57,7 +57,7 @@ class Ownership:
     def _track(self, name, value):
         """Own `value` if it is a layer, variable, metric or random generator; `name` is its name in `state_dict`."""
         own = self.__dict__
-        Module.mutations += 1
+        self._count_change()
         if isinstance(value, Ownership):
             if not _contains(own["_layers"], value):
                 self._check_unlocked()

@@ -1,8 +1,8 @@
-"""Names that values had in the logs before Keras 2.3: `acc` for `accuracy`."""
+"""Names that values had in the logs of older releases: `acc` for `accuracy`, `lr` for `learning_rate`."""
 
 from tandem.core.errors import warn
 
-_PAIRS = {"acc": "accuracy", "accuracy": "acc"}
+_PAIRS = {"acc": "accuracy", "accuracy": "acc", "lr": "learning_rate", "learning_rate": "lr"}
 _told = set()
 
 

@@ -89,6 +89,12 @@ _SHORT = {
     "mae": MeanAbsoluteError,
     "mape": MeanAbsolutePercentageError,
     "msle": MeanSquaredLogarithmicError,
+    "kld": KLDivergence,
+    "kullback_leibler_divergence": KLDivergence,
+    "cosine": CosineSimilarity,
+    "cosine_proximity": CosineSimilarity,
+    "logcosh": LogCoshError,
+    "log_cosh": LogCoshError,
 }
 _FAMILY = Family("keras.metrics", "metric", Metric, _CLASSES, (), _SHORT | {k.upper(): v for k, v in _SHORT.items()})
 

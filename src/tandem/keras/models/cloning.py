@@ -3,6 +3,7 @@
 import json
 
 from tandem.core import arrays, graph
+from tandem.core.errors import warn
 from tandem.keras import saving, tree
 from tandem.keras.layers.core import Input, InputLayer
 from tandem.keras.models.functional import Functional
@@ -51,8 +52,16 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
 
 def _compiled_like(model, new):
     if model.compiled:
-        new.compile_from_config(model.get_compile_config())
+        try:
+            new.compile_from_config(model.get_compile_config())
+        except (TypeError, ValueError) as error:
+            _not_compiled(error)
     return new
+
+
+def _not_compiled(error):
+    """Say that a model stays uncompiled: Keras 1 and 2 never compiled it, Keras 3 fails where it cannot."""
+    warn(f"The model is not compiled: {error}")
 
 
 def _copy(layer):
@@ -96,4 +105,12 @@ def model_from_config(config, custom_objects=None):
     if configs.is_legacy(config):
         with saving.CustomObjectScope(custom_objects):
             config = configs.modern(config, str(config.get("keras_version", "2")))
-    return saving.deserialize_keras_object(config, custom_objects=custom_objects)
+    training = config.get("compile_config")
+    model = saving.deserialize_keras_object({**config, "compile_config": None}, custom_objects=custom_objects)
+    if training and hasattr(model, "compile_from_config"):
+        try:
+            with saving.CustomObjectScope(custom_objects):
+                model.compile_from_config(training)
+        except (TypeError, ValueError) as error:
+            _not_compiled(error)
+    return model

@@ -6,7 +6,11 @@ from tandem.keras import metrics as metrics_room
 from tandem.keras import tensors
 from tandem.keras.losses.loss import LossFunctionWrapper
 from tandem.keras.trainers import outputs as outputs_of
+from tandem.keras.trainers.compile_metrics import labels_kind
 from tandem.ops import steps
+
+# What stands for one of several losses, by the shapes.
+BY_SHAPE = ("crossentropy", "ce")
 
 
 class CompileLoss(losses_room.Loss):
@@ -55,13 +59,14 @@ class CompileLoss(losses_room.Loss):
         per_output = outputs_of.match(self._user_loss, self._outputs, "loss", single=True)
         weights = outputs_of.match(self._user_loss_weights, self._outputs, "loss_weights", single=True)
         targets = outputs_of.targets(y_true, self._outputs, (n for n, one in enumerate(per_output) if one is not None))
+        preds = [leaf for _, leaf in outputs_of.flatten(y_pred)]
         terms = []
         for number, (output, given, weight) in enumerate(zip(self._outputs, per_output, weights)):
             given = list(given) if isinstance(given, (list, tuple)) else [given]
             weight = list(weight) if isinstance(weight, (list, tuple)) else [weight] * len(given)
             for one, one_weight in zip(given, weight):
                 if one is not None:
-                    terms.append((number, output, *self._resolve(one, targets[number], output), one_weight))
+                    terms.append((number, output, *self._resolve(one, targets[number], preds[number]), one_weight))
         for number, output, loss, name, weight in terms:
             tracker = None
             if len(terms) > 1:
@@ -75,9 +80,12 @@ class CompileLoss(losses_room.Loss):
         return outputs_of.targets(y_true, self._outputs, (number for number, _, _, _ in self._terms))
 
     @staticmethod
-    def _resolve(identifier, y_true, output):
-        """(loss object, its name)."""
-        loss = losses_room.get(identifier)
+    def _resolve(identifier, y_true, y_pred):
+        """(loss object, its name). "crossentropy" and "ce" are the one that fits the shapes."""
+        loss = identifier
+        if identifier in BY_SHAPE:
+            loss = f"{labels_kind(y_true, y_pred)}_crossentropy".replace("sparse_", "sparse_categorical_")
+        loss = losses_room.get(loss)
         if not isinstance(loss, losses_room.Loss):
             name = getattr(loss, "__name__", type(loss).__name__)
             loss = LossFunctionWrapper(loss, name=name)

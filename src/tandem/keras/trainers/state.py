@@ -3,6 +3,7 @@
 import threading
 
 from tandem.keras import losses as losses_room
+from tandem.keras.trainers.compile_loss import BY_SHAPE
 from tandem.keras.trainers.outputs import flatten
 
 
@@ -66,6 +67,8 @@ class State:
     def check_identifiers(loss):
         """Raise ValueError now, not in `fit`, for the name of no loss."""
         for _, identifier in flatten(loss):
+            if identifier in BY_SHAPE:
+                continue
             if isinstance(identifier, (str, dict)) or not callable(identifier):
                 losses_room.get(identifier)
 
