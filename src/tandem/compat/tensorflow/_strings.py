@@ -1,5 +1,6 @@
 """Text: string tensors, and `tf.strings`."""
 
+import itertools
 import re
 
 import numpy as np
@@ -258,7 +259,13 @@ def join(inputs, separator="", name=None):
 def reduce_join(inputs, axis=None, keepdims=False, separator="", name=None):
     """The texts along an axis (None: all) as one."""
     between = _encode(_text_of(separator))
-    array = as_strings(inputs).array
+    if isinstance(inputs, RaggedTensor) and axis is not None:
+        if axis in (-1, inputs.ragged_rank) and not keepdims:
+            return _joined_rows(inputs, between)
+        raise NotImplementedError(
+            explain("Ragged texts are joined along their rows", expected="axis=-1", given=f"axis={axis}")
+        )
+    array = inputs.flat_values.array if isinstance(inputs, RaggedTensor) else as_strings(inputs).array
     if axis is None:
         return StringTensor(np.asarray(between.join(array.reshape(-1).tolist()), dtype=object))
     moved = np.moveaxis(array, axis, -1)
@@ -266,6 +273,13 @@ def reduce_join(inputs, axis=None, keepdims=False, separator="", name=None):
     for place in np.ndindex(found.shape):
         found[place] = between.join(moved[place])
     return StringTensor(np.expand_dims(found, axis) if keepdims else found)
+
+
+def _joined_rows(ragged, between):
+    if isinstance(ragged.values, RaggedTensor):
+        return ragged.with_values(_joined_rows(ragged.values, between))
+    splits, texts = ragged.row_splits, ragged.values.array
+    return as_strings([between.join(texts[a:b]) for a, b in itertools.pairwise(splits)])
 
 
 def _pieces(cut, input):

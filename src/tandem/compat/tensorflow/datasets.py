@@ -20,9 +20,9 @@ INFINITE, UNKNOWN = -1, -2
 class Dataset:
     """Elements (tensors, or tuples and dicts of them) from `make`, a function that begins to give them anew.
 
-    count: how many there are, `INFINITE` or `UNKNOWN`; spec: what they are like, or a function that says it, found by looking at the
-    first one where it is not given; rows: (tensors, a function that begins to give numbers anew) where the elements are rows of
-    tensors, so that a batch is taken out of these at once.
+    count: how many there are, `INFINITE` or `UNKNOWN`; spec: what they are like, or a function that says it, found by
+    looking at the first one where it is not given; rows: (tensors, a function that begins to give numbers anew) where
+    the elements are rows of tensors, so that a batch is taken out of these at once.
     """
 
     def __init__(self, make=None, count=UNKNOWN, spec=None, rows=None):

@@ -106,6 +106,31 @@ def spec_of_leaf(leaf, rows=False):
     return TensorSpec(tuple(leaf.shape)[1:] if rows else tuple(leaf.shape), leaf.dtype)
 
 
+def spec_of_batch(spec, size):
+    """What a batch of `size` elements (None: of a number that differs) is like. None where a spec does not say it."""
+    found = leaves(spec)
+    if not all(isinstance(leaf, TensorSpec) for leaf in found):
+        return None
+    return map_leaves(lambda leaf: TensorSpec([size, *leaf.shape], leaf.dtype), spec)
+
+
+def spec_after(spec, element, result):
+    """What a function's results are like, by one of them: the size of a batch stays unknown where it was."""
+    sizes = {
+        leaf.shape[0]
+        for wanted, leaf in zip(leaves(spec), leaves(element))
+        if isinstance(wanted, TensorSpec) and tuple(wanted.shape)[:1] == (None,)
+    }
+
+    def of(leaf):
+        found = spec_of_leaf(leaf)
+        if isinstance(found, TensorSpec) and len(found.shape) and found.shape[0] in sizes:
+            return TensorSpec([None, *found.shape[1:]], found.dtype)
+        return found
+
+    return map_leaves(of, result)
+
+
 def as_numpy(element):
     """An element with NumPy's arrays for tensors."""
     return map_leaves(lambda leaf: leaf.numpy() if hasattr(leaf, "numpy") else leaf, element)

@@ -17,6 +17,7 @@ from tandem.compat.tensorflow import (
     _strings,
     arrays,
     control,
+    csv_data,
     datasets,
     devices,
     functions,
@@ -116,8 +117,11 @@ _DATASETS = {
 }
 _DATA_EXPERIMENTAL = {
     "AUTOTUNE": datasets.AUTOTUNE,
+    "Counter": datasets.Dataset.counter,
+    "CsvDataset": csv_data.CsvDataset,
     "INFINITE_CARDINALITY": datasets.INFINITE,
     "UNKNOWN_CARDINALITY": datasets.UNKNOWN,
+    "make_csv_dataset": csv_data.make_csv_dataset,
     "assert_cardinality": lambda count: lambda dataset: dataset.assert_cardinality(count),
     "cardinality": lambda dataset: dataset.cardinality(),
     "choose_from_datasets": datasets.Dataset.choose_from_datasets,
