@@ -248,3 +248,40 @@ def test_images_that_are_damaged(folder, tmp_path):
     writer.close()
     with pytest.raises(MXNetError, match="index 42"):
         _make(folder, path_imgrec=str(tmp_path / "bad.rec"), batch_size=1)
+
+
+def test_batches_that_are_kept_stay_as_they_are(folder):
+    kept = [batch.data[0] for batch in _make(folder, batch_size=2)]
+    copies = [batch.data[0].asnumpy().copy() for batch in _make(folder, batch_size=2)]
+    assert len(kept) == 4
+    for batch, copy in zip(kept, copies, strict=True):
+        np.testing.assert_array_equal(batch.asnumpy(), copy)
+
+
+def test_threads_and_a_reset_on_the_way_change_no_numbers(folder):
+    given = {"batch_size": 2, "rand_mirror": True, "seed_aug": 3, "mean_r": 3.5, "std_g": 2.0}
+    one, several = (_make(folder, **given, preprocess_threads=count) for count in (1, 4))
+    for batch, other in zip(one, several, strict=True):
+        np.testing.assert_array_equal(batch.data[0].asnumpy(), other.data[0].asnumpy())
+        np.testing.assert_array_equal(batch.label[0].asnumpy(), other.label[0].asnumpy())
+    several = _make(folder, batch_size=2)
+    labels = [batch.label[0].asnumpy().tolist() for batch in several]
+    several = _make(folder, batch_size=2)
+    next(several)
+    several.reset()
+    assert [batch.label[0].asnumpy().tolist() for batch in several] == labels
+
+
+def test_a_damaged_image_is_told_of_at_its_batch(folder, tmp_path):
+    writer = mx.recordio.MXRecordIO(str(tmp_path / "x.rec"), "w")
+    with open(f"{folder}0.png", "rb") as file:
+        good = file.read()
+    for number, content in enumerate([good, good, b"nonsense", good]):
+        writer.write(mx.recordio.pack(mx.recordio.IRHeader(0, 1.0, number, 0), content))
+    writer.close()
+    images = _make(folder, path_imgrec=str(tmp_path / "x.rec"), batch_size=1)
+    next(images)
+    next(images)
+    with pytest.raises(MXNetError, match="index 2"):
+        next(images)
+    assert next(images).data[0].shape == (1, 3, 16, 14)

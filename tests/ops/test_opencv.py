@@ -88,3 +88,30 @@ def test_borders():
     assert colours[0, 0].tolist() == [255, 3, 0]
     with pytest.raises(ValueError, match="Unknown border"):
         opencv.pad(image, (1, 1, 1, 1), "round")
+
+
+@pytest.mark.parametrize("interpolation", opencv.INTERPOLATIONS)
+def test_opencv_itself_gives_these_numbers_or_is_not_asked(interpolation, monkeypatch):
+    chance = np.random.default_rng(3)
+    images = [torch.from_numpy(chance.integers(0, 256, (*chance.integers(1, 60, 2), c), np.uint8)) for c in (1, 3, 4)]
+    sizes = [tuple(map(int, chance.integers(1, 60, 2))) for _ in images]
+    asked = [opencv.resize(x, size, interpolation) for x, size in zip(images, sizes)]
+    strided = opencv.resize(images[1][:, ::2].transpose(0, 1), sizes[1], interpolation)
+    monkeypatch.setattr(opencv, "_agrees", lambda interpolation: False)
+    for x, size, y in zip(images, sizes, asked):
+        assert torch.equal(y, opencv.resize(x, size, interpolation))
+    assert torch.equal(strided, opencv.resize(images[1][:, ::2].transpose(0, 1), sizes[1], interpolation))
+
+
+def test_another_opencv_is_not_believed(monkeypatch):
+    class Other:
+        @staticmethod
+        def resize(x, size, interpolation):
+            return np.zeros((size[1], size[0], x.shape[2]), np.uint8)
+
+    x = torch.arange(48, dtype=torch.uint8).reshape(4, 4, 3)
+    expected = opencv.resize(x, (6, 5), "area")
+    opencv._agrees.cache_clear()
+    monkeypatch.setattr(opencv, "library", lambda: Other)
+    assert torch.equal(opencv.resize(x, (6, 5), "area"), expected)
+    opencv._agrees.cache_clear()

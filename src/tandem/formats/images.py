@@ -4,7 +4,6 @@ PIL does the decoding. Its colours are OpenCV's to the bit (JPEG too); how OpenC
 here.
 """
 
-import functools
 import io
 import struct
 import warnings
@@ -13,6 +12,7 @@ import numpy as np
 
 from tandem.core.errors import explain
 from tandem.formats.limits import FormatError
+from tandem.ops import opencv
 
 # What grey takes of red, green and blue: libpng's shares of 1 << 15, rounded down, and OpenCV's of 1 << 14, rounded.
 _PNG_GREY = ((9797, 19234, 3737), 15, 0)
@@ -57,19 +57,9 @@ def decode(data, grey=False, name=None):
         raise FormatError(explain(f"Cannot read {name}", expected="an image that is whole", given=error)) from error
 
 
-@functools.cache
-def opencv():
-    """OpenCV, None where it is not installed. Loaded here, not in a worker process, where that could wait for ever."""
-    try:
-        import cv2
-    except ImportError:
-        return None
-    return cv2
-
-
 def _by_opencv(data):
     """The colours of a JPEG of the common kind as OpenCV decodes it, in half of PIL's time; None for anything else."""
-    cv2 = opencv()
+    cv2 = opencv.library()
     if cv2 is None or bytes(data[:2]) != b"\xff\xd8" or bytes(data[-2:]) != _END_OF_JPEG:
         return None
     from PIL import Image
@@ -100,6 +90,33 @@ def _jpeg_size(data):
             return 0, 0
         at += 2 + struct.unpack_from(">H", data, at + 2)[0]
     return 0, 0
+
+
+# EXIF's orientation -> how often the rows and columns change places, are turned upside down, and left to right.
+_ORIENTATIONS = {
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
+
+
+def upright(pixels, data):
+    """The pixels as the orientation in a JPEG's EXIF data has them; `decode` leaves that out, as MXNet does."""
+    from PIL import Image
+
+    if bytes(data[:2]) != b"\xff\xd8" or b"Exif\0\0" not in data:
+        return pixels
+    try:
+        orientation = Image.open(io.BytesIO(data)).getexif().get(0x0112)
+    except (OSError, SyntaxError, ValueError, struct.error):
+        return pixels
+    turned, down, across = _ORIENTATIONS.get(orientation, (False, False, False))
+    pixels = pixels.swapaxes(0, 1) if turned else pixels
+    return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
 
 
 def _open(data, grey):

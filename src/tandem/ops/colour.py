@@ -29,7 +29,7 @@ def _cut(y, dtype):
     if dtype.is_floating_point:
         return y.to(dtype)
     limits = torch.iinfo(dtype)
-    return y.clamp(limits.min, limits.max).to(dtype)
+    return y.clamp_(limits.min, limits.max).to(dtype)
 
 
 def _per_image(value, x):
@@ -171,8 +171,16 @@ def brightness_shift(x, factor, *, scale=True):
     return y
 
 
-def standardize(x, mean=None, deviation=None, *, epsilon=1e-6):
-    """``(x - mean) / (deviation + epsilon)``, both broadcast against x; None leaves a step out."""
+def standardize(x, mean=None, deviation=None, *, epsilon=1e-6, out=None):
+    """``(x - mean) / (deviation + epsilon)``, both broadcast against x; None leaves a step out.
+
+    out: a floating tensor of x's shape that the result is written into, in two sweeps over memory that is at hand.
+    """
+    if out is not None:
+        out.copy_(x)
+        if mean is not None:
+            out.sub_(mean)
+        return out if deviation is None else out.div_(deviation + epsilon)
     if mean is not None:
         x = x - mean
     return x if deviation is None else x / (deviation + epsilon)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tandem.core.errors import Unsupported, explain
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.io.image_record import _DEFAULTS, _READING, _Preparation, _Records, _refused
+from tandem.mxnet.io.image_record import _DEFAULTS, _READING, _Preparation, _Records, _refused, chance
 from tandem.mxnet.io.native import MXDataIter, _arguments, _dtype, _names, _only_keywords
 from tandem.ops import colour, image, opencv
 
@@ -235,7 +235,7 @@ class _DetRecords(_Records):
             expected=f"label_width={width}",
             given=f"{len(label)} numbers",
         )
-        pixels, label = self.prepare(content, number, np.random.RandomState(seed), label)
+        pixels, label = self.prepare(content, number, chance(seed), label)
         return pixels, label, number
 
     def _stacked(self, labels):

@@ -11,13 +11,13 @@ import torch
 from tandem.core import cache
 from tandem.core.errors import explain
 from tandem.formats import cifar, mnist
-from tandem.formats import images as decoder
 from tandem.mxnet import image
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon.data.dataset import Dataset, RecordFileDataset, _DownloadedDataset
 from tandem.mxnet.gluon.utils import download
 from tandem.mxnet.gluon.weights import array_class
 from tandem.mxnet.ndarray.creation import array
+from tandem.ops import opencv
 
 __all__ = ["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "ImageFolderDataset", "ImageRecordDataset"]
 
@@ -231,7 +231,7 @@ class ImageRecordDataset(RecordFileDataset):
 
     def __init__(self, filename, flag=1, transform=None):
         super().__init__(filename)
-        decoder.opencv()  # before workers are forked
+        opencv.library()  # before workers are forked
         self._flag = flag
         self._transform = transform
 
@@ -261,7 +261,7 @@ class ImageFolderDataset(Dataset):
 
     def __init__(self, root, flag=1, transform=None):
         self._root = os.path.expanduser(root)
-        decoder.opencv()  # before workers are forked
+        opencv.library()  # before workers are forked
         self._flag = flag
         self._transform = transform
         self._exts = [".jpg", ".jpeg", ".png"]
