@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tandem
-from tandem.cli.run import BACK_ENDS, RunCommand, launch, launch_many
+from tandem.cli.run import BACK_ENDS, RunCommand, launch, launch_many, make_records
 
 app = typer.Typer(
     name="tandem",
@@ -87,6 +87,17 @@ def run(
         context.obj.append(lambda: launch_many(nproc, script, module, args or [], **options))
         return
     context.obj.append(lambda: launch(script, module, args or [], **options))
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+)
+def im2rec(
+    context: typer.Context, args: Annotated[list[str] | None, typer.Argument(metavar="OPTIONS PREFIX ROOT")] = None
+):
+    """Make lists of images, and MXNet's record files of them; `tandem im2rec --help` shows im2rec's options."""
+    context.obj.append(lambda: make_records(args or []))
 
 
 def main(arguments=None):

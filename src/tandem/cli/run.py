@@ -1,4 +1,4 @@
-"""`tandem run`: what typer cannot say of its arguments, and starting the script."""
+"""What typer cannot say of the arguments of `tandem run`, and what the commands start."""
 
 import contextlib
 
@@ -69,6 +69,13 @@ def launch_many(count, script, module, args, *, device, trust_cache, compile, ex
     words += ["-m", module] if module is not None else ["--"]
     # With -m the first word after it is the module's, not a script.
     raise SystemExit(processes.run(count, [*words, *(word for word in (script,) if word is not None), *args]))
+
+
+def make_records(arguments):
+    """`tandem im2rec`: MXNet's program of this name."""
+    from tandem.mxnet.tools import im2rec
+
+    im2rec.main(arguments, program="tandem im2rec")
 
 
 @contextlib.contextmanager

@@ -185,6 +185,8 @@ class Finder:
         if fullname in self._namespaces:
             return self._spec(fullname, lambda: self._namespace(fullname))
         old = self._below(fullname, self.front_ends)
+        if old and fullname.endswith(".__main__"):
+            return self._program(fullname)
         if old:
             return self._spec(fullname, self._locate(fullname, old))
         if fullname in self.absent:
@@ -208,6 +210,14 @@ class Finder:
     @staticmethod
     def _spec(fullname, make):
         return ModuleSpec(fullname, _Loader(make), is_package=True)
+
+    @staticmethod
+    def _program(fullname):
+        """What `python -m` runs of a module; it takes all that are found here for packages, and asks for __main__."""
+        file = getattr(_import(fullname.rpartition(".")[0]), "__file__", None)
+        if file is None or file.endswith("__init__.py"):
+            return None
+        return importlib.util.spec_from_file_location(fullname, file)
 
     def _namespace(self, fullname):
         return Namespace(fullname, self._namespaces[fullname], self.versions.get(fullname))

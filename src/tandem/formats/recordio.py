@@ -122,10 +122,13 @@ class RecordReader:
 
 
 class RecordWriter:
-    """Writes records to a new file; raises OSError where it cannot be written, ValueError for too long a record."""
+    """Writes records to a new file; raises OSError where it cannot be written, ValueError for too long a record.
+
+    path: where it is, or a binary file that is open.
+    """
 
     def __init__(self, path):
-        self._file = open(path, "wb")  # noqa: SIM115 (`close` closes it)
+        self._file = path if hasattr(path, "write") else open(path, "wb")  # noqa: SIM115 (`close` closes it)
 
     def __enter__(self):
         return self
