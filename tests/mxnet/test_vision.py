@@ -58,7 +58,8 @@ def test_a_recorded_detector_is_the_plain_one():
     assert any((step[1][..., 0] == -1).any() and (step[1][..., 0] != -1).any() for step in plain)
     net.hybridize()
     for here, there in zip(_steps(net), plain):
-        assert_same(here, there, "recorded", 1e-6, 1e-6)
+        # A recorded network has its channels last: convolutions add up hundreds of numbers in another order.
+        assert_same(here, there, "recorded", 1e-5, 1e-4)
 
 
 def test_recorded_targets_are_the_plain_ones():
