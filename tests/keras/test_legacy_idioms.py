@@ -100,7 +100,7 @@ def test_metrics_have_their_older_names(name):
 
 
 @pytest.mark.parametrize(
-    "units, shape, twin",
+    ("units", "shape", "twin"),
     [
         (1, (6, 1), "binary_crossentropy"),
         (3, (6,), "sparse_categorical_crossentropy"),

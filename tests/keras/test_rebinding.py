@@ -77,3 +77,16 @@ def test_torch_keeps_its_own_meaning_elsewhere():
     assert tensor.tolist() == [1, 1]
     with pytest.raises(RuntimeError, match="broadcast"):
         other += torch.ones(3, 2)
+
+
+def test_a_variables_numbers_that_were_read_stay():
+    variable = keras.Variable(np.zeros(2, "float32"))
+    read = [
+        keras.ops.convert_to_numpy(variable),
+        np.asarray(variable),
+        variable.numpy(),
+        keras.backend.get_value(variable),
+    ]
+    variable.assign_add(np.ones(2))
+    for value in read:
+        np.testing.assert_array_equal(value, 0)

@@ -68,14 +68,15 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
 @NAMES.plain
 def convert_to_numpy(x):
-    """x as a NumPy array."""
-    if isinstance(x, arrays.Array) or (hasattr(x, "__torch_function__") and not isinstance(x, torch.Tensor)):
+    """x as a NumPy array: of a variable a copy, which its next update leaves as it is."""
+    changes = hasattr(x, "__torch_function__") and not isinstance(x, torch.Tensor)
+    if changes or isinstance(x, arrays.Array):
         x = tensors.convert(x)
     if isinstance(x, torch.Tensor):
         x = x.detach().resolve_conj().cpu()
         if x.dtype is torch.bfloat16:
             return _bfloat16(x)
-        return x.numpy()
+        return x.numpy().copy() if changes else x.numpy()
     if isinstance(x, (list, tuple)) and any(tensors.is_tensor(one) for one in x):
         return np.array([convert_to_numpy(one) for one in x])
     return np.array(x)
