@@ -52,6 +52,7 @@ _INDEX = {
     "np": ("numpy", None),
     "np_array": ("util", "np_array"),
     "np_shape": ("util", "np_shape"),
+    "np_symbol": ("symbol.numpy", None),
     "npx": ("numpy_extension", None),
     "num_gpus": ("context", "num_gpus"),
     "numpy": ("numpy", None),
@@ -75,6 +76,7 @@ _INDEX = {
     "use_np_array": ("util", "use_np_array"),
     "use_np_shape": ("util", "use_np_shape"),
     "util": ("util", None),
+    "visualization": ("visualization", None),
     "viz": ("visualization", None),
 }
 

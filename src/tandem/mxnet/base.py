@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from tandem.core.errors import Unsupported, explain, suggest
+from tandem.mxnet.left_out import reason
 
 __all__ = ["MXNetError", "Unsupported", "integer_types", "mx_real_t", "numeric_types", "py_str", "string_types"]
 
@@ -75,7 +76,9 @@ def missing(module, name, names):
     return AttributeError(
         explain(
             f"module {module!r} has no attribute {name!r}",
-            hint=suggest(name, names) or f"dir({module.replace('tandem.', '', 1)}) lists what is there.",
+            hint=reason(module, name)
+            or suggest(name, names)
+            or f"dir({module.replace('tandem.', '', 1)}) lists what is there.",
         ),
         name=name,
     )
