@@ -159,9 +159,15 @@ def test_attaching_again_begins_anew():
     assert not x._tensor.requires_grad
 
 
-def test_integers_have_no_gradient():
-    with pytest.raises(mx.MXNetError, match="floating point"):
-        nd.array([1, 2], dtype="int32").attach_grad()
+def test_the_gradient_of_integers_stays_as_it_is():
+    x = nd.array([1, 2], dtype="int32")
+    x.attach_grad()
+    w = variable(3, 4)
+    with autograd.record():
+        y = w * x.astype("float32")
+    y.backward()
+    assert x.grad.dtype.__name__ == "int32" and x.grad.asnumpy().tolist() == [0, 0]
+    assert w.grad.asnumpy().tolist() == [1, 2]
 
 
 def test_backward_in_threads():

@@ -278,6 +278,35 @@ def decorated():
     def f(x):
         return x * 2
     return f
+
+def without_gradient(f, req="write", dtype="float32"):
+    x = nd.array([[1, 2, 3], [3, 2, 1]], dtype=dtype); x.attach_grad(req); x.grad[:] = 7
+    with autograd.record():
+        y = f(x)
+    y.backward(); return y, x.grad
+
+def without_gradient_and_variables(f):
+    with autograd.record():
+        y = f(nd.ones(3))
+    y.backward()
+
+def partly_without_gradient():
+    x = var(2, 3)
+    with autograd.record():
+        y = nd.one_hot(nd.argmax(x, axis=1), 3) * x + nd.ones_like(x)
+    y.backward(); return x.grad
+
+def statistics(f):
+    x = nd.array([[1, 2, 4], [3, 2, 7]]); x.attach_grad()
+    with autograd.record():
+        y = f(x)
+    autograd.backward(y); return y, x.grad
+
+def truth_added():
+    x = var(2)
+    with autograd.record():
+        y = (x - True) * (True - x) * True / True
+    y.backward(); return y, x.grad
 """
 
 CALLS = """
@@ -327,6 +356,24 @@ function()
 function_of_two()
 function_twice()
 scopes()
+without_gradient(lambda x: nd.argmax(x, axis=1))
+without_gradient(lambda x: nd.argmax(x, axis=1), "add")
+without_gradient(lambda x: x > 2)
+without_gradient(lambda x: x == x)
+without_gradient(lambda x: nd.ones_like(x))
+without_gradient(lambda x: nd.shape_array(x))
+without_gradient(lambda x: nd.topk(x, k=2))
+without_gradient(lambda x: nd.topk(x, k=2, ret_typ="mask"))
+without_gradient(lambda x: nd.argsort(x, dtype="int32"))
+without_gradient(lambda x: nd.logical_not(x) * 2)
+without_gradient(lambda x: nd.random.uniform(shape=(2, 3)))
+without_gradient_and_variables(lambda x: x > 2)
+without_gradient_and_variables(lambda x: nd.argmax(x, axis=0))
+partly_without_gradient()
+statistics(lambda x: nd.LayerNorm(x, nd.ones(3), nd.zeros(3), output_mean_var=True))
+statistics(lambda x: nd.GroupNorm(x.reshape((1, 2, 3)), nd.ones(2), nd.zeros(2), num_groups=2, output_mean_var=True))
+truth_added()
+nd.array([1, 2], dtype="int32").grad
 nd.ones(3).attach_grad('foo')
 nd.ones(3).grad
 var(2).astype('float64').grad

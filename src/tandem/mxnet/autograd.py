@@ -141,6 +141,12 @@ def _heads(heads, head_grads):
         except SparseStorage:
             tensor = head._carrier()
         failed.check(tensor)
+        if not tensor.requires_grad and (sources := getattr(tensor, "_mxnet_sources", None)):
+            with torch.enable_grad():
+                tensor = constant_in(tensor.float(), sources)
+            tensors.append(tensor)
+            incoming.append(torch.zeros_like(tensor))
+            continue
         if not tensor.requires_grad:
             raise MXNetError(
                 explain(
@@ -195,7 +201,7 @@ def _forget(heads, tensors):
     for head, tensor in zip(heads, tensors):
         if not tensor.is_leaf:
             try:
-                head._tensor = tensor.detach()
+                head._tensor = head._tensor.detach()
             except AttributeError:  # a sparse array
                 head._graph = None
 

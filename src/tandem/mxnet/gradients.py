@@ -197,7 +197,8 @@ def attach(array, request="write", buffer=None, stype=None):
 
     request: 'write', 'add' or 'null'; buffer: an array that the gradient is put in; stype: the storage of the gradient
     (None: the buffer's, the array's).
-    Raises KeyError for another request, MXNetError for an array of integers.
+    An array of whole numbers gets a gradient that no backward pass changes.
+    Raises KeyError for another request, MXNetError for a sparse array of whole numbers.
     """
     if request not in _REQUESTS:
         raise KeyError(explain("Unknown grad_req", expected=", ".join(_REQUESTS), given=repr(request)))
@@ -209,7 +210,11 @@ def attach(array, request="write", buffer=None, stype=None):
         return
     tensor = array._tensor
     if not tensor.is_floating_point():
-        raise _not_floating(tensor)
+        # torch has no graph of whole numbers: they have a gradient of their own, which stays what it is (zeros).
+        if buffer is None:
+            buffer = getattr(type(array), "_plain", type(array))._wrap(torch.zeros_like(tensor), array._ctx)
+        array._grad = buffer
+        return
     if tensor.grad_fn is not None or tensor._is_view():
         # A variable begins a new graph: what came before is cut off. The memory stays shared.
         tensor = array._tensor = tensor.detach()

@@ -19,6 +19,7 @@ from tandem.mxnet import util
 from tandem.mxnet.base import MXNetError, _Null, missing
 from tandem.mxnet.operators.attributes import REQUIRED
 from tandem.mxnet.operators.table import OPERATORS, STORAGE_MATTERS
+from tandem.ops.heads import constant_in
 
 # Ways of writing attributes that one function remembers; scalars that change on every call must not pile up.
 _REMEMBERED = 256
@@ -160,12 +161,16 @@ def function_of(row, kind, name=None, *, scalars=False):
         if type(result) is tuple or type(result) is list:
             if binding.visible is not None:
                 result = result[: binding.visible]
+            if _scope.recording:
+                result = [item if item.requires_grad else in_graph(item, tensors) for item in result]
             if aliases_input:
                 result = [own(item, tensors) for item in result]
             if out is not None:
                 return write_all(out, result, row.name)
             arrays = [wrap(kind, item, ctx, scalars) for item in result]
             return arrays[0] if len(arrays) == 1 and not list_output else arrays
+        if _scope.recording and not result.requires_grad:
+            result = in_graph(result, tensors)
         if aliases_input:
             result = own(result, tensors)
         if out is not None:
@@ -203,6 +208,21 @@ def wrap(kind, tensor, ctx, scalars=False):
     array._tensor = tensor
     array._ctx = ctx
     return array
+
+
+def in_graph(result, tensors):
+    """The result of a recorded operator that has no gradient, such as argmax: its variables' gradients are 0.
+
+    Whole numbers cannot be in torch's graph; they remember what they came from.
+    """
+    sources = [tensor for tensor in tensors if isinstance(tensor, torch.Tensor) and tensor.requires_grad]
+    if not sources:
+        return result
+    if result.is_floating_point():
+        with torch.enable_grad():
+            return constant_in(result, sources)
+    result._mxnet_sources = sources
+    return result
 
 
 def own(result, tensors):

@@ -370,6 +370,7 @@ def sparse_categorical_crossentropy(
     from_log=False,
     normalize=True,
     ignore_class=None,
+    clip=False,
     axis=-1,
     epsilon=EPSILON,
     reduction="none",
@@ -377,9 +378,11 @@ def sparse_categorical_crossentropy(
     """``-log(y[t])``, t the number of the class; the rest as `categorical_crossentropy`.
 
     target: the output's shape less the class axis (or 1 there), any dtype, cut to integers. ignore_class: a label whose
-    loss is 0 and which the mean leaves out.
+    loss is 0 and which the mean leaves out; clip: a label that is no class counts as the nearest one.
     Raises ValueError for another label that is no class (see the module).
     """
+    if clip:
+        target = target.clamp(0, output.shape[axis] - 1)
     if from_logits and ignore_class is None and output.dim() == 2 and axis in (1, -1) and output.is_cpu:
         shape = output.shape
         if target.dim() == 1 and target.shape[0] == shape[0] and not from_log:  # one call

@@ -11,6 +11,8 @@ from tandem.ops import elementwise
 
 def _number(value, like):
     """A Python number in the dtype of an array: whole for integers, as it is for bools."""
+    if value is True or value is False:
+        return int(value)  # torch has no `-` of truth values
     return value if like.dtype.is_floating_point or like.dtype is torch.bool else int(value)
 
 

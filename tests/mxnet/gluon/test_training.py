@@ -254,9 +254,10 @@ def test_training_learns():
     assert accuracy.get()[1] > 0.95
 
 
-def test_a_label_that_is_no_class_is_an_error():
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_label_that_is_no_class_counts_as_the_nearest(hybrid):
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    with pytest.raises(mx.MXNetError, match="no class"):
-        loss(nd.ones((2, 3)), nd.array([0, 3]))
-    # Where samples are weighted, one of weight 0 may have any label.
-    assert loss(nd.ones((2, 3)), nd.array([0, -1]), nd.array([[1], [0]])).asnumpy()[1] == 0
+    loss.hybridize(hybrid)
+    pred = nd.array([[1, 2, 4], [3, 1, 0]])
+    np.testing.assert_array_equal(loss(pred, nd.array([3, -1])).asnumpy(), loss(pred, nd.array([2, 0])).asnumpy())
+    assert loss(pred, nd.array([0, -1]), nd.array([[1], [0]])).asnumpy()[1] == 0

@@ -89,7 +89,7 @@ def clip_global_norm(arrays, max_norm, check_isfinite=True):
         updates.assign(tensors, clipped)
     if not check_isfinite:
         return type(arrays[0])._wrap(norm, arrays[0]._ctx)
-    norm = norm.item()
+    norm = norm.cpu().numpy()[()]
     if not math.isfinite(norm):
         warnings.warn("nan or inf is detected. Clipping results will be undefined.", UserWarning, stacklevel=2)
     return norm

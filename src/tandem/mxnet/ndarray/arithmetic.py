@@ -9,7 +9,7 @@ from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import util
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage, in_place_error
-from tandem.mxnet.views import dtype_error, mixed, operator_error
+from tandem.mxnet.views import dtype_error, in_graph, mixed, operator_error
 from tandem.ops import typed
 
 _scope = scope._current
@@ -37,6 +37,8 @@ def _compute(name, function, a, b, like):
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         tensors = [value for value in (a, b) if isinstance(value, torch.Tensor)]
         raise operator_error(name, tensors, {}, error) from error
+    if _scope.recording and not result.requires_grad:
+        result = in_graph(result, (a, b))
     if result.dim() == 0 and not util.is_np_shape():
         result = result.reshape(1)
     array = NDArray.__new__(NDArray)

@@ -88,7 +88,8 @@ register(
 def _with_statistics(y, data, axes, eps, wanted):
     if not wanted:
         return (y,)
-    mean, variance = norm.moments(data, axes, keepdims=True)
+    # Detached: MXNet's backward pass takes no gradient from these outputs.
+    mean, variance = norm.moments(data.detach(), axes, keepdims=True)
     return y, mean.to(data.dtype), norm.deviation(variance, eps).to(data.dtype)
 
 
@@ -113,7 +114,7 @@ def _group_norm(data, gamma, beta, *, num_groups, eps, output_mean_var):
     y = norm.group_norm(data, gamma, beta, groups=num_groups, axis=1, epsilon=eps)
     if not output_mean_var:
         return (y,)
-    parts = data.reshape(data.shape[0], num_groups, -1)
+    parts = data.detach().reshape(data.shape[0], num_groups, -1)
     mean, variance = norm.moments(parts, 2)
     return y, mean.to(data.dtype), norm.deviation(variance, eps).to(data.dtype)
 
