@@ -356,3 +356,22 @@ def test_weights_of_samples_may_be_integers():
     weights = np.array([[1], [0]], dtype="int64")
     assert onp.allclose(loss(pred, label, weights).asnumpy(), loss(pred, label).asnumpy() * [1, 0])
     assert loss(pred, label, weights).dtype == onp.float32
+
+
+def test_a_block_that_calls_np_through_f_is_exported_and_comes_back(tmp_path):
+    class Summed(gluon.HybridBlock):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.embedding = nn.Embedding(10, 6)
+            self.dense = nn.Dense(3, flatten=False)
+
+        def hybrid_forward(self, F, x):
+            return F.np.sum(F.npx.relu(self.dense(F.np.transpose(self.embedding(x), (0, 2, 1)))), axis=1)
+
+    net, x = Summed(), np.array([[1, 2], [3, 4]])
+    net.initialize()
+    net.hybridize()
+    expected = net(x)
+    files = net.export(str(tmp_path / "net")) or (str(tmp_path / "net-symbol.json"), str(tmp_path / "net-0000.params"))
+    back = gluon.SymbolBlock.imports(files[0], ["data"], files[1])
+    assert onp.allclose(back(x).asnumpy(), expected.asnumpy(), atol=1e-6) and isinstance(back(x), np.ndarray)

@@ -5,10 +5,12 @@ import torch
 from tandem.core import arrays, scope
 from tandem.core.arrays import Array
 from tandem.core.errors import explain
-from tandem.mxnet import initializer, symbol
+from tandem.mxnet import initializer, ndarray, symbol
 from tandem.mxnet.gluon.block import HybridBlock, _first_array
 from tandem.mxnet.gluon.parameter import ParameterDict
+from tandem.mxnet.gluon.utils import _namespace
 from tandem.mxnet.gluon.weights import DeferredInitializationError
+from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.symbol.evaluate import Lowered
 from tandem.mxnet.symbol.inference import Facts
 from tandem.mxnet.symbol.nodes import Entry
@@ -64,23 +66,30 @@ def traced(block):
             "Please first call block.hybridize() and then run forward with this block at least once before calling"
             " export."
         )
-    count = sum(leaf is Array for leaf in arrays.leaves(template))
-    inputs = [symbol.var("data" if count == 1 else f"data{place}") for place in range(count)]
+    kinds = [leaf for leaf in arrays.leaves(template) if _is_kind(leaf)]
+    inputs = [symbol.var("data" if len(kinds) == 1 else f"data{place}") for place in range(len(kinds))]
+    inputs = [one.as_np_ndarray() if _is_numpy(kind) else one for one, kind in zip(inputs, kinds)]
     left = iter(inputs)
-    args = arrays.map_tree(lambda leaf: next(left) if leaf is Array else leaf, template)
+    args = arrays.map_tree(lambda leaf: next(left) if _is_kind(leaf) else leaf, template)
     outputs = [leaf for leaf in arrays.leaves(block(*args)) if isinstance(leaf, Symbol)]
     return inputs, outputs[0] if len(outputs) == 1 else Group(outputs)
 
 
 def remember(block, args):
     """Keep what kind of inputs a block was called with."""
-    block.__dict__["_called_with"] = arrays.map_tree(lambda leaf: Array if isinstance(leaf, Array) else leaf, args)
+    block.__dict__["_called_with"] = arrays.map_tree(lambda leaf: type(leaf) if isinstance(leaf, Array) else leaf, args)
+
+
+def _is_kind(leaf):
+    return isinstance(leaf, type) and issubclass(leaf, Array)
+
+
+def _is_numpy(kind):
+    return issubclass(kind, NDArray) and _namespace(kind) is not ndarray
 
 
 def export(block, path, epoch, remove_amp_cast):
     """See `HybridBlock.export`."""
-    from tandem.mxnet import ndarray
-
     outputs = traced(block)[1]
     names = f"{path}-symbol.json", f"{path}-{epoch:04d}.params"
     outputs.save(names[0], remove_amp_cast=remove_amp_cast)
