@@ -90,3 +90,22 @@ class Family:
                 given=repr(identifier),
             )
         )
+
+
+def identified(identifier, choices, what, aliases=None, *, made=True):
+    """What the identifier of an initializer, a regularizer, a constraint or an activation means.
+
+    identifier: a name, a config, a class, an object or a function; choices: the names of Keras's own; aliases: further
+    names of these; made: a class means an object of it. Raises ValueError for a name that is not known, and for what
+    cannot be called.
+    """
+    found = identifier
+    if isinstance(identifier, dict):
+        found = serialization.deserialize_keras_object(identifier, module_objects=choices)
+    elif isinstance(identifier, str):
+        found = registry.resolve_name(identifier, choices, what, aliases)
+    if made and inspect.isclass(found):
+        found = found()
+    if not callable(found):
+        raise ValueError(f"Could not interpret {what} identifier: {identifier}")
+    return found

@@ -1,10 +1,8 @@
 """`keras.constraints`: what weights must satisfy after each update."""
 
-import inspect
-
 from tandem.keras import saving
 from tandem.keras.constraints.constraint import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-from tandem.keras.saving.registry import resolve_name
+from tandem.keras.families import identified
 
 max_norm = MaxNorm
 min_max_norm = MinMaxNorm
@@ -38,19 +36,7 @@ def get(identifier):
 
     Raises ValueError for a name that is not known.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, dict):
-        found = deserialize(identifier)
-    elif isinstance(identifier, str):
-        found = resolve_name(identifier, _CLASSES, "constraint")
-    else:
-        found = identifier
-    if inspect.isclass(found):
-        found = found()
-    if callable(found):
-        return found
-    raise ValueError(f"Could not interpret constraint identifier: {identifier}")
+    return None if identifier is None else identified(identifier, _CLASSES, "constraint")
 
 
 __all__ = [

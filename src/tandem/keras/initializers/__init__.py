@@ -3,6 +3,7 @@
 import inspect
 
 from tandem.keras import saving, tensors
+from tandem.keras.families import identified
 from tandem.keras.initializers.constant import STFT, Constant, Identity, Ones, Zeros
 from tandem.keras.initializers.initializer import Initializer
 from tandem.keras.initializers.random import (
@@ -18,7 +19,6 @@ from tandem.keras.initializers.random import (
     TruncatedNormal,
     VarianceScaling,
 )
-from tandem.keras.saving.registry import resolve_name
 
 constant = Constant
 glorot_normal = GlorotNormal
@@ -62,23 +62,13 @@ def get(identifier):
     """
     if identifier is None:
         return None
-    if isinstance(identifier, dict):
-        found = deserialize(identifier)
-    elif isinstance(identifier, str):
-        found = resolve_name(identifier, _CLASSES, "initializer", _ALIASES)
-    elif (hasattr(identifier, "shape") and not callable(identifier)) or tensors.is_tensor(identifier):
+    if (hasattr(identifier, "shape") and not callable(identifier)) or tensors.is_tensor(identifier):
 
         def values(shape, dtype=None):
             return tensors.convert(identifier, dtype).expand(tuple(shape))
 
-        found = values
-    else:
-        found = identifier
-    if inspect.isclass(found):
-        found = found()
-    if callable(found):
-        return found
-    raise ValueError(f"Could not interpret initializer identifier: {identifier}")
+        return values
+    return identified(identifier, _CLASSES, "initializer", _ALIASES)
 
 
 __all__ = [*_CLASSES, "Initializer", "deserialize", "get", "serialize"]

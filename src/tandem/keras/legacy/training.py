@@ -167,13 +167,8 @@ class LegacyTraining:
         """Keras 2's `evaluate` on a generator or `Sequence`: write `evaluate`."""
         tell("Model.evaluate_generator: write model.evaluate(generator, ...).")
         given = {"max_queue_size": max_queue_size, "workers": workers, "use_multiprocessing": use_multiprocessing}
-        given = _keras1(kwargs, given, "evaluate_generator")
-        samples = given.pop("val_samples", None)
-        if steps is None and samples is not None:
-            generator, steps = _steps_for(generator, samples)
-        return self.evaluate(
-            _feed(generator, steps, False, None, given), steps=steps, callbacks=callbacks, verbose=verbose
-        )
+        generator, steps, _ = _counted(generator, steps, kwargs, given, "evaluate_generator")
+        return self.evaluate(generator, steps=steps, callbacks=callbacks, verbose=verbose)
 
     def predict_generator(
         self,
@@ -189,13 +184,8 @@ class LegacyTraining:
         """Keras 2's `predict` on a generator or `Sequence`: write `predict`."""
         tell("Model.predict_generator: write model.predict(generator, ...).")
         given = {"max_queue_size": max_queue_size, "workers": workers, "use_multiprocessing": use_multiprocessing}
-        given = _keras1(kwargs, given, "predict_generator")
-        samples = given.pop("val_samples", None)
-        if steps is None and samples is not None:
-            generator, steps = _steps_for(generator, samples)
-        outputs = self.predict(
-            _feed(generator, steps, False, None, given), steps=steps, callbacks=callbacks, verbose=verbose
-        )
+        generator, steps, samples = _counted(generator, steps, kwargs, given, "predict_generator")
+        outputs = self.predict(generator, steps=steps, callbacks=callbacks, verbose=verbose)
         return outputs if samples is None else sources.map_arrays(lambda rows: rows[:samples], outputs)
 
     def predict_proba(self, x, batch_size=None, verbose=0, steps=None):
@@ -320,6 +310,15 @@ def _feed(data, steps, shuffle, class_weight, settings):
             return _Endless(data, shuffle, class_weight)
         return data if class_weight is None else _Endless(data, shuffle, class_weight)
     return _weighted(data, class_weight)
+
+
+def _counted(generator, steps, kwargs, given, name):
+    """(batches, their number, Keras 1's number of samples or None) for a generator that is gone through once."""
+    given = _keras1(kwargs, given, name)
+    samples = given.pop("val_samples", None)
+    if steps is None and samples is not None:
+        generator, steps = _steps_for(generator, samples)
+    return _feed(generator, steps, False, None, given), steps, samples
 
 
 def _steps_for(generator, samples):

@@ -1,10 +1,8 @@
 """`keras.regularizers`: penalties of weights and activities."""
 
-import inspect
-
 from tandem.keras import saving
+from tandem.keras.families import identified
 from tandem.keras.regularizers.regularizer import L1, L1L2, L2, OrthogonalRegularizer, Regularizer
-from tandem.keras.saving.registry import resolve_name
 
 l1 = L1
 l2 = L2
@@ -38,19 +36,7 @@ def get(identifier):
 
     Raises ValueError for a name that is not known.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, dict):
-        found = deserialize(identifier)
-    elif isinstance(identifier, str):
-        found = resolve_name(identifier, _CLASSES, "regularizer")
-    else:
-        found = identifier
-    if inspect.isclass(found):
-        found = found()
-    if callable(found):
-        return found
-    raise ValueError(f"Could not interpret regularizer identifier: {identifier}")
+    return None if identifier is None else identified(identifier, _CLASSES, "regularizer")
 
 
 __all__ = [

@@ -140,18 +140,8 @@ def parse_location(sym, location, ctx, dtype=None):
     dtype: that of the arrays made from other values; "asnumpy" or None: the values' own and float32.
     Raises ValueError where names do not match, AssertionError for what is neither list nor dict.
     """
-    names = sym.list_arguments()
-    if isinstance(location, dict):
-        if set(location) != set(names):
-            raise ValueError(
-                f"Symbol arguments and keys of the given location do not match.symbol args:{set(names)},"
-                f" location.keys():{set(location)}"
-            )
-    elif isinstance(location, (list, tuple)):
-        location = dict(zip(names, location))
-    else:
-        raise AssertionError(explain("location is a list, a tuple or a dict", given=type(location).__name__))
-    return {name: as_ndarray(value, ctx, dtype) for name, value in location.items()}
+    mismatch = "Symbol arguments and keys of the given location do not match.symbol args:{}, location.keys():{}"
+    return _by_name(sym.list_arguments(), location, "location", mismatch, ctx, dtype)
 
 
 def parse_aux_states(sym, aux_states, ctx, dtype=None):
@@ -161,18 +151,20 @@ def parse_aux_states(sym, aux_states, ctx, dtype=None):
     """
     if aux_states is None:
         return None
-    names = sym.list_auxiliary_states()
-    if isinstance(aux_states, dict):
-        if set(aux_states) != set(names):
-            raise ValueError(
-                f"Symbol aux_states names and given aux_states do not match.symbol aux_names:{set(names)},"
-                f" aux_states.keys:{set(aux_states)}"
-            )
-    elif isinstance(aux_states, (list, tuple)):
-        aux_states = dict(zip(names, aux_states))
+    mismatch = "Symbol aux_states names and given aux_states do not match.symbol aux_names:{}, aux_states.keys:{}"
+    return _by_name(sym.list_auxiliary_states(), aux_states, "aux_states", mismatch, ctx, dtype)
+
+
+def _by_name(names, given, what, mismatch, ctx, dtype):
+    """Values for some names, from a list in their order or a dict, as NDArrays."""
+    if isinstance(given, dict):
+        if set(given) != set(names):
+            raise ValueError(mismatch.format(set(names), set(given)))
+    elif isinstance(given, (list, tuple)):
+        given = dict(zip(names, given))
     else:
-        raise AssertionError(explain("aux_states is a list, a tuple or a dict", given=type(aux_states).__name__))
-    return {name: as_ndarray(value, ctx, dtype) for name, value in aux_states.items()}
+        raise AssertionError(explain(f"{what} is a list, a tuple or a dict", given=type(given).__name__))
+    return {name: as_ndarray(value, ctx, dtype) for name, value in given.items()}
 
 
 def as_ndarray(value, ctx=None, dtype=None):

@@ -311,8 +311,19 @@ class _TokenEmbedding(vocab.Vocabulary):
         self._idx_to_vec[:] = _array(vectors)
 
 
+class _Published(_TokenEmbedding):
+    """Vectors that were published as files."""
+
+    def __init__(self, pretrained_file_name, embedding_root, init_unknown_vec, vocabulary, **kwargs):
+        type(self)._check_pretrained_file_names(pretrained_file_name)
+        super().__init__(**kwargs)
+        path = type(self)._get_pretrained_file(embedding_root, pretrained_file_name)
+        self._load_embedding(path, " ", init_unknown_vec)
+        self._build_embedding_for_vocabulary(vocabulary)
+
+
 @register
-class GloVe(_TokenEmbedding):
+class GloVe(_Published):
     """The published vectors of GloVe. Source: Pennington, Socher and Manning 2014.
 
     pretrained_file_name; embedding_root: the folder of files; init_unknown_vec: makes the unknown token's vector;
@@ -338,15 +349,11 @@ class GloVe(_TokenEmbedding):
         vocabulary=None,
         **kwargs,
     ):
-        type(self)._check_pretrained_file_names(pretrained_file_name)
-        super().__init__(**kwargs)
-        path = type(self)._get_pretrained_file(embedding_root, pretrained_file_name)
-        self._load_embedding(path, " ", init_unknown_vec)
-        self._build_embedding_for_vocabulary(vocabulary)
+        super().__init__(pretrained_file_name, embedding_root, init_unknown_vec, vocabulary, **kwargs)
 
 
 @register
-class FastText(_TokenEmbedding):
+class FastText(_Published):
     """The published vectors of fastText. Source: Bojanowski et al. 2017.
 
     The arguments as GloVe's.
@@ -368,11 +375,7 @@ class FastText(_TokenEmbedding):
         vocabulary=None,
         **kwargs,
     ):
-        type(self)._check_pretrained_file_names(pretrained_file_name)
-        super().__init__(**kwargs)
-        path = type(self)._get_pretrained_file(embedding_root, pretrained_file_name)
-        self._load_embedding(path, " ", init_unknown_vec)
-        self._build_embedding_for_vocabulary(vocabulary)
+        super().__init__(pretrained_file_name, embedding_root, init_unknown_vec, vocabulary, **kwargs)
 
 
 class CustomEmbedding(_TokenEmbedding):
