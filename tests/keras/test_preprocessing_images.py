@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ks_2samp
 
 from oracles import real_keras
 from tandem import keras
@@ -68,7 +69,8 @@ def draw(shape, seed=0):
 
 
 def pair(name, options, **more):
-    real_keras().utils.set_random_seed(7)
+    for K in (keras, real_keras()):
+        K.utils.set_random_seed(7)
     return [getattr(K.layers, name)(**options, **more) for K in (keras, real_keras())]
 
 
@@ -113,6 +115,66 @@ def test_outside_training_as_the_real_layer(name, options):
     for images in (draw((4, 9, 8, 3)), draw((9, 8, 3))):
         same(mine(images.clone(), training=False), real(images.clone(), training=False))
         assert mine(images, training=True).shape == real(images, training=True).shape
+
+
+# Whose result is determined, for each image is changed and by the same factor.
+FIXED = [
+    ("RandomRotation", {"factor": (0.125, 0.125)}),
+    ("RandomTranslation", {"height_factor": (0.2, 0.2), "width_factor": (-0.3, -0.3), "fill_mode": "nearest"}),
+    ("RandomZoom", {"height_factor": (0.2, 0.2), "fill_mode": "wrap"}),
+    ("RandomContrast", {"factor": (0.0, 0.0)}),
+    ("RandomColorDegeneration", {"factor": (0.3, 0.3)}),
+    ("RandomHue", {"factor": (0.0, 0.0)}),
+    ("RandomSaturation", {"factor": (0.3, 0.3)}),
+    ("RandomSharpness", {"factor": (0.8, 0.8)}),
+    ("RandomPosterization", {"factor": (3, 3)}),
+    ("RandomInvert", {"factor": (1.0, 1.0)}),
+    ("RandomGaussianBlur", {"factor": (1.0, 1.0), "sigma": (0.5, 0.5)}),
+    ("RandomColorJitter", {"brightness_factor": (0.1, 0.1), "saturation_factor": (0.6, 0.6)}),
+    ("AutoContrast", {}),
+    ("CenterCrop", {"height": 4, "width": 5}),
+    ("Resizing", {"height": 4, "width": 3, "antialias": True}),
+    ("Rescaling", {"scale": 0.5, "offset": 3}),
+]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "options"), FIXED)
+def test_fixed_factors_give_the_pixels_of_the_real_layer_under_any_policy(name, options):
+    images = draw((2, 9, 8, 3))
+    exact = real_keras().layers.__dict__[name](**options)
+    for x in (images, images[0]):
+        wanted = exact(x.clone())
+        same(getattr(layers, name)(**options)(x), wanted)
+        half = getattr(layers, name)(**options, dtype="float16")(x)
+        assert half.dtype == torch.float16
+        torch.testing.assert_close(half.float(), wanted, rtol=1e-3, atol=0.1)
+        whole = getattr(layers, name)(**options, dtype="uint8")(x)
+        assert whole.dtype == torch.uint8
+        wanted = getattr(layers, name)(**options)(x.floor()).round().clamp(0, 255)
+        torch.testing.assert_close(whole.float(), wanted, rtol=0, atol=1)
+
+
+LAWS = [case for case in CASES if case[0] not in ("CutMix", "RandAugment", "AugMix", "Resizing", "CenterCrop")]
+
+
+def leaves(drawn, path=""):
+    if isinstance(drawn, dict):
+        for key, value in drawn.items():
+            yield from leaves(value, f"{path}/{key}")
+    elif isinstance(drawn, torch.Tensor) and "fields" not in path:
+        yield path, drawn.double().reshape(drawn.shape[0] if drawn.ndim else 1, -1).numpy()
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "options"), LAWS)
+def test_what_is_drawn_has_the_law_of_the_real_layer(name, options):
+    images = torch.zeros(500, 4, 5, 3)
+    ours, theirs = (dict(leaves(layer.get_random_transformation(images))) for layer in pair(name, options))
+    assert set(ours) == set(theirs)
+    for path, values in ours.items():
+        for column in range(min(values.shape[1], 3)):
+            assert ks_2samp(values[:, column], theirs[path][:, column]).pvalue > 1e-4, path
 
 
 @pytest.mark.oracle

@@ -6,7 +6,7 @@ c0 c1: output pixel (x, y) reads ``((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) /
 
 import torch
 
-from tandem.ops import image
+from tandem.ops import image, image_filters
 
 _MODES = {"constant": "grid-constant", "wrap": "grid-wrap"}
 
@@ -255,31 +255,16 @@ def where_index(index, number, x, y):
 # --- elastic ---------------------------------------------------------------------------------------------------------
 
 
-def gaussian_kernel(size, sigma):
-    """(size,): weights ``exp(-d^2 / (2 sigma^2))`` of the distances d from the middle, which sum to 1."""
-    place = torch.arange(size, dtype=sigma.dtype, device=sigma.device) - (size - 1) / 2
-    weights = torch.exp(-0.5 * (place / sigma).square())
-    return weights / weights.sum()
-
-
 def blur(x, size, sigma, layout="channels_last"):
-    """The images smoothed by a Gaussian kernel; zeros are outside.
-
-    size: of the kernel, (down, across); sigma: a tensor (across, down), as Keras has it.
-    """
-    y = x.movedim(-1, 1) if layout == "channels_last" else x
-    n, channels, height, width = y.shape
-    y = y.reshape(n * channels, 1, height, width)
-    down, across = gaussian_kernel(size[0], sigma[1]).to(y.dtype), gaussian_kernel(size[1], sigma[0]).to(y.dtype)
-    y = torch.nn.functional.conv2d(y, down.reshape(1, 1, -1, 1), padding=(size[0] // 2, 0))
-    y = torch.nn.functional.conv2d(y, across.reshape(1, 1, 1, -1), padding=(0, size[1] // 2))
-    y = y.reshape(n, channels, height, width)
-    return y.movedim(1, -1) if layout == "channels_last" else y
+    """The images smoothed by a Gaussian kernel (`image_filters.gaussian_blur`)."""
+    last = x if layout == "channels_last" else x.movedim(1, -1)
+    last = image_filters.gaussian_blur(last, size, sigma)
+    return last if layout == "channels_last" else last.movedim(-1, 1)
 
 
 def elastic_fields(noise, size, sigma):
     """Displacements: noise (N, H, W, 2) times sigma, smoothed by a kernel of `size` pixels (odd)."""
-    return blur(noise * sigma, (size, size), torch.stack((sigma, sigma)))
+    return blur(noise * sigma, (size, size), (sigma, sigma))
 
 
 def elastic(x, fields, strength, *, interpolation, fill_mode, fill_value, layout="channels_last"):

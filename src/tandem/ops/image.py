@@ -262,7 +262,7 @@ def resize(
             wide = y.double()  # exact for all but the largest of 64 bits
             return _from_batch(F.interpolate(wide, size, mode=mode).to(dtype).movedim(1, -1), rank, layout)
         return _from_batch(F.interpolate(y, size, mode=mode).movedim(1, -1), rank, layout)
-    y = y if dtype.is_floating_point else y.float()
+    y = y if dtype in (torch.float32, torch.float64) else y.float()  # torch's antialias does not take halves
     # torch's antialiased bicubic kernel has the coefficient -0.5 and leaves out what is outside, its plain one has
     # -0.75 and replicates.
     cubic_fits = cubic == -0.5 and edge == "renormalize" if antialias else cubic == -0.75 and edge == "replicate"

@@ -1,15 +1,16 @@
 """Filters of images (N, H, W, C): blur, edges, structural similarity, patches; colour spaces."""
 
 import torch
+import torch.nn.functional as F
 
 from tandem.ops import conv
 
 
 def _bell(size, sigma, like):
-    """A normal density at `size` points about the middle, summing to 1."""
+    """A normal density at `size` points about the middle, summing to 1; sigma: a number or a tensor."""
     place = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
     values = torch.exp(-0.5 * (place / sigma).square())
-    return values / values.sum()
+    return (values / values.sum()).to(like.dtype)
 
 
 def _each_channel(x, kernel, padding):
@@ -19,9 +20,15 @@ def _each_channel(x, kernel, padding):
 
 
 def gaussian_blur(x, size, sigma):
-    """The images with a normal density for a kernel, zeros around them; size, sigma: (vertical, horizontal)."""
-    kernel = torch.outer(_bell(size[0], sigma[0], x), _bell(size[1], sigma[1], x))
-    return _each_channel(x, kernel, "same")
+    """The images with a normal density for a kernel, zeros around them.
+
+    size: of the kernel, (down, across); sigma: its widths, numbers or tensors, (across, down): Keras 3 has them in this
+    order on all of its back ends, though its documentation says the other one.
+    """
+    y = x.movedim(-1, 1).flatten(0, 1).unsqueeze(1)
+    y = F.conv2d(y, _bell(size[0], sigma[1], x).reshape(1, 1, -1, 1), padding="same")
+    y = F.conv2d(y, _bell(size[1], sigma[0], x).reshape(1, 1, 1, -1), padding="same")
+    return y.reshape(x.shape[0], x.shape[3], *x.shape[1:3]).movedim(1, -1)
 
 
 def sobel(x):

@@ -121,9 +121,9 @@ class ImageLayer(DataLayer):
         """The data, changed."""
         transformation = self.get_random_transformation(data, training=training)
         if not isinstance(data, dict):
-            images = tensors.convert(data)
+            images = self._whole_under_whole(tensors.convert(data))
             change = self.transform_images if self._is_batched(images) else self.transform_single_image
-            return change(images, transformation, training=training)
+            return self._in_own_dtype(change(images, transformation, training=training))
         found = dict(data)
         batched = self._is_batched(found["images"])
         if "bounding_boxes" in found and not self.bounding_box_format:
@@ -138,9 +138,23 @@ class ImageLayer(DataLayer):
             if key in found:
                 dense = key == "bounding_boxes"
                 value = densify_bounding_boxes(found[key], batched) if dense else tensors.convert(found[key])
+                if key == "images":
+                    value = self._whole_under_whole(value)
                 change = getattr(self, f"transform_{key}" if batched else f"transform_single_{one}")
                 found[key] = change(value, transformation, training=training)
+        found["images"] = self._in_own_dtype(found["images"])
         return found
+
+    def _whole_under_whole(self, images):
+        # A policy of whole numbers cuts off what is behind the point before anything is done, as in Keras.
+        wanted = getattr(torch, self.compute_dtype)
+        return images if wanted.is_floating_point else images.to(wanted)
+
+    def _in_own_dtype(self, images):
+        # What is whole by the layer's own doing stays so, under a policy of floats too: `Resizing` of bytes.
+        wanted = getattr(torch, self.compute_dtype)
+        whole = not images.is_floating_point() and wanted.is_floating_point
+        return images if whole else augment.cast(images, wanted)
 
     def _is_batched(self, images):
         if images.ndim not in (3, 4):
@@ -183,11 +197,12 @@ class ImageLayer(DataLayer):
         return shape[down], shape[across]
 
     def _cast(self, images):
-        return tensors.convert(images).to(self._compute)
+        return self._whole_under_whole(tensors.convert(images)).to(self._compute)
 
     @property
     def _compute(self):
-        return getattr(torch, self.compute_dtype)
+        """The dtype that is computed in: float32 also under policies of halves and whole numbers; `call` rounds."""
+        return torch.float64 if self.compute_dtype == "float64" else torch.float32
 
     def get_config(self):
         """The arguments that make an equal layer."""

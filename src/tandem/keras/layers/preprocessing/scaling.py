@@ -10,7 +10,7 @@ from tandem.core import graph
 from tandem.keras import saving, tensors
 from tandem.keras.layers.preprocessing.batches import batches_of
 from tandem.keras.layers.preprocessing.data_layer import DataLayer
-from tandem.ops import moments
+from tandem.ops import augment, moments
 
 
 class Rescaling(DataLayer):
@@ -25,8 +25,10 @@ class Rescaling(DataLayer):
     def call(self, inputs):
         """``inputs * scale + offset``."""
         inputs = tensors.convert(inputs)
-        dtype = getattr(torch, self.compute_dtype)
-        return moments.affine(inputs.to(dtype), self._number(self.scale, dtype), self._number(self.offset, dtype))
+        wanted = getattr(torch, self.compute_dtype)
+        dtype = wanted if wanted.is_floating_point else torch.float32
+        result = moments.affine(inputs.to(dtype), self._number(self.scale, dtype), self._number(self.offset, dtype))
+        return augment.cast(result, wanted)
 
     @staticmethod
     def _number(value, dtype):
@@ -87,8 +89,7 @@ class Normalization(DataLayer):
             )
         self.invert = invert
         self.supports_masking = True
-        self.mean = self.variance = None
-        self._kept = None
+        self._static = self._kept = None
 
     def build(self, input_shape):
         """Make the weights for inputs of `input_shape`, unless mean and variance are given."""
@@ -116,7 +117,6 @@ class Normalization(DataLayer):
             self.adapt_mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
             self.adapt_variance = self.add_weight(name="variance", shape=shape, initializer="ones", trainable=False)
             self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
-            self.finalize_state()
             return
         sizes = tuple(input_shape[axis] for axis in kept)
         mean, variance = (
@@ -125,7 +125,7 @@ class Normalization(DataLayer):
         )
         # Values, also where the layer is built while shapes are inferred.
         with _disable_current_modes() if graph.on_meta() else contextlib.nullcontext():
-            self.mean, self.variance = (tensors.convert(np.array(value), "float32") for value in (mean, variance))
+            self._static = [tensors.convert(np.array(value), "float32") for value in (mean, variance)]
 
     def adapt(self, data):
         """Set mean and variance to those of the data: an array, a dataset, or an iterable of batches.
@@ -156,35 +156,37 @@ class Normalization(DataLayer):
         mean, variance, _ = total
         self.adapt_mean.assign(mean.to(self.adapt_mean.tensor.dtype))
         self.adapt_variance.assign(variance.to(self.adapt_variance.tensor.dtype))
-        self.finalize_state()
 
     def finalize_state(self):
-        """Compute with the mean and variance that the weights hold now."""
-        if self.input_mean is not None or (not self.built and self._kept is None):
-            return
-        self.__dict__["mean"] = self.__dict__["variance"] = None
+        """Let the weights hold from now on, which they do: each call reads them."""
 
-    def _moments(self, device):
-        if self.input_mean is not None:
-            return self.mean.to(device), self.variance.to(device)
-        shape = self._broadcast_shape
-        return self.adapt_mean.value.reshape(shape), self.adapt_variance.value.reshape(shape)
+    @property
+    def mean(self):
+        """The mean, in a shape that fits the inputs; None before the layer is built."""
+        return self._moment(0)
+
+    @property
+    def variance(self):
+        """The variance, in a shape that fits the inputs; None before the layer is built."""
+        return self._moment(1)
+
+    def _moment(self, number):
+        if self._kept is None:
+            return None
+        if self._static is not None:
+            return self._static[number]
+        return (self.adapt_mean, self.adapt_variance)[number].value.reshape(self._broadcast_shape)
 
     def call(self, inputs):
         """The normalized inputs."""
         dtype = getattr(torch, self.compute_dtype)
         inputs = tensors.convert(inputs).to(dtype)
-        mean, variance = (value.to(dtype) for value in self._moments(inputs.device))
+        mean, variance = (value.to(inputs.device, dtype) for value in (self.mean, self.variance))
         return (moments.restore if self.invert else moments.normalize)(inputs, mean, variance)
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for an input of `input_shape`: the same."""
         return input_shape
-
-    def load_own_variables(self, store):
-        """Set mean and variance from the mapping `store`."""
-        super().load_own_variables(store)
-        self.finalize_state()
 
     def get_build_config(self):
         """The shape that the layer was built from."""

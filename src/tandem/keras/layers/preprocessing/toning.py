@@ -219,7 +219,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         last = images.movedim(1, -1) if first else images
         last = tones.rescale(last, self.value_range, (0, 255))
         last = tones.rescale(tones.clahe(last, self.clip_limit, self.tile_grid_size), (0, 255), self.value_range)
-        return (last.movedim(-1, 1) if first else last).to(images.dtype)
+        return augment.cast(last.movedim(-1, 1) if first else last, images.dtype)
 
     def get_config(self):
         """The arguments that make an equal layer."""
