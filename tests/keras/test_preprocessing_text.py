@@ -233,3 +233,25 @@ def test_configs_have_what_was_given_and_what_was_learned():
     np.testing.assert_allclose(bins.get_config()["bin_boundaries"], [7 / 3, 17 / 3], rtol=1e-6)  # as on TensorFlow
     again = layers.Discretization.from_config(bins.get_config())
     assert again.num_bins == 3 and again.bin_boundaries == bins.bin_boundaries
+
+
+def test_capitals_and_blanks_are_those_of_ascii():
+    layer = layers.TextVectorization()
+    layer.adapt(["Über  Ab\u00a0c\tD\x1ce"])
+    assert layer.get_vocabulary() == ["", "[UNK]", "Über", "d\x1ce", "ab\u00a0c"]
+    characters = layers.TextVectorization(split="character", standardize="lower", vocabulary=["Ü", "b"])
+    assert characters(["ÜB"]).tolist() == [[2, 3]]
+
+
+def test_texts_that_are_not_split_are_words_each():
+    options = {"split": None, "vocabulary": ["a b", "c"]}
+    words = np.array(["a b", "c", "x"])
+    assert layers.TextVectorization(**options)(words).tolist() == [2, 3, 1]
+    assert layers.TextVectorization(**options)(words[:, None]).tolist() == [[2], [3], [1]]
+    assert layers.TextVectorization(**options)(words[None]).tolist() == [[2, 3, 1]]
+    assert layers.TextVectorization(output_mode="count", **options)(words).tolist() == [1, 1, 1]
+    assert layers.TextVectorization(output_mode="count", **options)(words[:, None]).tolist() == [
+        [0, 1, 0],
+        [0, 0, 1],
+        [1, 0, 0],
+    ]

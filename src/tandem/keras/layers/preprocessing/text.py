@@ -14,6 +14,10 @@ from tandem.keras.layers.preprocessing.strings import TextLayer
 
 _STANDARDIZE = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 _SPLIT = ("whitespace", "character")
+# TensorFlow's functions of bytes, which Keras has here, know ASCII's capitals and blanks alone: "Ünï" stays, and a hard
+# space is a part of its word. A vocabulary that was learned there holds such words.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_SPACES = re.compile("[ \\t\\n\\v\\f\\r]+")
 _PUNCTUATION = re.compile("[" + re.escape(string.punctuation) + "]")
 
 
@@ -123,7 +127,7 @@ class TextVectorization(TextLayer):
             parts = self._split(np.asarray([row[0] for row in rows], dtype=object))
             rows = [[self._lookup_layer._token(word) for word in part] for part in parts]
         elif self._split == "whitespace":
-            rows = [[word for text in row for word in text.split()] for row in rows]
+            rows = [[word for text in row for word in _SPACES.split(text) if word] for row in rows]
         elif self._split == "character":
             rows = [[character for text in row for character in text] for row in rows]
         if self._ngrams:
@@ -132,7 +136,7 @@ class TextVectorization(TextLayer):
 
     def _standard(self, text):
         if self._standardize in ("lower", "lower_and_strip_punctuation"):
-            text = text.lower()
+            text = text.translate(_LOWER)
         if self._standardize in ("strip_punctuation", "lower_and_strip_punctuation"):
             text = _PUNCTUATION.sub("", text)
         return text
@@ -175,8 +179,11 @@ class TextVectorization(TextLayer):
     # --- calling ---------------------------------------------------------------------------------------------------
     def call(self, inputs):
         """The numbers of the words, (texts, words), or a row for each text."""
-        single = texts(inputs, self._encoding).ndim == 0
+        rank = texts(inputs, self._encoding).ndim
+        single = rank == 0
         rows = self._words([inputs] if single else inputs)
+        if self._split is None and rank == 1:  # each text is a word, and all of them are one row
+            rows, single = [[word for row in rows for word in row]], True
         length = self._output_sequence_length
         if self._output_mode == "int" and length is not None:
             rows = [row[:length] for row in rows]
