@@ -277,6 +277,65 @@ def test_what_counts_as_upwards(room, code, others):
     assert [other for _, other in upward_imports(room, ast.parse(code))] == others
 
 
+def read_back(tree):
+    """Lines on which a tensor is read into Python."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "item":
+            yield node.lineno
+
+
+def test_formulas_read_no_tensor_back():
+    # What is read into Python ends the recording of a step. (A few search by nature, on the CPU: they take lists.)
+    wrong = [f"{name_of(path)}:{line}" for path in files("ops") for line in read_back(tree_of(path))]
+    assert not wrong, "\n".join(wrong)
+
+
+RUNS_WHAT_IT_READS = {
+    ("pickle", "load"),
+    ("pickle", "loads"),
+    ("marshal", "loads"),
+    ("marshal", "load"),
+    ("torch", "load"),
+}
+
+# What one process of ours sends to another; a file's pickle is read by `formats` with a list of what may be in it.
+BETWEEN_PROCESSES = {"src/tandem/mxnet/gluon/data/pools.py"}
+
+
+def running(tree):
+    """Lines on which something is read in a way that can run what it reads."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = getattr(node.func.value, "id", None)
+            safe = any(word.arg == "weights_only" and getattr(word.value, "value", None) for word in node.keywords)
+            if (owner, node.func.attr) in RUNS_WHAT_IT_READS and not safe:
+                yield node.lineno
+
+
+def test_files_are_read_without_running_what_is_in_them():
+    wrong = [
+        f"{name_of(path)}:{line}"
+        for path in files("formats", *FRONT_ENDS)
+        if name_of(path) not in BETWEEN_PROCESSES
+        for line in running(tree_of(path))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("pickle.loads(data)", 1),
+        ("torch.load(path)", 1),
+        ("torch.load(path, weights_only=False)", 1),
+        ("torch.load(path, weights_only=True)", 0),
+        ("nd.load(path)", 0),
+    ],
+)
+def test_what_counts_as_running(code, count):
+    assert len(list(running(ast.parse(code)))) == count
+
+
 def test_files_stay_short():
     everywhere = [*files(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
     lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in everywhere}
