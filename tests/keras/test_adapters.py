@@ -333,7 +333,7 @@ def test_class_weight_with_a_dataset():
     ("arguments", "message"),
     [
         ({"y": X}, "`y` should not be passed"),
-        ({"sample_weight": X}, "`sample_weight` should not be passed"),
+        ({"sample_weight": X}, "`sample_weights` should not be passed"),
         ({"class_weight": {0: 1.0}}, "`class_weight` is not supported"),
     ],
 )

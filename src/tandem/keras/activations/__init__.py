@@ -3,7 +3,6 @@
 import functools
 import types
 
-from tandem.core.errors import Unsupported
 from tandem.keras import saving, tensors
 from tandem.keras.saving.registry import resolve_name
 from tandem.keras.symbolic import lift
@@ -117,17 +116,9 @@ _FUNCTIONS = {
 
 
 def serialize(activation):
-    """The name of one of Keras's activations, or the config of another function or layer.
-
-    Raises Unsupported for a Python lambda.
-    """
+    """The name of one of Keras's activations, or the config of another function or layer."""
     if _FUNCTIONS.get(getattr(activation, "__name__", None)) is activation:
         return activation.__name__
-    if isinstance(activation, types.LambdaType) and activation.__name__ == "<lambda>":
-        raise Unsupported(
-            f"A Python lambda cannot be serialized. Given: {activation}. "
-            "Give a named function and register it with `keras.saving.register_keras_serializable`."
-        )
     config = saving.serialize_keras_object(activation)
     name = config.get("config") if isinstance(config, dict) else None
     if isinstance(name, str) and name in _FUNCTIONS and not isinstance(activation, types.BuiltinFunctionType):

@@ -100,12 +100,12 @@ class CallbackList(Callback):
         self._call("on_epoch_end", epoch, {} if logs is None else logs)
 
     def on_batch_begin(self, batch, logs=None):
-        """Before a batch of training."""
-        self.on_train_batch_begin(batch, logs=logs)
+        """Before a batch of training, by the older name."""
+        self._call("on_batch_begin", batch, {} if logs is None else logs)
 
     def on_batch_end(self, batch, logs=None):
-        """After a batch of training."""
-        self.on_train_batch_end(batch, logs=logs)
+        """After a batch of training, by the older name."""
+        self._call("on_batch_end", batch, {} if logs is None else logs)
 
 
 def _edge_hook(hook):

@@ -40,6 +40,12 @@ class SwapEMAWeights(Callback):
         with torch.no_grad():
             steps.swap(tensors_of(optimizer._trainable_variables), tensors_of(optimizer._averages))
 
+    def _keep_averages(self):
+        """Let the averages that are the weights now be so for good: at the end the optimizer writes its own there."""
+        optimizer = self._optimizer()
+        for average, variable in zip(optimizer._averages or (), optimizer._trainable_variables):
+            average.assign(variable)
+
     def _swap_in(self):
         if not self._swapped:
             self._swap()
@@ -59,9 +65,8 @@ class SwapEMAWeights(Callback):
         """With `swap_on_epoch`: from here to the next epoch the averages are the weights."""
         if self.swap_on_epoch:
             self._swap_in()
-            # The last epoch's averages stay, unless the optimizer writes them over the weights itself.
-            if epoch == self.params["epochs"] - 1 and self._optimizer().ema_overwrite_frequency is None:
-                self._swap_out()
+            if epoch == self.params["epochs"] - 1:
+                self._keep_averages()
 
     def on_test_begin(self, logs=None):
         """Evaluate the averages."""

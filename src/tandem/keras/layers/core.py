@@ -1,6 +1,7 @@
 """Dense, Embedding, Activation, Lambda, Masking, Identity, and the layer that stands for an input."""
 
 import inspect
+import types
 import weakref
 
 from tandem.core import arrays, dtypes, graph
@@ -12,6 +13,7 @@ from tandem.keras.layers.quantized_kernels import QuantizedKernel
 from tandem.keras.layers.quantized_tables import QuantizedTable
 from tandem.keras.layers.weight_options import serialized, set_weight_options
 from tandem.keras.legacy.modules import names_of
+from tandem.keras.saving import python_code
 from tandem.keras.symbolic import KerasTensor, standardize_shape
 from tandem.ops import indexing, linalg
 
@@ -268,6 +270,13 @@ class Masking(Layer):
         return {**super().get_config(), "mask_value": self.mask_value}
 
 
+def _of_function(function):
+    """The config of what a `Lambda` layer calls, or of the shape that it has in place of a function."""
+    if isinstance(function, types.FunctionType) and function.__name__ == "<lambda>":
+        return python_code.serialize(function, in_layer=True)
+    return saving.serialize_keras_object(function)
+
+
 class Lambda(Layer):
     """A function as a layer.
 
@@ -330,12 +339,12 @@ class Lambda(Layer):
         return (input_shape[0], *self._output_shape)
 
     def get_config(self):
-        """The arguments that make an equal layer. Raises Unsupported for a Python lambda: files hold no code."""
-        config = {**super().get_config(), "function": saving.serialize_keras_object(self.function)}
+        """The arguments that make an equal layer. A Python lambda is there as its code."""
+        config = {**super().get_config(), "function": _of_function(self.function)}
         if self._output_shape is not None:
-            config["output_shape"] = saving.serialize_keras_object(self._output_shape)
+            config["output_shape"] = _of_function(self._output_shape)
         if self.mask is not None:
-            config["mask"] = saving.serialize_keras_object(self.mask)
+            config["mask"] = _of_function(self.mask)
         return {**config, "arguments": saving.serialize_keras_object(self.arguments)}
 
     @classmethod

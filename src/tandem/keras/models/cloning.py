@@ -74,7 +74,14 @@ def _clone_functional(model, input_tensors, clone, call_function):
             lambda value: Input(batch_shape=value.shape, dtype=value.dtype, name=value.name), model._inputs_struct
         )
     else:
-        leaves = iter(tree.flatten(input_tensors))
+        leaves = tree.flatten(input_tensors)
+        wanted = len(tree.flatten(model._inputs_struct))
+        if len(leaves) != wanted:
+            raise ValueError(
+                "`input_tensors` must have the same structure as model.input "
+                f"({wanted} tensors). Received: {len(leaves)}, input_tensors={input_tensors}"
+            )
+        leaves = iter(leaves)
         inputs = tree.map_structure(lambda value: next(leaves), model._inputs_struct)
     copies = {}
 

@@ -46,14 +46,18 @@ def _code(function):
     return base64.encodebytes(marshal.dumps(function.__code__)).decode("ascii")
 
 
-def serialize(function):
-    """The config of a lambda: its code, default arguments and closure, which Keras can run."""
+def serialize(function, in_layer=False):
+    """The config of a lambda: its code, default arguments and closure, which Keras can run.
+
+    in_layer: in the form that a `Lambda` layer has for its functions, which is another one.
+    """
     warn(
         "The object being serialized includes a `lambda`. Only Keras itself can load it again from a file, with "
         "`safe_mode=False` and the same version of Python. Give a named function and register it with "
         "`@keras.saving.register_keras_serializable()`."
     )
-    return {"class_name": "__lambda__", "config": parts(function)}
+    found = parts(function)
+    return {"class_name": "__lambda__", "config": found if in_layer else {"value": list(found.values())}}
 
 
 def parts(function):

@@ -53,10 +53,21 @@ class CompileLoss(losses_room.Loss):
         """(output, loss) of each loss: what was matched with what."""
         return [(self._outputs[number], loss) for number, loss, _, _ in self._terms]
 
+    def _check_weights(self):
+        loss, weights = self._user_loss, self._user_loss_weights
+        if not isinstance(weights, (list, tuple)) or isinstance(loss, dict):
+            return
+        count = len(loss) if isinstance(loss, (list, tuple)) else len(self._outputs)
+        if len(weights) != count:
+            raise ValueError(
+                f"`loss_weights` must match the number of losses, got {count} losses and {len(weights)} weights."
+            )
+
     def build(self, y_true, y_pred):
         """Match losses and weights with the outputs. Raises ValueError where they do not fit."""
         self._outputs = outputs_of.describe(y_pred, self.output_names)
         per_output = outputs_of.match(self._user_loss, self._outputs, "loss", single=True)
+        self._check_weights()
         weights = outputs_of.match(self._user_loss_weights, self._outputs, "loss_weights", single=True)
         targets = outputs_of.targets(y_true, self._outputs, (n for n, one in enumerate(per_output) if one is not None))
         preds = [leaf for _, leaf in outputs_of.flatten(y_pred)]

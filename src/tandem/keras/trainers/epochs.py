@@ -19,6 +19,7 @@ class Epochs:
     """
 
     def __init__(self, source, steps=None):
+        steps = steps or None  # as in Keras, 0 is the whole source
         limit = config.max_steps_per_epoch()
         if limit is not None:
             steps = limit if steps is None else min(steps, limit)

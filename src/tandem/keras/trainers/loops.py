@@ -29,7 +29,7 @@ def _run(model, epochs, function, callbacks, kind, done=0):
     several = model.steps_per_execution if kind != "predict" else 1
     state, kept, clock = model._training, Kept(), time.time
     number, logs, due = done, None, 0.0
-    iterator = Counted(epochs) if several > 1 else iter(epochs)
+    iterator = counted = Counted(epochs) if several > 1 else iter(epochs)
     rush = None if begins or ends or several > 1 else _rush(epochs, function)
     while True:
         if begins:
@@ -45,7 +45,7 @@ def _run(model, epochs, function, callbacks, kind, done=0):
             logs = function(iterator)
         except StopIteration:
             break
-        number = done + iterator.count if several > 1 else number + 1
+        number = done + counted.count if several > 1 else number + 1
         if rush is not None and logs is None:
             number += rush()
         if ends:

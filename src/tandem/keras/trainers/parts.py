@@ -18,6 +18,13 @@ def batch_size(x):
     return 1
 
 
+def logs_of(given, step):
+    """What a step of the user's gave: a dict of logs. Raises TypeError for anything else."""
+    if not isinstance(given, dict):
+        raise TypeError(explain(f"`{step}` gives no logs", expected="a dict of name -> value", given=repr(given)[:80]))
+    return given
+
+
 def gradients(loss, variables):
     """The gradients of a loss for some variables, None for those that it does not depend on.
 

@@ -463,7 +463,7 @@ def make(
             sample_weight = with_class_weight(y, map_arrays(tensor, sample_weight), class_weight)
         return ArraySource(x, y, sample_weight, batch_size, steps, shuffle, device)
     if hasattr(x, "__next__"):
-        _refuse("Python generator", y=y, sample_weight=sample_weight, class_weight=class_weight)
+        _refuse("generator", y=y, sample_weight=sample_weight, class_weight=class_weight)
         _ignores_shuffle(shuffle, "generator")
         return GeneratorSource(x, device=device)
     if hasattr(x, "__iter__") and not isinstance(x, (str, bytes, dict, list, tuple, set)):
@@ -498,6 +498,7 @@ def _refuse(name, **arguments):
                 f"Argument `class_weight` is not supported for {name} inputs. Received: class_weight={value}"
             )
         part = "targets" if argument == "y" else "sample weights"
+        argument = "y" if argument == "y" else "sample_weights"  # Keras's word, here
         raise ValueError(
             f"When providing `x` as a {name}, `{argument}` should not be passed. Instead, the {part} should be "
             "included "

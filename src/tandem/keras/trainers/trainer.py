@@ -342,7 +342,7 @@ class Trainer(LegacyTraining):
             _, y, y_pred, sample_weight = self._learn(data)
             self._update_metrics(y, y_pred, sample_weight)
             return None
-        return self.train_step(data)
+        return parts.logs_of(self.train_step(data), "train_step")
 
     def _test_once(self, data):
         with torch.no_grad():
@@ -350,7 +350,7 @@ class Trainer(LegacyTraining):
                 _, y, y_pred, sample_weight = self._judge(data)
                 self._update_metrics(y, y_pred, sample_weight)
                 return None
-            return self.test_step(data)
+            return parts.logs_of(self.test_step(data), "test_step")
 
     def _predict_once(self, data):
         with torch.no_grad():
