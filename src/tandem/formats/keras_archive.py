@@ -20,9 +20,9 @@ from tandem.formats.limits import (
     LARGEST_CONFIG,
     LONGEST_NAME,
     MOST_MEMBERS,
-    MOST_UNPACKED,
     FormatError,
     broken,
+    check_packed,
     named,
 )
 from tandem.formats.saving import Patient
@@ -100,24 +100,20 @@ class Archive:
 
     def _checked(self):
         """The members by name, each found to be harmless."""
-        members, stored = {}, 0
+        members = {}
         infos = self._zip.infolist()
         if len(infos) > MOST_MEMBERS:
             raise broken(self.name, "it has too many members", f"at most {MOST_MEMBERS}", len(infos))
         for info in infos:
-            name, size, packed = info.filename, info.file_size, info.compress_size
+            name = info.filename
             if not safe_name(name) or info.orig_filename != name:
                 raise broken(self.name, "a member's name leads out of it", "a relative path", repr(info.orig_filename))
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise broken(self.name, f"its member {name!r} is a link", "a file", "a symbolic link")
             if name in members:
                 raise broken(self.name, f"it has the member {name!r} twice", "once", "twice")
-            if size > packed * MOST_UNPACKED + LONGEST_NAME:
-                raise broken(self.name, f"{name!r} claims more than it holds", f"{size} bytes", f"{packed} packed ones")
-            stored += packed
             members[name] = info
-        if stored > self._size:
-            raise broken(self.name, "its members overlap", f"at most {self._size} bytes", f"{stored} bytes")
+        check_packed(self.name, infos, self._size)
         if CONFIG not in members:
             raise broken(self.name, "it is no model", f"a member {CONFIG!r}", sorted(members)[:8])
         return members

@@ -16,7 +16,7 @@ import numpy as np
 
 from tandem.core.errors import warn
 from tandem.formats.keras_archive import safe_name
-from tandem.formats.limits import MOST_AXES, MOST_ELEMENTS, MOST_UNPACKED, broken, named
+from tandem.formats.limits import MOST_AXES, MOST_ELEMENTS, MOST_UNPACKED, broken, check_packed, named
 
 _PIECE = 1 << 20
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
@@ -63,13 +63,12 @@ def _skip(name):
 
 def _extract_zip(path, folder):
     with zipfile.ZipFile(path) as archive:
+        check_packed(named(path), archive.infolist(), os.path.getsize(path), _PIECE)
         for info in archive.infolist():
             target = _inside(folder, info.filename)
             if target is None:
                 _skip(info.filename)
                 continue
-            if info.file_size > info.compress_size * MOST_UNPACKED + _PIECE:
-                raise broken(named(path), f"{info.filename!r} claims too much", f"{info.file_size} bytes", "fewer")
             if info.is_dir():
                 os.makedirs(target, exist_ok=True)
                 continue
@@ -152,10 +151,9 @@ def read_npz(path):
     name, arrays = named(path), {}
     try:
         with zipfile.ZipFile(path) as archive:
+            check_packed(name, archive.infolist(), os.path.getsize(path), _PIECE)
             for info in archive.infolist():
                 if info.filename.endswith(".npy"):
-                    if info.file_size > info.compress_size * MOST_UNPACKED + _PIECE:
-                        raise broken(name, f"{info.filename!r} claims too much", f"{info.file_size} bytes", "fewer")
                     with archive.open(info) as member:
                         arrays[info.filename.removesuffix(".npy")] = _array(io.BytesIO(member.read()), name)
     except (*_DAMAGED, OSError) as error:

@@ -7,6 +7,7 @@ so that a damaged or malicious file costs no more memory than its own size.
 import io
 import os
 import struct
+import zipfile
 from pathlib import Path
 
 from tandem.core.errors import explain
@@ -114,6 +115,26 @@ class Reader:
         if total > MOST_ELEMENTS:
             raise self.broken(f"{what} is too large", f"at most 2^{MOST_ELEMENTS.bit_length() - 1} elements", shape)
         return shape
+
+
+def check_packed(name, infos, size, room=LONGEST_NAME):
+    """Check what the members of a zip archive claim before one is unpacked.
+
+    infos: `zipfile.ZipInfo`s; size: of the archive, in bytes; room: bytes that a member may have beyond what packing
+    gives. Raises FormatError where a member claims more than it can hold or all of them more than is there, or is
+    packed in another way than deflate and bzip2 (LZMA takes as much memory as it pleases).
+    """
+    packed = 0
+    for info in infos:
+        member = f"{info.filename!r}"
+        if info.file_size > info.compress_size * MOST_UNPACKED + room:
+            claimed = f"{info.compress_size} packed ones"
+            raise broken(name, f"{member} claims more than it holds", f"{info.file_size} bytes", claimed)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+            raise broken(name, f"{member} is packed in a way that is not read", "deflate", f"{info.compress_type}")
+        packed += info.compress_size
+    if packed > size:
+        raise broken(name, "its members overlap", f"at most {size} bytes", f"{packed} bytes")
 
 
 def whole(path):

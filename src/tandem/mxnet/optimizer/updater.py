@@ -111,48 +111,45 @@ def states_from_bytes(data, optimizer):
     Raises ValueError for other bytes.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load
 
     data = bytes(data)
     # A pickle begins with its protocol; those of protocol 0, of Python 2's MXNet, with a tuple or a dict.
-    if data[8:9] != b"{" and data[:1] in (b"\x80", b"(", b"}"):
-        return _states_of_mxnet(data, optimizer)
+    pickled = data[8:9] != b"{" and data[:1] in (b"\x80", b"(", b"}")
     try:
-        tensors = load(data)
-        header = json.loads(bytes(tensors.pop(_HEADER).numpy()))
-        if header["format"] != _FORMAT:
-            raise KeyError(header["format"])
-
-        def build(tree):
-            if tree is None:
-                return None
-            if isinstance(tree, list):
-                return tuple(build(item) for item in tree)
-            return NDArray._wrap(tensors[str(int(tree))], contexts.cpu())
-
-        states = {index: build(tree) for index, tree in header["states"]}
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            explain(
-                "These are no optimizer states", expected="what save_states or get_states wrote", given=str(error)[:200]
-            )
-        ) from error
-    described = header.get("optimizer")
-    return states, None if described is None else _restore_optimizer(described, optimizer)
-
-
-def _states_of_mxnet(data, optimizer):
-    """The same from MXNet's own file, a pickle, of which nothing is run."""
-    try:
-        found, record = pickled_states.read(data)
-    except pickled_states.FormatError as error:
+        states, described = (_states_of_mxnet if pickled else _states_of_ours)(data)
+        return states, None if described is None else _restore_optimizer(described, optimizer)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             explain(
                 "These are no optimizer states",
                 expected="what save_states or get_states wrote, here or in MXNet",
-                given=f"a pickle ({error})",
+                given=f"a pickle ({error})" if pickled else str(error)[:200],
             )
         ) from error
+
+
+def _states_of_ours(data):
+    """(states, the optimizer's description or None)."""
+    from safetensors.torch import load
+
+    tensors = load(data)
+    header = json.loads(bytes(tensors.pop(_HEADER).numpy()))
+    if header["format"] != _FORMAT:
+        raise KeyError(header["format"])
+
+    def build(tree):
+        if tree is None:
+            return None
+        if isinstance(tree, list):
+            return tuple(build(item) for item in tree)
+        return NDArray._wrap(tensors[str(int(tree))], contexts.cpu())
+
+    return {index: build(tree) for index, tree in header["states"]}, header.get("optimizer")
+
+
+def _states_of_mxnet(data):
+    """The same from MXNet's own file, a pickle, of which nothing is run."""
+    found, record = pickled_states.read(data)
 
     def build(tree):
         if isinstance(tree, (list, tuple)):
@@ -178,7 +175,7 @@ def _states_of_mxnet(data, optimizer):
         if isinstance(scheduler, pickled_states.Record)
         else None,
     }
-    return states, _restore_optimizer(described, optimizer)
+    return states, described
 
 
 def _plain(value):
