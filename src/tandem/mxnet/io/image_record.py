@@ -338,12 +338,16 @@ class _Records:
 
     def reset(self):
         """Begin a new epoch."""
-        if self.ahead is not None:
-            self.ahead.drop()
-            self.ahead = None
+        self._drop()
         if not self.overflow:
             self._mix()
         self.position, self.overflow = self.overflow, 0
+
+    def _drop(self):
+        """Do without the batch that is on its way."""
+        if self.ahead is not None:
+            self.ahead.drop()
+            self.ahead = None
 
     def _mix(self):
         self.order = self.places[self.mixer.order(len(self.places))] if self.given["shuffle"] else self.places
@@ -364,7 +368,11 @@ class _Records:
         following = self.order[start + size : start + 2 * size]
         if len(following) == size:
             self.ahead = self._begun(following)
-        samples = batch.samples()
+        try:
+            samples = batch.samples()
+        except BaseException:
+            self._drop()
+            raise
         index = np.array([number for _, number in samples] if self.numbered else [0] * size, np.uint64)
         labels = torch.from_numpy(self._stacked([label for label, _ in samples]))
         return NDArray._wrap(batch.data), NDArray._wrap(labels), pad, index
@@ -491,30 +499,35 @@ class _Batch:
         self._work = list(zip(data, places.tolist(), seeds, normalisations))
         self._found = [None] * len(places)
         self._next = itertools.count()
-        self._dropped = False
+        self._errors, self._dropped = {}, False
         count = min(records.workers, len(places))
         self._threads = [records.threads.submit(self._run, records.fill) for _ in range(count)]
 
     def _run(self, fill):
         for number in self._next:  # of which the threads take turns
-            if number >= len(self._work) or self._dropped:
+            if number >= len(self._work) or self._dropped or self._errors:
                 return
-            self._found[number] = fill(*self._work[number])
+            try:
+                self._found[number] = fill(*self._work[number])
+            except Exception as error:
+                self._errors[number] = error
 
     def drop(self):
-        """Stop."""
-        self._dropped = True
+        """Stop. What went wrong is forgotten: it holds its thread's frame, and that this batch."""
+        self._dropped, self._threads, self._errors = True, [], {}
 
     def samples(self):
         """(label, number) of each image, when all are there.
 
-        Raises what went wrong with one of them.
+        Raises what went wrong with the first of them; those before it were taken before it.
         """
         try:
-            for thread in self._threads:
-                thread.result()
+            while self._threads:  # no name for one: its error would hold this frame, and this frame it
+                self._threads.pop().result()
+            if self._errors:
+                raise self._errors.pop(min(self._errors))
         finally:
-            self._dropped = True
+            self.drop()
         return self._found
 
 
