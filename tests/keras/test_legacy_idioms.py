@@ -124,3 +124,15 @@ def test_the_learning_rate_is_in_the_logs_under_both_names():
     history = model.fit(np.ones((4, 3)), np.ones(4), epochs=2, verbose=0, callbacks=[schedule]).history
     with pytest.warns(DeprecationWarning, match="learning_rate"):
         np.testing.assert_allclose(history["lr"], [0.1, 0.05])
+
+
+def test_metrics_begin_again_by_their_older_method_too():
+    class Twice(keras.metrics.Mean):
+        def reset_state(self):
+            super().reset_state()
+            self.total.assign(2.0)
+
+    metric = Twice()
+    metric.update_state([5.0])
+    metric.reset_states()
+    assert (float(metric.total), float(metric.count)) == (2, 0)

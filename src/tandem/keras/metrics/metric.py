@@ -69,6 +69,10 @@ class Metric:
         for variable in self.variables:
             variable.tensor.zero_()
 
+    def reset_states(self):
+        """`reset_state`, by the name that Keras 2 began with."""
+        self.reset_state()
+
     def update_state(self, *args, **kwargs):
         """Add a batch."""
         raise NotImplementedError(f"{type(self).__name__} must define `update_state`.")
