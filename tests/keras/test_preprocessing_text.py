@@ -255,3 +255,19 @@ def test_texts_that_are_not_split_are_words_each():
         [0, 0, 1],
         [1, 0, 0],
     ]
+
+
+def test_a_subclassed_model_builds_its_sequential_for_strings():
+    class Embedded(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.embed = keras.Sequential(
+                [layers.StringLookup(vocabulary=["a", "b"], mask_token=None), layers.Embedding(4, 2)]
+            )
+
+        def call(self, x):
+            return self.embed(x)
+
+    model = Embedded()
+    assert tuple(model(np.array(["a", "c"])).shape) == (2, 2)
+    assert model.embed.inputs[0].dtype == "string"

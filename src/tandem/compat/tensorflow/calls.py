@@ -14,10 +14,13 @@ from tandem.compat.tensorflow._ragged import RaggedTensor
 from tandem.compat.tensorflow._strings import StringTensor
 from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.tensor import adopt
+from tandem.keras import tensors, tree
 from tandem.keras.layers import base, core
 from tandem.keras.layers.preprocessing.strings import TextLayer
 from tandem.keras.losses.loss import Loss, LossFunctionWrapper
 from tandem.keras.metrics.metric import MeanMetricWrapper, Metric
+from tandem.keras.models.functional import Functional
+from tandem.keras.models.sequential import Sequential
 
 _OF_TENSORS = ("call", "compute_loss", "predict_step", "test_step", "train_step", "update_state")
 _OF_SHAPES = ("build", "compute_output_shape")
@@ -99,11 +102,31 @@ def _on_text(forward):
     return given
 
 
+def _leaving_text(convert_input):
+    """The conversion of a layer's arguments, in which text stays text."""
+
+    @functools.wraps(convert_input)
+    def given(value, dtype):
+        if isinstance(value, (StringTensor, RaggedTensor)):
+            return value
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OUS":
+            return _text(value)
+        return convert_input(value, dtype)
+
+    return given
+
+
+def _as_array(value):
+    return value.array if isinstance(value, StringTensor) else value
+
+
 def _outermost(call):
-    """A layer's call: what the outermost layer gives are `Tensor`s."""
+    """A layer's call: what the outermost layer gives are `Tensor`s; models that Keras runs take text in arrays."""
 
     @functools.wraps(call)
     def given(self, *args, **kwargs):
+        if args and isinstance(self, (Functional, Sequential)):
+            args = (tree.map_structure(_as_array, args[0]), *args[1:])
         if base._calls.entry is not None:
             return call(self, *args, **kwargs)
         return adopt(call(self, *args, **kwargs))
@@ -139,5 +162,7 @@ def install():
     LossFunctionWrapper.call = _of_scripts_function(LossFunctionWrapper.call, "fn")
     MeanMetricWrapper.update_state = _of_scripts_function(MeanMetricWrapper.update_state, "_fn")
     TextLayer.forward = _on_text(TextLayer.forward)
+    tensors.convert_input = _leaving_text(tensors.convert_input)
+    base.Layer._allow_non_tensor_positional_args = True  # text is none of torch's tensors
     base.Layer.__call__ = _outermost(base.Layer.__call__)
     Loss.__call__, Metric.__call__ = _giving(Loss.__call__), _giving(Metric.__call__)

@@ -4,6 +4,7 @@ This is done to torch's and Keras's classes for as long as the process lasts, wh
 are added exist nowhere else, and those that are changed raise where they are not.
 """
 
+import numpy as np
 import torch
 
 from tandem.compat.tensorflow import calls, elements
@@ -118,6 +119,7 @@ def install():
     Metric.reset_states = lambda self: self.reset_state()  # Keras 2's name
     Variable._create = _create
     Variable.read_value = lambda self: adopt(self.value)
+    Variable.numpy = lambda self: np.array(self)[()]
     Batches.__iter__ = lambda self: iter(_as_dataset(self))
     Batches.element_spec = property(lambda self: _as_dataset(self).element_spec)
     for name in _METHODS:

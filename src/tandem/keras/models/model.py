@@ -3,6 +3,9 @@
 import json
 import re
 
+import torch
+
+from tandem.core import arrays
 from tandem.core.errors import suggest
 from tandem.core.naming import snake_case
 from tandem.keras import naming, saving
@@ -17,6 +20,10 @@ def _is_functional(args, kwargs):
     if {"input", "output"} <= kwargs.keys():  # Keras 1's names
         return True
     return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
+
+
+# The dtypes of strings: their code points', and their own.
+_OF_TEXT = (torch.uint32, "uint32", "string")
 
 
 class Model(Trainer, Layer):
@@ -91,6 +98,8 @@ class Model(Trainer, Layer):
         """Make the weights of the layers that `call` uses, by following it for inputs of `input_shape`."""
         from tandem.keras.layers.structures import spec_of
 
+        if any(getattr(leaf, "dtype", None) in _OF_TEXT for leaf in arrays.leaves(self.__dict__.get("_first_call"))):
+            return  # the call that this comes before has text, and says itself what the layers are built for
         with naming.name_scope(self.name, caller=self):
             try:
                 self._infer((spec_of(input_shape, self.compute_dtype, symbolic=True),), {})

@@ -68,7 +68,7 @@ def prepare(model, data, training=False):
     losses_wait = losses is not None and not losses.built and y is not None and model._own("compute_loss")
     metrics_wait = metrics is not None and not metrics.built and y is not None and model._own("compute_metrics")
     if _has_call(model) and (not model.built or _has_unbuilt(model) or losses_wait or metrics_wait):
-        y_pred = model._outputs_for(x)
+        y_pred = _outputs(model, x, losses_wait or metrics_wait, training)
         if losses_wait:
             losses.build(y, y_pred)
         if metrics_wait:
@@ -90,6 +90,17 @@ def _has_call(model):
     return type(model).call is not Model.call
 
 
+def _outputs(model, x, needed, training):
+    """What the model gives for a batch. A step of its own need not call the model on what counts as its inputs: None
+    where it cannot be called so, and is then built by the step."""
+    try:
+        return model._outputs_for(x)
+    except Exception:
+        if needed or model._own("train_step" if training else "test_step"):
+            raise
+        return None
+
+
 def _has_unbuilt(model):
     return any(not getattr(layer, "built", True) for layer in model._flatten_layers(include_self=False))
 
@@ -98,7 +109,7 @@ def _classes(losses, y_pred):
     """[(output number, classes, ignored class)] for each loss on class numbers."""
     from tandem.keras.losses import sparse_categorical_crossentropy
 
-    if losses is None or not losses.built:
+    if losses is None or not losses.built or y_pred is None:
         return []
     preds = [leaf for _, leaf in flatten(y_pred)]
     found = []
