@@ -4,7 +4,7 @@ import functools
 import types
 
 from tandem.keras import saving, tensors
-from tandem.keras.saving.registry import resolve_name
+from tandem.keras.families import identified
 from tandem.keras.symbolic import lift
 from tandem.ops import elementwise
 
@@ -136,17 +136,7 @@ def get(identifier):
 
     Raises ValueError for a name that is not known.
     """
-    if identifier is None:
-        return linear
-    if isinstance(identifier, dict):
-        found = deserialize(identifier)
-    elif isinstance(identifier, str):
-        found = resolve_name(identifier, _FUNCTIONS, "activation function")
-    else:
-        found = identifier
-    if callable(found):
-        return found
-    raise ValueError(f"Could not interpret activation function identifier: {identifier}")
+    return linear if identifier is None else identified(identifier, _FUNCTIONS, "activation function", made=False)
 
 
 __all__ = [*_FUNCTIONS, "deserialize", "get", "serialize"]
