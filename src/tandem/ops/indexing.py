@@ -96,7 +96,7 @@ def places(x):
 
 def put_rows(x, indices, rows):
     """x with ``rows`` in place of the rows that the indices number."""
-    return x.index_copy(0, _whole(indices), rows)
+    return x.index_copy(0, indices.long(), rows)
 
 
 def one_hot(indices, depth, *, on=1, off=0, axis=-1, dtype=torch.float32):

@@ -68,12 +68,14 @@ def put_(x, key, value):
     key: as in `get`. Raises RuntimeError or IndexError where the shapes do not fit.
     """
     items, _, flipped = _forward(x, key)
+    if isinstance(value, torch.Tensor):
+        value = value.to(x.dtype)  # torch casts only where the key has no tensors
     if not flipped or not isinstance(value, torch.Tensor):
         x[items] = value
         return x
     if any(isinstance(item, torch.Tensor) for item in items):
         places = get(torch.arange(x.numel(), device=x.device).view(x.shape), key)
-        x.view(-1)[places] = value.to(x.dtype)
+        x.view(-1)[places] = value
         return x
     target = x[items]
     target.copy_(torch.flip(value.expand(target.shape), flipped))
