@@ -220,14 +220,7 @@ class Module(BaseModule):
         Raises RuntimeError for a missing one, ValueError for one too many.
         """
         if not allow_missing:
-            self.init_params(
-                initializer=None,
-                arg_params=arg_params,
-                aux_params=aux_params,
-                allow_missing=allow_missing,
-                force_init=force_init,
-                allow_extra=allow_extra,
-            )
+            super().set_params(arg_params, aux_params, allow_missing, force_init, allow_extra)
             return
         if self.params_initialized and not force_init:
             warn("Parameters already initialized and force_init=False. set_params call ignored.")
