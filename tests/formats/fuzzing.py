@@ -231,6 +231,27 @@ def _onnx_file():
         return Path(path).read_bytes()
 
 
+def _onnx_shapes_file():
+    """A graph in which shapes are worked out of constants."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("Constant", [], ["two"], value=numpy_helper.from_array(np.array([2, 3], np.int64))),
+        helper.make_node("ConstantOfShape", ["two"], ["zeros"], value=numpy_helper.from_array(np.zeros(1, np.float32))),
+        helper.make_node("Add", ["x", "zeros"], ["sum"]),
+        helper.make_node("Shape", ["sum"], ["shape"]),
+        helper.make_node("Gather", ["shape", "one"], ["width"]),
+        helper.make_node("Concat", ["width", "minus"], ["target"], axis=0),
+        helper.make_node("Reshape", ["sum", "target"], ["turned"]),
+        helper.make_node("Tile", ["turned", "repeats"], ["y"]),
+    ]
+    values = {"one": [1], "minus": [-1], "repeats": [2, 1]}
+    given = [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in values.items()]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [2, 3]), ("y", [6, 2]))]
+    graph = helper.make_graph(nodes, "shapes", ends[:1], ends[1:], given)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+
+
 def _onnx(path):
     _mx().contrib.onnx.import_model(str(path))
 
@@ -257,6 +278,7 @@ def kinds():
         "weights": (_weights_file, cut, ".weights.h5", _weights, (ValueError,)),
         "npz": (_npz_file, members, ".npz", _npz, (ValueError,)),
         "onnx": (_onnx_file, cut, ".onnx", _onnx, (error, Unsupported)),
+        "shapes": (_onnx_shapes_file, cut, ".onnx", _onnx, (error, Unsupported)),
     }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tandem.mxnet.onnx.import_basics import dtype_of, lifted
-from tandem.mxnet.onnx.reader import Size
+from tandem.mxnet.onnx.reader import Size, array_of
 
 FLOAT = 1  # ONNX's number of float32
 _FAR = 1 << 31  # ends of slices from here on mean the end
@@ -206,15 +206,9 @@ def _constant_of_shape(op):
     sizes = op.vector(0)
     op.only(sizes is not None and None not in sizes, "its shape is not known")
     value = op.attr.get("value")
-    array = np.zeros(1, np.float32) if value is None else _array(value)
+    array = np.zeros(1, np.float32) if value is None else array_of(value)
     array = array.astype(np.int32) if array.dtype == np.bool_ else array
     return op.last("_copy", filled(op, sizes, array.item(), array.dtype.name))
-
-
-def _array(tensor):
-    from tandem.mxnet.onnx.graph import library
-
-    return library().numpy_helper.to_array(tensor)
 
 
 def _pad(op):

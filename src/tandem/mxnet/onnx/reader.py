@@ -25,6 +25,17 @@ class NotImported(MXNetError, NotImplementedError):
     """An ONNX operator, or a use of it, that MXNet has no words for."""
 
 
+def array_of(tensor):
+    """A TensorProto's values, numpy.
+
+    Raises MXNetError where its shape, its dtype and its values do not fit.
+    """
+    try:
+        return library().numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise MXNetError(explain(f"The ONNX file's tensor {tensor.name!r} is not valid", given=error)) from error
+
+
 class Size:
     """A size that the file leaves open: that of an axis of a value. Those of one label are the same number."""
 
@@ -40,11 +51,10 @@ class Reader:
     """
 
     def __init__(self, model):
-        onnx = library()
         self.versions = {one.domain: one.version for one in model.opset_import}
         self.opset = self.versions.get("", self.versions.get("ai.onnx", 1))
         self.graph = model.graph
-        self.constants = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+        self.constants = {one.name: array_of(one) for one in model.graph.initializer}
         self.symbols, self.partial = {}, {}
         self.shapes, self.labels, self.dtypes = {}, {}, {}
         self.arguments, self.states = {}, {}
@@ -193,7 +203,11 @@ class Reader:
         """Work a node out that takes constants alone."""
         onnx = library()
         if node.op_type == "Constant":
-            self._keep(node.output[0], self._run(node)[0])
+            try:
+                made = self._run(node)
+            except Exception as error:  # of any type: what the definition does not take is no constant
+                raise op.refuse(f"it is no constant ({error})") from error
+            self._keep(node.output[0], made[0])
             return True
         if not all(name in self.constants for name in node.input if name) or node.op_type.startswith(_RANDOM):
             return False
