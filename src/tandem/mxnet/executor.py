@@ -329,11 +329,8 @@ class Executor:
                     callback(name.encode(), NDArray._wrap(tensor.detach(), ctx))
                 return results
             if self._monitor_all:
-                names = node.binding.taken if node.row.variadic is None else ()
-                for place, (entry, tensor) in enumerate(zip(node.inputs, inputs)):
-                    name = names[place] if place < len(names) else f"input{place}"
-                    found = [f"{node.name}_{name}"]
-                    for one in [entry.node.name, *found] if entry.node.is_variable else found:
+                for entry, tensor, name in zip(node.inputs, inputs, node.input_names()):
+                    for one in [entry.node.name, name] if entry.node.is_variable else [name]:
                         callback(one.encode(), NDArray._wrap(tensor.detach(), ctx))
             if differentiable:
                 # The gradient of an alias is what this operator adds to that of the tensor.

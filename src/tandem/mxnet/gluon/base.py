@@ -419,16 +419,12 @@ class Block(Module):
         return HookHandle._of(super().register_forward_pre_hook(hook))
 
     def register_op_hook(self, callback, monitor_all=False):
-        """Have `callback(name, operator, array)` called for the operators inside.
+        """Have `callback(name, operator, array)` called for operators in hybridized blocks below.
 
-        Raises Unsupported.
+        See `HybridBlock.register_op_hook`.
         """
-        raise Unsupported(
-            explain(
-                "register_op_hook() is not there yet",
-                hint="register_forward_hook() on the children shows their outputs.",
-            )
-        )
+        for child in self._children.values():
+            child.register_op_hook(callback, monitor_all)
 
     def apply(self, fn):
         """Call `fn(block)` for all blocks below and then for this one; answers this one."""

@@ -28,6 +28,8 @@ class HybridBlock(Block):
     arrays under their attributes' names; or, as in MXNet 2, `forward(x, ...)` with `self.weight.data()`.
     """
 
+    _op_hook = None  # (callback, monitor_all)
+
     def __init__(self, prefix=None, params=None):
         super().__init__(prefix=prefix, params=params)
         self.__dict__["_active"] = False
@@ -35,7 +37,7 @@ class HybridBlock(Block):
 
     def __getstate__(self):
         # What was recorded works on the memory of this block, not of a copy.
-        return {key: value for key, value in self.__dict__.items() if key != "_replay"}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_replay", "_op_hook")}
 
     def register_child(self, block, name=None):
         """Add a child: a HybridBlock, or a plain torch.nn.Module or Keras layer.
@@ -58,7 +60,9 @@ class HybridBlock(Block):
             hook(self, args)
         if self._active and not (_modes() and graph.on_meta()):
             replay = self.__dict__.get("_replay")
-            if replay is not None and replay.inlined and _scope.recording:
+            if self._op_hook is not None:
+                outputs = self._call_watched(args, kwargs)
+            elif replay is not None and replay.inlined and _scope.recording:
                 outputs = self.forward(*args, **kwargs)
             else:
                 outputs = self._call_hybrid(replay, args, kwargs)
@@ -113,6 +117,29 @@ class HybridBlock(Block):
         if isinstance(outputs, torch.Tensor):
             return kind._wrap(outputs, ctx)
         return arrays.map_tree(lambda leaf: kind._wrap(leaf, ctx) if isinstance(leaf, torch.Tensor) else leaf, outputs)
+
+    def register_op_hook(self, callback, monitor_all=False):
+        """Have `callback(name, operator, array)` called in each forward, once hybridized, for the operators inside.
+
+        It is told of each output, before that of each input with `monitor_all`. Names are of bytes, as in MXNet, which
+        tells of backward operators too. Nothing is replayed meanwhile.
+        """
+        self.__dict__["_op_hook"] = callback, monitor_all
+        super().register_op_hook(callback, monitor_all)
+
+    def _call_watched(self, args, kwargs):
+        from tandem.mxnet.gluon import symbol_block
+
+        hook = self._op_hook
+        if kwargs:
+            raise ValueError(
+                explain("A block whose operators are watched takes no named arguments", given=", ".join(kwargs))
+            )
+        self.__dict__["_op_hook"] = None  # its tracing is no forward
+        try:
+            return symbol_block.watched(self, args, *hook)
+        finally:
+            self.__dict__["_op_hook"] = hook
 
     def _on_tensors(self, kind, ctx, args, kwargs):
         """The computation on plain tensors: what is recorded."""

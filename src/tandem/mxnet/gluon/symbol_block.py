@@ -60,6 +60,13 @@ def traced(block):
 
     Raises RuntimeError where the block was not hybridized and run before.
     """
+    inputs, outputs = _traced_tree(block)
+    outputs = [leaf for leaf in arrays.leaves(outputs) if isinstance(leaf, Symbol)]
+    return inputs, outputs[0] if len(outputs) == 1 else Group(outputs)
+
+
+def _traced_tree(block):
+    """(inputs, what the block answers) as symbols; see `traced`."""
     template = block.__dict__.get("_called_with")
     if template is None:
         raise RuntimeError(
@@ -71,8 +78,32 @@ def traced(block):
     inputs = [one.as_np_ndarray() if _is_numpy(kind) else one for one, kind in zip(inputs, kinds)]
     left = iter(inputs)
     args = arrays.map_tree(lambda leaf: next(left) if _is_kind(leaf) else leaf, template)
-    outputs = [leaf for leaf in arrays.leaves(block(*args)) if isinstance(leaf, Symbol)]
-    return inputs, outputs[0] if len(outputs) == 1 else Group(outputs)
+    return inputs, block(*args)
+
+
+def watched(block, args, callback, monitor_all):
+    """What a block answers to arrays, computed as a graph; see `HybridBlock.register_op_hook` for the callback."""
+    remember(block, args)
+    inputs, tree = _traced_tree(block)
+    graph = SymbolBlock(
+        [leaf for leaf in arrays.leaves(tree) if isinstance(leaf, Symbol)], inputs, block.collect_params()
+    )
+    ctx = _first_array(args).context
+
+    def tell(name, node, tensor):
+        callback(name.encode(), node.row.name.encode(), NDArray._wrap(tensor.detach(), ctx))
+
+    def watch(node, tensors, results):
+        if results is None and monitor_all:
+            for name, tensor in zip(node.input_names(), tensors):
+                tell(name, node, tensor)
+        for name, tensor in zip(node.output_names(), results or ()):
+            tell(name, node, tensor)
+        return tensors
+
+    graph.__dict__["_watch"] = watch
+    results = iter(arrays.leaves([graph.forward(*[leaf for leaf in arrays.leaves(args) if isinstance(leaf, Array)])]))
+    return arrays.map_tree(lambda leaf: next(results) if isinstance(leaf, Symbol) else leaf, tree)
 
 
 def remember(block, args):
@@ -186,7 +217,7 @@ class SymbolBlock(HybridBlock):
         before = torch.is_grad_enabled()
         torch._C._set_grad_enabled(before and bool(scope.is_recording()))
         try:
-            results = lowered.run(tensors, bool(scope.is_training()))
+            results = lowered.run(tensors, bool(scope.is_training()), self.__dict__.get("_watch"))
         finally:
             torch._C._set_grad_enabled(before)
         outputs = [type(first)._wrap(tensor, ctx) for tensor in results]

@@ -92,6 +92,12 @@ class Node:
         names = self._names()[0]
         return list(names) if self.row is None else [f"{self.name}_{name}" for name in names]
 
+    def input_names(self):
+        """The names of an operator's inputs, as monitors are told of them."""
+        count = len(self.inputs)
+        names = self.binding.taken if self.row.variadic is None else [f"arg{place}" for place in range(count)]
+        return [f"{self.name}_{names[place] if place < len(names) else f'input{place}'}" for place in range(count)]
+
     @property
     def visible(self):
         """How many outputs users see."""
