@@ -46,6 +46,7 @@ _FAMILIES = (
     "boxes",
     "anchors",
     "roi",
+    "sampled",
     "sampling",
     "deformable",
     "correlation",
