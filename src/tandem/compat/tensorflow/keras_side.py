@@ -13,7 +13,6 @@ from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.tensor import Tensor, adopt, plain
 from tandem.core.graph import Symbolic
 from tandem.keras import ops
-from tandem.keras.metrics.metric import Metric
 from tandem.keras.symbolic import KerasTensor
 from tandem.keras.utils.datasets import Batches
 from tandem.keras.variables import Variable
@@ -116,7 +115,6 @@ def install():
         kind.get_shape = _get_shape
         kind.set_shape = _set_shape
     KerasTensor.shape = _Shape()
-    Metric.reset_states = lambda self: self.reset_state()  # Keras 2's name
     Variable._create = _create
     Variable.read_value = lambda self: adopt(self.value)
     Variable.numpy = lambda self: np.array(self)[()]

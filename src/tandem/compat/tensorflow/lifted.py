@@ -4,7 +4,7 @@ from tandem.keras.symbolic import lift
 from tandem.ops import elementwise, image, special
 
 
-def _digamma(x):
+def _digamma(x):  # torch's own has no signature to read
     return elementwise.digamma(x)
 
 
