@@ -106,3 +106,35 @@ def test_a_clone_takes_as_many_inputs_as_the_model():
         model = room.Model(inputs, room.layers.Dense(1)(inputs))
         with pytest.raises(ValueError, match="`input_tensors` must have the same structure"):
             room.models.clone_model(model, input_tensors=[room.Input((3,)), room.Input((3,))])
+
+
+def test_functions_are_named_in_snake_case_in_the_logs():
+    def meanError(y_true, y_pred):
+        return abs(y_true - y_pred)
+
+    def run(room):
+        inputs = room.Input((3,))
+        model = room.Model(inputs, [room.layers.Dense(1)(inputs), room.layers.Dense(1)(inputs)])
+        metrics = [[meanError, lambda a, b: b], [room.metrics.MeanSquaredError(name="Mine")]]
+        model.compile("sgd", ["mse", meanError], metrics=metrics)
+        return model.fit(X, [Y, Y], verbose=0).history
+
+    room, real = run(keras), run(real_keras())
+    assert [name.replace("dense_1", "dense") for name in room] == [name.replace("dense_1", "dense") for name in real]
+    # Keras 2's scripts ask for the function's own name.
+    model = _model(keras, metrics=[meanError])
+    stop = keras.callbacks.EarlyStopping("val_meanError", mode="min", patience=1)
+    with pytest.warns(DeprecationWarning, match="val_mean_error"):
+        history = model.fit(X, Y, validation_data=(X, Y), verbose=0, callbacks=[stop]).history
+        assert history["meanError"] == history["mean_error"]
+    assert stop.best == history["val_mean_error"][0]
+
+
+def test_names():
+    for room in (keras, real_keras()):
+        room.backend.clear_session()
+        assert room.layers.Dense(1).name == "dense"
+        assert room.backend.get_uid("dense") == 2  # one count for both
+        assert room.layers.Dense(1).name == "dense_2"
+        with pytest.raises(ValueError, match="Argument `name` must be a string and cannot contain character `/`"):
+            room.layers.Dense(1, name="a/b")

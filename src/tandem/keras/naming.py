@@ -6,7 +6,6 @@ from tandem.core.errors import explain
 from tandem.core.naming import Counter, snake_case
 
 _names = Counter()
-_uids = Counter()
 
 
 class _Scopes(threading.local):
@@ -29,14 +28,13 @@ def auto_name(prefix):
 
 
 def get_uid(prefix=""):
-    """The next number for `prefix`: 1, 2, …"""
-    return _uids.next(prefix) + 1
+    """The next number for `prefix`: 1, 2, …, from the count that names have."""
+    return _names.next(prefix) + 1
 
 
 def reset():
-    """Begin all counters again."""
+    """Begin to count again."""
     _names.reset()
-    _uids.reset()
 
 
 class name_scope:
@@ -86,3 +84,9 @@ def push(layer):
 def pop(before):
     """Close what `push` opened."""
     _scopes.stack = before
+
+
+def object_name(value):
+    """The name of a loss or metric in logs: its own, or that of the function or class in snake case."""
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else snake_case(getattr(value, "__name__", type(value).__name__))

@@ -289,11 +289,8 @@ def check_name(name, owner):
     """Raise ValueError where `name` cannot be that of a layer or operation."""
     if name is not None and (not isinstance(name, str) or "/" in name):
         raise ValueError(
-            explain(
-                f"The name of {type(owner).__name__} is wrong",
-                expected="a string without the character `/`",
-                given=f"name={name!r} (of type {type(name).__name__})",
-            )
+            "Argument `name` must be a string and cannot contain character `/`. "
+            f"Received: name={name} (of type {type(name)}) for {type(owner).__name__}"
         )
 
 

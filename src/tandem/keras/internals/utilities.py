@@ -9,6 +9,7 @@ import torch
 
 from tandem.core import dtypes
 from tandem.core.naming import snake_case
+from tandem.keras import naming
 from tandem.keras.legacy.utilities import ask_to_proceed_with_overwrite, count_params
 from tandem.keras.ops.family import common, tensor
 from tandem.keras.utils.files import hash_file, validate_file
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 to_snake_case = snake_case
+get_object_name = naming.object_name
 removeprefix = str.removeprefix
 removesuffix = str.removesuffix
 no_grad = torch.no_grad()
@@ -134,14 +136,6 @@ def pythonify_logs(logs):
             pass
         found[key] = value
     return found
-
-
-def get_object_name(obj):
-    """The name of a function or object: its own, or its class's in snake case."""
-    for name in ("name", "__name__"):
-        if hasattr(obj, name):
-            return snake_case(getattr(obj, name))
-    return snake_case(type(obj).__name__)
 
 
 def dtype_size(dtype):

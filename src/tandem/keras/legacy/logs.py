@@ -1,6 +1,9 @@
-"""Names that values had in the logs of older releases: `acc` for `accuracy`, `lr` for `learning_rate`."""
+"""Names that values had in the logs of older releases: `acc` for `accuracy`, `lr` for `learning_rate`, a function's own
+name where Keras 3 writes it in snake case.
+"""
 
 from tandem.core.errors import warn
+from tandem.core.naming import snake_case
 
 _PAIRS = {"acc": "accuracy", "accuracy": "acc", "lr": "learning_rate", "learning_rate": "lr"}
 _told = set()
@@ -10,7 +13,8 @@ def other_name(name):
     """The other spelling of a logged value's name, or None where it has but one."""
     prefix = "val_" if name.startswith("val_") else ""
     other = _PAIRS.get(name.removeprefix(prefix))
-    return None if other is None else prefix + other
+    other = prefix + (snake_case(name.removeprefix(prefix)) if other is None else other)
+    return None if other == name else other
 
 
 class Logs(dict):

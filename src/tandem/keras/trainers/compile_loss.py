@@ -3,7 +3,7 @@
 from tandem.core.errors import explain
 from tandem.keras import losses as losses_room
 from tandem.keras import metrics as metrics_room
-from tandem.keras import tensors
+from tandem.keras import naming, tensors
 from tandem.keras.losses.loss import LossFunctionWrapper
 from tandem.keras.trainers import outputs as outputs_of
 from tandem.keras.trainers.compile_metrics import labels_kind
@@ -98,7 +98,7 @@ class CompileLoss(losses_room.Loss):
             loss = f"{labels_kind(y_true, y_pred)}_crossentropy".replace("sparse_", "sparse_categorical_")
         loss = losses_room.get(loss)
         if not isinstance(loss, losses_room.Loss):
-            name = getattr(loss, "__name__", type(loss).__name__)
+            name = naming.object_name(loss)
             loss = LossFunctionWrapper(loss, name=name)
             return loss, identifier if isinstance(identifier, str) else name
         return loss, identifier if isinstance(identifier, str) else loss.name

@@ -1,8 +1,8 @@
 """The metrics that `compile` got, by output, under the names that they have in logs."""
 
 from tandem.core.errors import explain
-from tandem.keras import losses as losses_room
 from tandem.keras import metrics as metrics_room
+from tandem.keras import naming
 from tandem.keras.trainers import outputs as outputs_of
 
 _ACCURACY = {
@@ -43,9 +43,7 @@ def resolve(identifier, y_true, y_pred):
             metric.name = name
         return metric
     if name is None:
-        name = (
-            metric.name if isinstance(metric, losses_room.Loss) else getattr(metric, "__name__", type(metric).__name__)
-        )
+        name = naming.object_name(metric)
     return metrics_room.MeanMetricWrapper(metric, name=name)
 
 
