@@ -221,8 +221,54 @@ nd.FullyConnected(x2,nd.ones((5,98)),num_hidden=5,no_bias=True).shape
 nd.L2Normalization(x2).shape
 nd.UpSampling(x2,scale=2,sample_type='nearest').shape
 nd.softmax_cross_entropy(nd.array([[1.,2,3]]),nd.array([0]))
+nd.SoftmaxActivation(x2)
+nd.contrib.AdaptiveAvgPooling2D(x2,output_size=None)
+nd.CTCLoss(nd.ones((2,2,5)),nd.array([[1,2,3],[1,0,0]]))
+nd.contrib.index_copy(nd.zeros((4,3)),nd.array([0,2],dtype='int32'),nd.ones((2,3)))
+type(nd.histogram(nd.array([1,2,3]),5))
+type(mx.gluon.utils.clip_global_norm([nd.ones(4)],1.0))
+mx.metric.Perplexity(None).update([nd.array([1])]*2,[nd.array([[.1,.9]])])
 """
 
 
 def test_functions():
     same_expressions(EXPRESSIONS, SETUP, rtol=1e-4)
+
+
+CACHED_OP = """
+def op(symbol, *arrays, flags=(), **given):
+    return nd.CachedOp(symbol, flags)(*arrays, **given)
+
+x, w = mx.sym.var("x"), mx.sym.var("w")
+dense = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc")
+weights = (nd.ones((2, 3)), nd.zeros(2))
+
+def gradients():
+    data = nd.ones((1, 3)); data.attach_grad(); weights[0].attach_grad()
+    cached = nd.CachedOp(dense)
+    with autograd.record():
+        y = cached(data, *weights)
+    y.backward(nd.array([[1, 2]])); return y, data.grad, weights[0].grad
+
+def into():
+    y = nd.zeros(2); return op(x * 2, nd.ones(2), out=y) is y, y
+"""
+
+
+def test_cached_op():
+    same_expressions(
+        """
+        op(x * 2 + w, nd.ones(2), nd.ones(2) * 3)
+        op(mx.sym.Group([x * 2, x + w]), nd.ones(2), nd.ones(2), flags=[("static_alloc", True)])
+        op(dense, nd.ones((1, 3)), *weights)
+        op(dense, nd.ones((1, 3)), weights[0], nd.ones(3))
+        op(dense, nd.ones((1, 3)))
+        op(dense, nd.ones((1, 3)), weights[0], 3)
+        op(x * 2, x=nd.ones(2))
+        op(x * 2, nd.ones(2), flags=[("nothing", 1)])
+        nd.CachedOp(3)
+        gradients()
+        into()
+        """,
+        CACHED_OP,
+    )

@@ -12,7 +12,6 @@ REASONS = {
     "mxnet.torch": "It called Lua's Torch through MXNet's C library; `mx.operator.CustomOp` and torch itself do.",
     "mxnet.tvmop": _C_LIBRARY,
     "mxnet.contrib.tensorrt": "It needs MXNet's C library; `mx.onnx` writes files that TensorRT reads.",
-    "mxnet.ndarray.CachedOp": "What records a network and plays it again is `HybridBlock.hybridize`.",
     "mxnet.ndarray.imdecode": "`mx.image.imdecode` decodes images.",
     "mxnet.ndarray.contrib.dgl_csr_neighbor_non_uniform_sample": _GRAPHS,
     "mxnet.ndarray.contrib.dgl_csr_neighbor_uniform_sample": _GRAPHS,

@@ -261,3 +261,10 @@ def test_a_label_that_is_no_class_counts_as_the_nearest(hybrid):
     pred = nd.array([[1, 2, 4], [3, 1, 0]])
     np.testing.assert_array_equal(loss(pred, nd.array([3, -1])).asnumpy(), loss(pred, nd.array([2, 0])).asnumpy())
     assert loss(pred, nd.array([0, -1]), nd.array([[1], [0]])).asnumpy()[1] == 0
+
+
+def test_a_step_before_the_shapes_are_known_is_an_error():
+    net = gluon.nn.Dense(2)
+    net.initialize()
+    with pytest.raises(gluon.parameter.DeferredInitializationError):
+        gluon.Trainer(net.collect_params(), "sgd").step(1)

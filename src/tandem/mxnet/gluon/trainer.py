@@ -269,8 +269,9 @@ class Trainer:
     def _check_fresh(self, ignore_stale_grad):
         if ignore_stale_grad:
             return
-        for _, parameter in self._trained():
-            for data in parameter._data:
+        trained = [(parameter, parameter._check_and_get(parameter._data, list)) for _, parameter in self._trained()]
+        for parameter, replicas in trained:
+            for data in replicas:
                 if not _is_fresh(data):
                     raise _stale(parameter, data)
 

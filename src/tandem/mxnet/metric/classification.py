@@ -225,6 +225,10 @@ class Perplexity(_LogLoss):
 
     def update(self, labels, preds):
         """Add a batch."""
+        if len(labels) != len(preds):
+            raise AssertionError(
+                explain("As many labels as predictions", expected=f"{len(preds)} labels", given=len(labels))
+            )
         for label, pred in pairs(labels, preds):
             self._count(label, pred.movedim(self.axis, -1), epsilon=1e-10, ignore_label=self.ignore_label)
 

@@ -105,11 +105,13 @@ def __getattr__(name):
         return importlib.import_module(f"tandem.mxnet.ndarray.{name}")
     if name in _NUMPY:
         return importlib.import_module(f"tandem.mxnet.{_NUMPY[name]}")
+    if name == "CachedOp":  # it needs symbols, which need arrays
+        return importlib.import_module("tandem.mxnet.ndarray.cached_op").CachedOp
     return _table.get(name, globals())
 
 
 def __dir__():
-    return [*_table.dir(globals()), *_MODULES, *_NUMPY]
+    return [*_table.dir(globals()), *_MODULES, *_NUMPY, "CachedOp"]
 
 
 # Operators that are also methods: `x.sum(axis=1)` is `nd.sum(x, axis=1)`.

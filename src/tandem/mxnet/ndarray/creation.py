@@ -248,6 +248,7 @@ def histogram(a, bins=10, range=None):
     if isinstance(bins, int):
         if range is None:
             range = (float(a.min().asscalar()), float(a.max().asscalar()))
+            return tuple(_internal._histogram(a, bin_cnt=bins, range=range))
         return _internal._histogram(a, bin_cnt=bins, range=range)
     raise ValueError("bins argument should be either an integer or an NDArray")
 

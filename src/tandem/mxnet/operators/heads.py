@@ -149,6 +149,14 @@ def _ctc_loss(data, label, data_lengths=None, label_lengths=None, *, use_data_le
     data: (time, batch, classes); label: (batch, labels), from 1 on where the blank is the "first" class and padded with
     0, from 0 on where it is the "last" and padded with -1.
     """
+    if data.shape[0] < label.shape[1]:
+        raise MXNetError(
+            explain(
+                "The labels are longer than the sequences",
+                expected=f"at most {data.shape[0]} labels, one to a step",
+                given=f"labels of shape {tuple(label.shape)}",
+            )
+        )
     last = blank_label == "last"
     return losses.ctc(
         label,
