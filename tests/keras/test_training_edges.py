@@ -114,13 +114,13 @@ def test_functions_are_named_in_snake_case_in_the_logs():
 
     def run(room):
         inputs = room.Input((3,))
-        model = room.Model(inputs, [room.layers.Dense(1)(inputs), room.layers.Dense(1)(inputs)])
+        model = room.Model(inputs, [room.layers.Dense(1, name=name)(inputs) for name in ("one", "two")])
         metrics = [[meanError, lambda a, b: b], [room.metrics.MeanSquaredError(name="Mine")]]
         model.compile("sgd", ["mse", meanError], metrics=metrics)
         return model.fit(X, [Y, Y], verbose=0).history
 
     room, real = run(keras), run(real_keras())
-    assert [name.replace("dense_1", "dense") for name in room] == [name.replace("dense_1", "dense") for name in real]
+    assert list(room) == list(real)
     # Keras 2's scripts ask for the function's own name.
     model = _model(keras, metrics=[meanError])
     stop = keras.callbacks.EarlyStopping("val_meanError", mode="min", patience=1)
