@@ -136,3 +136,29 @@ def test_metrics_begin_again_by_their_older_method_too():
     metric.update_state([5.0])
     metric.reset_states()
     assert (float(metric.total), float(metric.count)) == (2, 0)
+
+
+def test_a_clone_computes_the_same_lambda():
+    factor = 3.0
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Lambda(lambda x: K.sum(x, axis=1, keepdims=True) * factor)]
+    )
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_allclose(keras.models.clone_model(model).predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_a_layer_of_ones_own_adds_the_loss_of_a_text_image():
+    class Judged(keras.layers.Layer):
+        def call(self, labels, logits):
+            shape = keras.ops.shape(logits)
+            steps = shape[1] * keras.ops.ones((shape[0],), dtype="int32")
+            lengths = keras.ops.full((shape[0],), labels.shape[1], dtype="int32")
+            self.add_loss(keras.ops.mean(keras.ops.ctc_loss(keras.ops.cast(labels, "int32"), logits, lengths, steps)))
+            return logits
+
+    image, labels = keras.Input((8, 4)), keras.Input((3,))
+    model = keras.Model([image, labels], Judged()(labels, keras.layers.Dense(6)(image)))
+    model.compile("sgd")
+    x, y = np.random.default_rng(0).normal(size=(4, 8, 4)), np.array([[1, 2, 3]] * 4)
+    first, second = model.fit([x, y], epochs=2, verbose=0).history["loss"]
+    assert second < first

@@ -5,7 +5,7 @@ import json
 from tandem.core import arrays, graph
 from tandem.core.errors import warn
 from tandem.keras import saving, tree
-from tandem.keras.layers.core import Input, InputLayer
+from tandem.keras.layers.core import Input, InputLayer, Lambda
 from tandem.keras.models.functional import Functional
 from tandem.keras.models.sequential import Sequential
 
@@ -65,7 +65,11 @@ def _not_compiled(error):
 
 
 def _copy(layer):
-    return type(layer).from_config(layer.get_config())
+    if type(layer) is not Lambda:
+        return type(layer).from_config(layer.get_config())
+    # The function itself: its code alone would lack what it refers to.
+    functions = {"function": layer.function, "output_shape": layer._output_shape, "mask": layer.mask}
+    return Lambda(**super(Lambda, layer).get_config(), **functions, arguments=layer.arguments)
 
 
 def _clone_functional(model, input_tensors, clone, call_function):
