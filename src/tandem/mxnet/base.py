@@ -20,6 +20,16 @@ class NotSupportedForSparseNDArray(Unsupported, MXNetError):
     """What was called is not there for sparse storage ('row_sparse', 'csr')."""
 
 
+class NotImplementedForSymbol(MXNetError):
+    """A method of arrays that symbols do not have."""
+
+    def __init__(self, function, alias=None, *args):
+        name = getattr(function, "__name__", str(function))
+        also = f' (namely operator "{alias}")' if alias else ""
+        types = f" with arguments ({', '.join(str(type(arg)) for arg in args)})" if args else ""
+        super().__init__(f"Function {name}{also}{types} is not implemented for Symbol and only available in NDArray.")
+
+
 string_types = (str,)
 numeric_types = (float, int, np.generic)
 integer_types = (int, np.int32, np.int64)

@@ -4,7 +4,7 @@ import numpy as np
 
 from tandem.core.errors import explain
 from tandem.mxnet import attribute
-from tandem.mxnet.base import MXNetError
+from tandem.mxnet.base import MXNetError, NotImplementedForSymbol
 from tandem.mxnet.ndarray.ndarray import _STORAGE_TYPE_STR_TO_ID, mxnet_dtype
 from tandem.mxnet.symbol import inference
 from tandem.mxnet.symbol.nodes import HIDDEN, Entry, Node, auxiliary, copy_graph, visit
@@ -15,16 +15,6 @@ __all__ = ["Group", "Symbol", "Variable", "load", "load_json", "var"]
 DTYPE_NUMBERS = {
     "float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6, "bool": 7, "bfloat16": 12,
 }  # fmt: skip
-
-
-class NotImplementedForSymbol(MXNetError):
-    """A method of arrays that symbols do not have."""
-
-    def __init__(self, function, alias=None, *args):
-        name = getattr(function, "__name__", str(function))
-        also = f' (namely operator "{alias}")' if alias else ""
-        types = f" with arguments ({', '.join(str(type(arg)) for arg in args)})" if args else ""
-        super().__init__(f"Function {name}{also}{types} is not implemented for Symbol and only available in NDArray.")
 
 
 class Symbol:
