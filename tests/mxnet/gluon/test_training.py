@@ -268,3 +268,12 @@ def test_a_step_before_the_shapes_are_known_is_an_error():
     net.initialize()
     with pytest.raises(gluon.parameter.DeferredInitializationError):
         gluon.Trainer(net.collect_params(), "sgd").step(1)
+
+
+def test_whole_numbers_are_not_trained():
+    parameter = gluon.Parameter("steps", shape=(2,), dtype="int32")
+    parameter.initialize(mx.init.One())
+    trainer = gluon.Trainer({"steps": parameter}, "sgd")
+    trainer.step(1)
+    assert parameter.grad().dtype == np.int32 and parameter.grad().asnumpy().tolist() == [0, 0]
+    assert parameter.data().asnumpy().tolist() == [1, 1]

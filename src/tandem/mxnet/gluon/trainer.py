@@ -269,11 +269,16 @@ class Trainer:
     def _check_fresh(self, ignore_stale_grad):
         if ignore_stale_grad:
             return
-        trained = [(parameter, parameter._check_and_get(parameter._data, list)) for _, parameter in self._trained()]
-        for parameter, replicas in trained:
-            for data in replicas:
+        for _, parameter in self._trained():
+            for data in parameter._check_and_get(parameter._data, list):
                 if not _is_fresh(data):
-                    raise _stale(parameter, data)
+                    raise self._stale(parameter, data)
+
+    def _stale(self, parameter, data):
+        """What to raise where no backward pass has reached a parameter: that others wait for a forward comes first."""
+        for _, one in self._trained():
+            one._check_and_get(one._data, list)
+        return _stale(parameter, data)
 
     def _allreduce_grads(self):
         """Sum the gradients of all replicas into each; derived trainers (Horovod's) have their own way."""
@@ -316,7 +321,7 @@ class Trainer:
                 if hook is None or not hook.fresh:
                     if ignore_stale_grad:
                         continue
-                    raise _stale(parameter, weight)
+                    raise self._stale(parameter, weight)
                 hooks.append(hook)
                 indices.append(index)
                 weights.append(weight)
