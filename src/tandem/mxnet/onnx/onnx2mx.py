@@ -42,6 +42,8 @@ def _imported(model):
 
     reader = Reader(model)
     outputs = reader.outputs()
+    if not outputs:
+        raise MXNetError(explain("The ONNX file's graph has no outputs", expected="one or more"))
     whole = outputs[0] if len(outputs) == 1 else symbol.Group(outputs)
     needed = set(whole.list_inputs())
     arguments = {name: array for name, array in reader.arguments.items() if name in needed}

@@ -191,6 +191,8 @@ class Reader:
             results = TABLE[node.op_type](op)
         except (KeyError, IndexError) as error:
             raise op.refuse(f"the file lacks something of it ({error})") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise op.refuse(f"what the file says of it does not fit ({error})") from error
         results = list(results) if isinstance(results, (tuple, list)) else [results]
         for name, result in zip(node.output, results):
             if name:
