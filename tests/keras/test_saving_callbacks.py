@@ -139,3 +139,4 @@ def test_arguments():
     for frequency in ("batch", 1.5, True):
         with pytest.raises(ValueError, match="save_freq"):
             BackupAndRestore("x", save_freq=frequency)
+    assert BackupAndRestore("x", save_freq=False).save_freq is False

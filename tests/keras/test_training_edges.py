@@ -124,7 +124,7 @@ def test_functions_are_named_in_snake_case_in_the_logs():
     # Keras 2's scripts ask for the function's own name.
     model = _model(keras, metrics=[meanError])
     stop = keras.callbacks.EarlyStopping("val_meanError", mode="min", patience=1)
-    with pytest.warns(DeprecationWarning, match="val_mean_error"):
+    with pytest.warns(DeprecationWarning, match="mean_error"):
         history = model.fit(X, Y, validation_data=(X, Y), verbose=0, callbacks=[stop]).history
         assert history["meanError"] == history["mean_error"]
     assert stop.best == history["val_mean_error"][0]

@@ -24,8 +24,9 @@ class BackupAndRestore(Callback):
     data, the random numbers, the metrics' sums and what the other callbacks of Keras have counted, so that the run's
     result is the uninterrupted one's. (Generators begin again, and callbacks of your own have to look after
     themselves. So it is too with several processes, for everything but the weights.)
-    backup_dir: the folder; save_freq: "epoch" or a number of batches; double_checkpoint: keep the state before the last
-    one as well, for where the last one is damaged; delete_checkpoint: remove the folder when training has ended.
+    backup_dir: the folder; save_freq: "epoch" or a number of batches (0 and False: each); double_checkpoint: keep the
+    state before the last one as well, for where the last one is damaged; delete_checkpoint: remove the folder when
+    training has ended.
     Raises ValueError for an empty `backup_dir` and another `save_freq`.
     """
 
@@ -34,7 +35,7 @@ class BackupAndRestore(Callback):
     def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
         if not backup_dir:
             raise ValueError("Empty `backup_dir` argument passed")
-        if save_freq != "epoch" and (not isinstance(save_freq, int) or isinstance(save_freq, bool)):
+        if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq is True):
             raise ValueError(
                 f"Invalid value for argument `save_freq`. Received: save_freq={save_freq}. Expected either 'epoch' "
                 "or an "
