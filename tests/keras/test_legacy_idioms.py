@@ -162,3 +162,25 @@ def test_a_layer_of_ones_own_adds_the_loss_of_a_text_image():
     x, y = np.random.default_rng(0).normal(size=(4, 8, 4)), np.array([[1, 2, 3]] * 4)
     first, second = model.fit([x, y], epochs=2, verbose=0).history["loss"]
     assert second < first
+
+
+def test_nadam_takes_the_speed_of_its_warm_up():
+    def moved(**given):
+        optimizer = keras.optimizers.Nadam(learning_rate=0.1, **given)
+        optimizer = type(optimizer).from_config(optimizer.get_config())
+        variable = keras.Variable(np.array([1.0], "float32"))
+        for _ in range(2):
+            optimizer.apply([variable.value * 2], [variable])
+        return variable.numpy()[0]
+
+    # Keras 2's formula, by hand: m, v and the running product of u_t = 0.9 (1 - 0.5 * 0.96^(0.004 t)).
+    p, m, v, product = 1.0, 0.0, 0.0, 1.0
+    for t in (1, 2):
+        g = 2 * p
+        now, following = (0.9 * (1 - 0.5 * 0.96 ** (0.004 * k)) for k in (t, t + 1))
+        product *= now
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        mean = following * m / (1 - product * following) + (1 - now) * g / (1 - product)
+        p -= 0.1 * mean / ((v / (1 - 0.999**t)) ** 0.5 + 1e-7)
+    assert moved(schedule_decay=0.004) == pytest.approx(p, rel=1e-5)
+    assert moved() != pytest.approx(p, rel=1e-5)

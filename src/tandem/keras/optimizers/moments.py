@@ -133,11 +133,19 @@ class Adamax(_Moments):
 class Nadam(_Moments):
     """Adam with Nesterov momentum and a warm-up of the momentum (Dozat, 2016); the formula is at
     `ops.updates.nadam`.
+
+    schedule_decay: the speed of the warm-up, which Keras 1 and 2 take (0.004 is their default) and Keras 3 does not.
     """
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **common):
+        self.schedule_decay = float(common.pop("schedule_decay", 1.0))
         super().__init__(learning_rate, beta_1, beta_2, epsilon, common)
         self._u_product = None
+
+    def get_config(self):
+        """The arguments that make an equal optimizer."""
+        config = super().get_config()
+        return config if self.schedule_decay == 1 else {**config, "schedule_decay": self.schedule_decay}
 
     def build(self, variables):
         """Make the slots, and the running product of momentum factors."""
@@ -149,7 +157,7 @@ class Nadam(_Moments):
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         # Once a step, however many groups of variables there are: it multiplies the product.
         self.__dict__["_factors"] = updates.nadam_factors(
-            self._count(), self._u_product.tensor, beta1=self.beta_1, beta2=self.beta_2
+            self._count(), self._u_product.tensor, beta1=self.beta_1, beta2=self.beta_2, decay=self.schedule_decay
         )
         super()._backend_update_step(grads, trainable_variables, learning_rate)
 
