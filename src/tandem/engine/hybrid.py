@@ -12,6 +12,7 @@ import torch
 from tandem.core import scope
 from tandem.core.arrays import map_tree
 from tandem.core.errors import explain
+from tandem.core.gradients import gradients
 from tandem.core.module import Module
 from tandem.engine import backends, heap
 from tandem.engine.explain import ran_eagerly
@@ -111,7 +112,7 @@ class _Kept(torch.autograd.Function):
         wanted = [source for source in ctx.sources if source.requires_grad]
         results, seeds = zip(*reached, strict=True)
         with _without_hooks(wanted):
-            found = iter(torch.autograd.grad(results, wanted, seeds, retain_graph=True, allow_unused=True))
+            found = iter(gradients(results, wanted, seeds, retain_graph=True))
         return None, None, *(next(found) if source.requires_grad else None for source in ctx.sources)
 
 
@@ -260,7 +261,7 @@ class Hybrid(Step):
         for seed in seeds:
             recorder.add_input(seed)
         with _without_hooks(sources), heap.tidy(), recorder:
-            grads = torch.autograd.grad(outputs, sources, seeds, retain_graph=True, allow_unused=True)
+            grads = gradients(outputs, sources, seeds, retain_graph=True)
         inputs = len(sources) - len(parameters)
         # What the block does not reach is no part of it: a parameter's replica on another device, say.
         parameters = [one for one, grad in zip(parameters, grads[inputs:], strict=True) if grad is not None]

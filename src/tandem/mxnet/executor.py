@@ -9,6 +9,7 @@ import torch
 
 from tandem.core import scope
 from tandem.core.errors import explain
+from tandem.core.gradients import gradients
 from tandem.mxnet import ndarray
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
@@ -218,7 +219,7 @@ class Executor:
         if heads and wanted:
             before = scope.set_training(bool(is_train)), scope.set_recording(False)
             try:
-                found = torch.autograd.grad(heads, [*wanted, *watched], seeds, allow_unused=True)
+                found = gradients(heads, [*wanted, *watched], seeds)
             except RuntimeError as error:
                 if isinstance(error, MXNetError):
                     raise
