@@ -58,6 +58,14 @@ def several():
     a.assign_add(1.0)
     return [found["a"], found["c"][0], tape.gradient(other, c), a.numpy(), c.assign_sub([1.0, 1.0]).numpy()]
 
+def sampled_loss(function):
+    table, biases = tf.Variable(tf.reshape(tf.linspace(-1.0, 1.0, 80), (20, 4))), tf.Variable(tf.linspace(0.0, 1.0, 20))
+    sample = (tf.constant([2, 5, 7, 11], tf.int64), tf.constant([[0.5], [0.3], [0.2]]), tf.constant([0.3, 0.2, 0.2, 0.1]))
+    labels = tf.constant([[1], [2], [7]], tf.int64)
+    with tf.GradientTape() as tape:
+        loss = function(table, biases, labels, x, 4, 20, sampled_values=sample)
+    return [loss, tf.convert_to_tensor(tape.gradient(loss, table))]
+
 def unconnected():
     a, c = tf.Variable(2.0), tf.Variable(3.0)
     with tf.GradientTape(persistent=True) as tape:

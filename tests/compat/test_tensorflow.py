@@ -192,7 +192,7 @@ def test_a_damaged_record_is_refused(script):
     """)
 
 
-QUICK = ("custom_loop", "dcgan", "text", "wgan_gp")
+QUICK = ("custom_loop", "dcgan", "own_code", "text", "texts", "wgan_gp")
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
 

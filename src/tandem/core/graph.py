@@ -138,7 +138,8 @@ def _specs(first, second):
 
 def reads_values(error):
     """Whether an error of a run on the meta device says that a value was asked for, which no tensor has there."""
-    return isinstance(error, (RuntimeError, NotImplementedError)) and "meta tensor" in str(error)
+    words = ("meta tensor", "unallocated storage")
+    return isinstance(error, (RuntimeError, NotImplementedError)) and any(word in str(error) for word in words)
 
 
 def infer_by_running(function, args=(), kwargs=None, *, device=None):

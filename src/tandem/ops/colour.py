@@ -234,3 +234,23 @@ def normalize(x, mean, deviation):
             raise ValueError(f"`{name}` does not fit. Expected: 1 or {x.shape[-3]} numbers. Given: {len(values)}.")
     mean, deviation = (torch.as_tensor(v, dtype=x.dtype, device=x.device).reshape(-1, 1, 1) for v in (mean, deviation))
     return (x - mean) / deviation
+
+
+# --- other spaces ----------------------------------------------------------------------------------------------------
+
+# Of (red, green, blue), one row to each: luma and two differences of colour, and the way back.
+SPACES = {
+    "rgb_to_yuv": (
+        (0.299, -0.14714119, 0.61497538),
+        (0.587, -0.28886916, -0.51496512),
+        (0.114, 0.43601035, -0.10001026),
+    ),
+    "yuv_to_rgb": ((1.0, 1.0, 1.0), (0.0, -0.394642334, 2.03206185), (1.13988303, -0.58062185, 0.0)),
+    "rgb_to_yiq": ((0.299, 0.59590059, 0.2115), (0.587, -0.27455667, -0.52273617), (0.114, -0.32134392, 0.31119955)),
+    "yiq_to_rgb": ((1.0, 1.0, 1.0), (0.95598634, -0.27201283, -1.10674021), (0.6208248, -0.64720424, 1.70423049)),
+}
+
+
+def to_space(x, name):
+    """Images (..., 3) in another space of colours, by one of `SPACES`."""
+    return _mix(x, tuple(zip(*SPACES[name])), -1)

@@ -38,6 +38,11 @@ def eigh(a):
     return values, vectors
 
 
+def exponential(a):
+    """The exponential of square matrices: the sum of their powers over the factorials."""
+    return torch.linalg.matrix_exp(a)
+
+
 def inverse(a):
     """The inverses."""
     return torch.linalg.inv(a)

@@ -455,5 +455,15 @@ def sobel_edges(image):
     return ops.stack([down, right], axis=-1)
 
 
+def _space(name):
+    def change(images):
+        return lifted.colour_space(convert(images), name)
+
+    change.__name__, change.__doc__ = name, f"The space of colours changed: {name.replace('_', ' ')}."
+    add(change)
+
+
+for _name in ("rgb_to_yuv", "yuv_to_rgb", "rgb_to_yiq", "yiq_to_rgb"):
+    _space(_name)
 NAMES["ResizeMethod"] = ResizeMethod
 IN_TF = {"random_crop": "random_crop"}

@@ -1,6 +1,7 @@
 """`tf.linalg`."""
 
 from tandem.compat.tensorflow import _math as math
+from tandem.compat.tensorflow import lifted
 from tandem.compat.tensorflow.results import Qr
 from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, static
 from tandem.core.errors import explain
@@ -150,6 +151,12 @@ def svd(tensor, full_matrices=False, compute_uv=True):
         return ops.svd(convert(tensor), full_matrices=full_matrices, compute_uv=False)
     u, s, vh = ops.svd(convert(tensor), full_matrices=full_matrices)
     return s, u, ops.conjugate(ops.swapaxes(vh, -1, -2))
+
+
+@add
+def expm(input):
+    """The matrix exponential."""
+    return lifted.matrix_exponential(convert(input))
 
 
 @add

@@ -117,6 +117,18 @@ for _name in ("normal", "uniform", "truncated_normal", "categorical"):
     _stateless(f"stateless_{_name}", NAMES[_name])
 
 
+@add
+def split(seed, num=2, alg="auto_select"):
+    """`num` seeds, (num, 2), for the stateless functions out of one."""
+    return NAMES["stateless_uniform"]((int(static(num)), 2), seed, 0, 2**31 - 1, dtypes.int32)
+
+
+@add
+def fold_in(seed, data, alg="auto_select"):
+    """A seed for the stateless functions out of one and a number."""
+    return NAMES["stateless_uniform"]((2,), (_seed_of(seed), int(static(data))), 0, 2**31 - 1, dtypes.int32)
+
+
 class Generator:
     """A generator of random numbers with a state of its own."""
 

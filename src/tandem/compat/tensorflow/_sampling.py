@@ -4,11 +4,11 @@ from collections import namedtuple
 
 import torch
 
+from tandem.compat.tensorflow.lifted import lift
 from tandem.compat.tensorflow.tensor import adopt, convert, public, static
 from tandem.core import devices
 from tandem.core.errors import explain
 from tandem.keras import ops
-from tandem.keras.symbolic import lift
 from tandem.ops import log_uniform, sampled
 
 _FIELDS = ["sampled_candidates", "true_expected_count", "sampled_expected_count"]

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
+from tandem.compat.tensorflow import lifted
 from tandem.compat.tensorflow._ragged import RaggedTensor
 from tandem.compat.tensorflow._strings import StringTensor
 from tandem.compat.tensorflow.shape_vectors import Sizes, are_sizes, sizes
@@ -12,7 +13,6 @@ from tandem.compat.tensorflow.tensor import convert, has_text, ints, is_symbolic
 from tandem.core.errors import explain
 from tandem.core.graph import Symbolic
 from tandem.keras import ops, tensors
-from tandem.keras.symbolic import lift
 from tandem.ops import gathering
 
 NAMES = {}
@@ -208,6 +208,8 @@ def transpose(a, perm=None, conjugate=False):
 @add
 def expand_dims(input, axis):
     """A new axis of size 1."""
+    if isinstance(input, Sizes):
+        return np.expand_dims(input, ints(axis)[0])
     input = convert(input)
     if _is_text(input):
         return StringTensor(np.expand_dims(input.array, ints(axis)[0]))
@@ -228,7 +230,10 @@ def squeeze(input, axis=None, squeeze_dims=None):
 @add
 def broadcast_to(input, shape):
     """Repeated along axes of size 1 to a shape."""
-    return ops.broadcast_to(convert(input), ints(shape))
+    shape = ints(shape)
+    if None in shape:  # the size of a symbolic batch is not known, and stays as it is
+        return lifted.broadcast_to(convert(input), shape)
+    return ops.broadcast_to(convert(input), shape)
 
 
 @add
@@ -390,6 +395,12 @@ def reverse(tensor, axis):
 
 
 @add
+def reverse_sequence(input, seq_lengths, seq_axis=None, batch_axis=0):
+    """The first so many steps of each sample the other way round, the others as they are."""
+    return lifted.reverse_sequence(convert(input), convert(seq_lengths), int(seq_axis), int(batch_axis or 0))
+
+
+@add
 def roll(input, shift, axis):
     """Shifted along axes; what leaves at one end comes in at the other."""
     shift, axis = static(shift), static(axis)
@@ -415,8 +426,8 @@ def strided_slice(input_, begin, end, strides=None):
     return convert(input_)[tuple(slice(*one) for one in zip(begin, end, strides))]
 
 
-_gather = lift(gathering.take, "GatherV2", 2, module=__name__)
-_gather_nd = lift(gathering.take_nd, "GatherNd", 2, module=__name__)
+_gather = lifted.lift(gathering.take, "GatherV2", 2, module=__name__)
+_gather_nd = lifted.lift(gathering.take_nd, "GatherNd", 2, module=__name__)
 
 
 # --- picking ---------------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ NAMESPACES = {
     "autodiff": _names("autodiff", {"GradientTape": tape.GradientTape}),
     "autograph": _names(
         "autograph",
-        {},
+        {"set_verbosity": old.LOGGING["set_verbosity"], "trace": lambda *args: None},
         experimental={"do_not_convert": lambda func=None: func if func is not None else lambda inner: inner},
     ),
     "bitwise": _not_there("bitwise", "write keras.ops.bitwise_and and its like"),
@@ -209,7 +209,15 @@ NAMESPACES = {
     "nn": _names("nn", {**_nn.NAMES, **_sampling.NN}),
     "profiler": _not_there("profiler", "write torch.profiler"),
     "ragged": _names("ragged", _ragged.NAMES),
-    "random": _names("random", {**_random.NAMES, **_sampling.RANDOM}, experimental={"Generator": _random.Generator}),
+    "random": _names(
+        "random",
+        {**_random.NAMES, **_sampling.RANDOM},
+        experimental={
+            "Generator": _random.Generator,
+            "stateless_fold_in": _random.NAMES["fold_in"],
+            "stateless_split": _random.NAMES["split"],
+        },
+    ),
     "saved_model": _not_there("saved_model", _SAVED),
     "sets": _not_there("sets", "write numpy's functions of sets"),
     "signal": _names("signal", _signal.NAMES),

@@ -1,7 +1,15 @@
 """Functions that `keras.ops` has not, as operations that take symbolic values too."""
 
-from tandem.keras.symbolic import lift
-from tandem.ops import elementwise, image, special
+from tandem.keras import symbolic
+from tandem.keras.saving import registry
+from tandem.ops import colour, elementwise, factorizations, image, indexing, special
+
+
+def lift(function, class_name, tensors, *, module):
+    """`symbolic.lift`; a saved model that has the operation finds it by its name."""
+    entry = symbolic.lift(function, class_name, tensors, module=module)
+    registry.get_custom_objects()[class_name] = entry.operation
+    return entry
 
 
 def _digamma(x):  # torch's own has no signature to read
@@ -46,3 +54,20 @@ def _crop_and_resize(x, boxes, indices, size, method, fill):
 
 resize_image = lift(_resize_image, "ResizeImage", 1, module=__name__)
 crop_and_resize = lift(_crop_and_resize, "CropAndResize", 3, module=__name__)
+
+
+def _broadcast_to(x, sizes):
+    return x.expand([-1 if size is None else size for size in sizes])
+
+
+broadcast_to = lift(_broadcast_to, "BroadcastTo", 1, module=__name__)
+
+
+def _reverse_sequence(x, lengths, axis, batch_axis):
+    moved = x.movedim((batch_axis, axis), (0, 1))
+    return indexing.sequence_reverse(moved, lengths, axis=1).movedim((0, 1), (batch_axis, axis))
+
+
+reverse_sequence = lift(_reverse_sequence, "ReverseSequence", 2, module=__name__)
+matrix_exponential = lift(factorizations.exponential, "MatrixExponential", 1, module=__name__)
+colour_space = lift(colour.to_space, "ColourSpace", 1, module=__name__)

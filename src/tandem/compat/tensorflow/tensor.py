@@ -15,7 +15,7 @@ from torch.overrides import get_default_nowrap_functions
 from tandem.compat.tensorflow._dtypes import as_dtype
 from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow.shapes import TensorShape
-from tandem.core import arrays, dtypes
+from tandem.core import arrays, dtypes, graph
 from tandem.core.errors import explain
 from tandem.core.graph import Symbolic
 from tandem.keras import ops, tensors, tree
@@ -456,8 +456,8 @@ def public(function):
         try:
             return adopt(function(*args, **kwargs))
         except (RuntimeError, IndexError) as error:
-            if type(error) not in (RuntimeError, IndexError):
-                raise
+            if type(error) not in (RuntimeError, IndexError) or graph.on_meta():
+                raise  # while shapes are inferred, who asks for them tells one error from the other
             # Torch's word that something does not fit.
             message = explain(
                 f"tf.{function.__name__.rstrip('_')} got what does not fit", given=str(error).split("\n")[0]
