@@ -277,3 +277,34 @@ def test_whole_numbers_are_not_trained():
     trainer.step(1)
     assert parameter.grad().dtype == np.int32 and parameter.grad().asnumpy().tolist() == [0, 0]
     assert parameter.data().asnumpy().tolist() == [1, 1]
+
+
+class _Picks(gluon.nn.HybridBlock):
+    """Answers beside its values the places of the largest, which have no gradient."""
+
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.dense = gluon.nn.Dense(3, in_units=3)
+
+    def hybrid_forward(self, F, x):
+        h = self.dense(x)
+        place = F.argmax(h, axis=1)
+        return h * F.one_hot(place, 3) + F.ones_like(h) * (h > 0), place
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_outputs_without_a_gradient_give_zeros(hybrid):
+    net = _Picks()
+    net.initialize()
+    net.hybridize(hybrid)
+    x = nd.array(np.random.default_rng(0).standard_normal((4, 3)))
+    for _ in range(3):
+        with autograd.record():
+            y, _ = net(x)
+        y.backward()
+        assert np.abs(net.dense.weight.grad().asnumpy()).max() > 0
+    with autograd.record():
+        _, place = net(x)
+    place.backward()
+    assert not net.dense.weight.grad().asnumpy().any()
