@@ -10,6 +10,7 @@ from tandem.core import devices
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.ops import log_uniform, sampled
+from tandem.ops import random as draw
 
 _FIELDS = ["sampled_candidates", "true_expected_count", "sampled_expected_count"]
 LogUniform, Uniform = namedtuple("LogUniformCandidateSampler", _FIELDS), namedtuple("UniformCandidateSampler", _FIELDS)
@@ -37,7 +38,7 @@ def _sample(kind, true_classes, num_true, num_sampled, unique, range_max, seed):
         counts = [sampled.expected_when_distinct(expected(numbers, 1), draws) for numbers in (true, found)]
     else:
         if kind == "uniform":
-            found = torch.randint(below, (count,), device=device, generator=generator)
+            found = draw.randint((count,), 0, below, device=device, generator=generator)
         else:
             found = log_uniform.sample(count, below, device=device, generator=generator)
         counts = [expected(numbers, count) for numbers in (true, found)]
