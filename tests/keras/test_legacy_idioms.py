@@ -184,3 +184,11 @@ def test_nadam_takes_the_speed_of_its_warm_up():
         p -= 0.1 * mean / ((v / (1 - 0.999**t)) ** 0.5 + 1e-7)
     assert moved(schedule_decay=0.004) == pytest.approx(p, rel=1e-5)
     assert moved() != pytest.approx(p, rel=1e-5)
+
+
+def test_a_star_brings_the_layers_of_older_releases():
+    names = {}
+    exec("from tandem.keras.layers import *", names)
+    with pytest.warns(DeprecationWarning, match="layers.LSTM"):
+        assert names["CuDNNLSTM"](3)(np.ones((2, 4, 5), "float32")).shape == (2, 3)
+    assert {"Convolution2D", "ThresholdedReLU", "Merge", "Highway", "MaxoutDense"} <= set(names)

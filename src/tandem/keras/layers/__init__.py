@@ -3,6 +3,7 @@
 import importlib
 
 from tandem.keras.legacy import layers as old_arguments
+from tandem.keras.legacy.names import STARRED_LAYERS
 from tandem.keras.missing import absent
 
 _INDEX = {
@@ -162,7 +163,8 @@ _INDEX = {
 }
 _HOME = {name: module for module, names in _INDEX.items() for name in names}
 
-__all__ = [*_HOME]
+# `from keras.layers import *` brings what Keras 1's and 2's scripts use after it; `dir` lists today's names.
+__all__ = [*_HOME, *STARRED_LAYERS]
 
 
 def __getattr__(name):

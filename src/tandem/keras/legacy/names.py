@@ -5,6 +5,10 @@ A name may be followed by ":" and what it is called there. `old_name` is where `
 
 import importlib
 
+# What `from keras.layers import *` brings beside today's names.
+STARRED_LAYERS = ["AtrousConvolution1D", "AtrousConvolution2D", "CuDNNGRU", "CuDNNLSTM", "Deconvolution2D"]
+STARRED_LAYERS += ["Deconvolution3D", "Highway", "MaxoutDense", "Merge", "ThresholdedReLU"]
+
 NAMES = {
     "keras.layers": {
         "old_layers": (
