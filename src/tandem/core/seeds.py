@@ -29,13 +29,15 @@ def generator(seed, device="cpu"):
 
 
 def states():
-    """Where the global generators of torch, NumPy and Python stand: a tree of arrays and plain values."""
+    """Where the global generators of torch, NumPy and Python stand: a tree of arrays and plain values.
+
+    What is given does not change when the generators go on.
+    """
     name, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
-    version, numbers, after = random.getstate()
     found = {
         "torch": torch.get_rng_state().numpy(),
         "numpy": [name, keys, int(place), int(has_gauss), float(gauss)],
-        "python": [version, np.array(numbers, "uint32"), after],
+        "python": random.getstate(),
     }
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         found["cuda"] = [state.numpy() for state in torch.cuda.get_rng_state_all()]
@@ -47,6 +49,6 @@ def set_states(found):
     torch.set_rng_state(torch.from_numpy(np.array(found["torch"])))
     np.random.set_state(tuple(found["numpy"]))
     version, numbers, after = found["python"]
-    random.setstate((version, tuple(numbers.tolist()), after))
+    random.setstate((version, tuple(numbers), after))
     if len(found.get("cuda", ())) == torch.cuda.device_count() > 0:
         torch.cuda.set_rng_state_all([torch.from_numpy(np.array(state)) for state in found["cuda"]])

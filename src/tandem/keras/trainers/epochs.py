@@ -15,16 +15,17 @@ class Epochs:
     """The batches of a source, epoch by epoch.
 
     With `steps` an epoch has so many batches and the next one goes on where it ended; a source that runs out ends the
-    epoch with a warning, and begins again with the next one.
+    epoch with a warning, and begins again with the next one. remember: keep what another process needs to go on.
     """
 
-    def __init__(self, source, steps=None):
+    def __init__(self, source, steps=None, remember=False):
         steps = steps or None  # as in Keras, 0 is the whole source
         limit = config.max_steps_per_epoch()
         if limit is not None:
             steps = limit if steps is None else min(steps, limit)
         self.source = source
         self.steps = steps
+        self._remember = remember
         self.begun = None  # where the random numbers stood when the pass over the source began
         self.given = 0  # batches of this pass that earlier epochs and this one had, where epochs have `steps`
         self._current = None
@@ -45,7 +46,7 @@ class Epochs:
 
     def _pass(self):
         """Begin with the source's first batch."""
-        self.begun, self.given = seeds.states(), 0
+        self.begun, self.given = seeds.states() if self._remember else None, 0
         return iter(self.source)
 
     def go_on(self, begun, given, done):

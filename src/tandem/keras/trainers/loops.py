@@ -122,7 +122,7 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
     limit = config.max_epochs()
     if limit is not None:
         epochs = min(epochs, limit)
-    batches = Epochs(source, steps_per_epoch)
+    batches = Epochs(source, steps_per_epoch, remember=_is_backed_up(callbacks))
     state = model._training
     first = batches.first()
     if first is not None:
@@ -169,6 +169,15 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
         state.validation_source = None
     callbacks.on_train_end(logs)
     return model.history
+
+
+def _is_backed_up(callbacks):
+    """Whether a callback keeps where the run is."""
+    if isinstance(callbacks, callbacks_room.CallbackList):
+        callbacks = callbacks.callbacks
+    if not isinstance(callbacks, (list, tuple)):
+        return isinstance(callbacks, callbacks_room.BackupAndRestore)
+    return any(map(_is_backed_up, callbacks))
 
 
 def _tell_of_nan(logs, epoch):

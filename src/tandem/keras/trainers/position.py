@@ -66,7 +66,8 @@ def _named(callbacks):
 
 
 def _place(callbacks, callback):
-    return next(number for number, other in enumerate(callbacks) if other is callback)
+    # One that another callback calls comes last.
+    return next((number for number, other in enumerate(callbacks) if other is callback), len(callbacks))
 
 
 def save(model, store, callback, epoch, done, logs):
@@ -169,7 +170,8 @@ class Position:
 
     def _settle(self, model, batches):
         record = self._record
-        if record["source"] == [batches.source.name, batches.num_batches, batches.steps]:
+        known = record["begun"] is not None or not record["given"]
+        if known and record["source"] == [batches.source.name, batches.num_batches, batches.steps]:
             batches.go_on(record["begun"], int(record["given"]), self.done)
         else:  # other data
             batches.restart()
