@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from oracles import real_keras
 from tandem import keras
 from tandem.keras import metrics
 
@@ -92,6 +93,39 @@ def test_states_move_with_the_model():
 def test_results_before_anything_was_added():
     for metric in (metrics.Mean(), metrics.AUC(), metrics.Precision(), metrics.F1Score(), metrics.R2Score()):
         assert float(metric.result()) == 0.0
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PrecisionAtRecall", 0.6),
+        ("RecallAtPrecision", 0.3),
+        ("SensitivityAtSpecificity", 0.6),
+        ("SpecificityAtSensitivity", 0.6),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_predictions_of_exactly_0_and_1(name, value, number):
+    results = []
+    for K in (keras, real_keras()):
+        metric = getattr(K.metrics, name)(value, num_thresholds=number)
+        metric.update_state(np.array([0, 1, 1, 0]), np.array([0.0, 1.0, 0.0, 1.0]))
+        results.append((float(metric.result()), metric.thresholds))
+    assert results[0] == results[1]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("options", [{}, {"multi_label": True}, {"multi_label": True, "label_weights": [0.2, 0.8]}])
+def test_the_area_of_precision_over_recall(options):
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, (50, 2)), rng.random((50, 2)).astype("float32")
+    areas = []
+    for K in (keras, real_keras()):
+        metric = K.metrics.AUC(num_thresholds=9, **options)
+        metric.update_state(labels, scores)
+        areas.append(float(metric.interpolate_pr_auc()))
+    assert areas[0] == pytest.approx(areas[1], rel=1e-5)
 
 
 def test_gradients_do_not_flow():

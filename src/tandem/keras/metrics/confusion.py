@@ -197,7 +197,7 @@ class Recall(_Ratio):
 
 
 class _Curve(_Counts):
-    """All four counts at evenly spaced thresholds, the outermost beyond 0 and 1."""
+    """All four counts at evenly spaced thresholds."""
 
     _clip = True
 
@@ -214,9 +214,10 @@ class _Curve(_Counts):
         return [state.tensor for state in self._states]
 
 
-def _even_thresholds(number):
+def _even_thresholds(number, beyond):
+    """`number` thresholds, the outermost as far beyond 0 and 1."""
     inner = [(index + 1) / (number - 1) for index in range(number - 2)]
-    return [-config.epsilon(), *inner, 1.0 + config.epsilon()]
+    return [0.0 - beyond, *inner, 1.0 + beyond]
 
 
 class _AtConstraint(_Curve):
@@ -239,7 +240,7 @@ class _AtConstraint(_Curve):
         setattr(self, self._constraint, value)
         self.num_thresholds = num_thresholds
         self.class_id = class_id
-        self._set_thresholds([0.5] if num_thresholds == 1 else _even_thresholds(num_thresholds))
+        self._set_thresholds([0.5] if num_thresholds == 1 else _even_thresholds(num_thresholds, 0.0))
         self._clip = num_thresholds > 1
         self._make_states((len(self._thresholds),))
 
@@ -360,7 +361,7 @@ class AUC(_Curve):
                 raise ValueError(
                     f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
                 )
-            self._set_thresholds(_even_thresholds(num_thresholds))
+            self._set_thresholds(_even_thresholds(num_thresholds, config.epsilon()))
         self.num_thresholds = len(self._thresholds)
         self.curve = curve
         self.summation_method = summation_method
@@ -408,13 +409,18 @@ class AUC(_Curve):
 
     def result(self):
         """The area, 0 before the first batch."""
-        if not self._built:
-            return tensors.convert(0.0)
+        return self._area(self.curve, self.summation_method) if self._built else tensors.convert(0.0)
+
+    def interpolate_pr_auc(self):
+        """The area under the curve of precision over recall, exact between the thresholds, whatever `curve` is."""
+        return self._area("PR", "interpolation")
+
+    def _area(self, curve, method):
         weights = self.label_weights
         return scores.auc(
             *self._tensors,
-            curve=self.curve,
-            method=self.summation_method,
+            curve=curve,
+            method=method,
             label_weights=None if weights is None or not self.multi_label else weights.to(self.true_positives.device),
         )
 
