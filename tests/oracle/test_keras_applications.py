@@ -11,7 +11,7 @@ from tandem import keras
 pytestmark = pytest.mark.oracle
 
 # What is quick to build stands first; the rest of each family is marked slow. NASNet is not here, for the real one does
-# not build it on torch.
+# not build it on torch, and Keras 3 does not have two families of Keras 2.
 QUICK = [
     ("VGG16", {"include_top": False, "pooling": "avg"}),
     ("ResNet50", {"include_top": False, "pooling": "max", "input_shape": (None, None, 3)}),
@@ -22,7 +22,11 @@ QUICK = [
     ("ConvNeXtTiny", {"include_preprocessing": False, "include_top": False, "pooling": "avg"}),
 ]
 SLOW = [
-    *((name, {}) for name in keras.applications.__dict__["_HOME"] if not name.startswith("NASNet")),
+    *(
+        (name, {})
+        for name in keras.applications.__dict__["_HOME"]
+        if not name.startswith(("NASNet", "RegNet", "ResNetRS"))
+    ),
     ("MobileNetV2", {"alpha": 1.4}),
     ("MobileNetV2", {"include_top": False, "input_shape": (None, None, 3)}),
     ("MobileNetV3Large", {"alpha": 0.75, "include_top": False, "pooling": "avg"}),
