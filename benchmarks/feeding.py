@@ -10,7 +10,7 @@ generator (a Python generator of ready batches), augmenting (one that draws and 
 processes), threads (the same with two threads), loader0 and loader2 (Gluon's DataLoader over arrays with ToTensor and
 Normalize, no and two workers), folder and folder0 (JPEGs of 256x256, two workers and none), keras_folder
 (a PyDataset over them), records (the same in a
-RecordIO file, two workers).
+RecordIO file, two workers), iterator, resizing, colours (ImageRecordIter over that file with augmentation).
 
 Every batch is copied into one buffer, as a training step does, with OMP_NUM_THREADS=1; the time is that of whole passes
 after a first one, the best pass counts. Each measurement is a process of its own, the peers take turns, reported are
@@ -53,6 +53,21 @@ WORKS = {
     "folder": ("the same, 2 workers", ("tandem", "torch", "mxnet"), 3),
     "keras_folder": ("the same, channels last, a PyDataset of files, 2 processes", ("tandem", "torch", "keras"), 3),
     "records": ("the same in RecordIO, ToTensor, 2 workers", ("tandem", "torch", "mxnet"), 3),
+    "iterator": (
+        "the same, ImageRecordIter: 224x224 cut at random, mirrored, normalized, 2 threads",
+        ("tandem", "mxnet"),
+        3,
+    ),
+    "resizing": ("the same, first resized to 240", ("tandem", "mxnet"), 3),
+    "colours": ("the same, boxes of random size, colours changed", ("tandem", "mxnet"), 3),
+}
+# What ImageRecordIter does to images.
+_STRENGTHS = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "pca_noise": 0.1}
+_BOXES = {"random_resized_crop": True, "min_random_area": 0.08, "min_aspect_ratio": 0.75, "max_aspect_ratio": 1.33}
+AUGMENTATIONS = {
+    "iterator": {"rand_crop": True},
+    "resizing": {"rand_crop": True, "resize": 240},
+    "colours": {**_STRENGTHS, **_BOXES},
 }
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PICTURES = 400
@@ -216,7 +231,7 @@ def keras_pass(work, folder):
 
 def tandem_pass(work, folder):
     """Tandem: what its `fit` iterates over, or Gluon's loader."""
-    if work in ("loader0", "loader2", "folder0", "folder", "records"):
+    if work in ("loader0", "loader2", "folder0", "folder", "records", *AUGMENTATIONS):
         import tandem.mxnet as mx
 
         return gluon_pass(mx, work, folder)
@@ -254,7 +269,9 @@ def tandem_pass(work, folder):
 
 
 def gluon_pass(mx, work, folder):
-    """Gluon's loader, MXNet's own or Tandem's."""
+    """Gluon's loader or the iterator over records, MXNet's own or Tandem's."""
+    if work in AUGMENTATIONS:
+        return iterator_pass(mx, work, folder)
     data = mx.gluon.data
     transforms = data.vision.transforms
     workers = 0 if work in ("rows", "images", "loader0", "folder0") else 2
@@ -272,6 +289,27 @@ def gluon_pass(mx, work, folder):
         dataset = data.vision.ImageFolderDataset(str(folder / "jpegs")).transform_first(transforms.ToTensor())
     loader = data.DataLoader(dataset, size, shuffle=work in ("rows", "images"), num_workers=workers)
     return lambda: into_nd(loader)
+
+
+def iterator_pass(mx, work, folder):
+    """ImageRecordIter, MXNet's own or Tandem's."""
+    normal = {f"{what}_{c}": 255 * n for what, row in (("mean", MEAN), ("std", STD)) for c, n in zip("rgb", row)}
+    batches = mx.io.ImageRecordIter(
+        path_imgrec=str(folder / "jpegs.rec"),
+        data_shape=(3, 224, 224),
+        batch_size=50,
+        preprocess_threads=2,
+        rand_mirror=True,
+        **normal,
+        **AUGMENTATIONS[work],
+    )
+
+    def one_pass():
+        count = into_nd(batch.data for batch in batches)
+        batches.reset()
+        return count
+
+    return one_pass
 
 
 class _Rows:
@@ -433,7 +471,7 @@ def main():
         warnings.simplefilter("ignore")
         with tempfile.TemporaryDirectory() as made:
             folder = options.folder or Path(made)
-            if options.folder is None and ("folder" in options.one or options.one == "records"):
+            if options.folder is None and ("folder" in options.one or options.one in ("records", *AUGMENTATIONS)):
                 pictures(folder)
             speed = measure_here(options.peer, options.one, folder)
         print(json.dumps({"peer": options.peer, "work": options.one, "samples_per_second": speed}))
