@@ -60,7 +60,8 @@ def several():
 
 def sampled_loss(function):
     table, biases = tf.Variable(tf.reshape(tf.linspace(-1.0, 1.0, 80), (20, 4))), tf.Variable(tf.linspace(0.0, 1.0, 20))
-    sample = (tf.constant([2, 5, 7, 11], tf.int64), tf.constant([[0.5], [0.3], [0.2]]), tf.constant([0.3, 0.2, 0.2, 0.1]))
+    counts = tf.constant([[0.5], [0.3], [0.2]]), tf.constant([0.3, 0.2, 0.2, 0.1])
+    sample = (tf.constant([2, 5, 7, 11], tf.int64), *counts)
     labels = tf.constant([[1], [2], [7]], tf.int64)
     with tf.GradientTape() as tape:
         loss = function(table, biases, labels, x, 4, 20, sampled_values=sample)

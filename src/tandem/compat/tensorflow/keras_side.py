@@ -118,6 +118,7 @@ def install():
     Variable._create = _create
     Variable.read_value = lambda self: adopt(self.value)
     Variable.numpy = lambda self: np.array(self)[()]
+    Variable.__float__ = lambda self: float(np.array(self))
     Batches.__iter__ = lambda self: iter(_as_dataset(self))
     Batches.element_spec = property(lambda self: _as_dataset(self).element_spec)
     for name in _METHODS:
