@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
-tf.keras.utils.set_random_seed(0)
+tf.keras.utils.set_random_seed(3)
 rng = np.random.default_rng(0)
 x = rng.random((512, 28, 28), dtype="float32")
 y = (x[:, :14].mean((1, 2)) > x[:, 14:].mean((1, 2))).astype("int64")
