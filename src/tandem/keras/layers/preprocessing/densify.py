@@ -20,8 +20,8 @@ def densify_bounding_boxes(bounding_boxes, is_batched=False, max_boxes=None):
     if isinstance(boxes, (list, tuple)):
         if not isinstance(labels, (list, tuple)) or len(boxes) != len(labels):
             raise ValueError(
-                "If `bounding_boxes['boxes']` is a list, then `bounding_boxes['labels']` must also be a list of the "
-                f"same length. Received: bounding_boxes['labels']={labels}"
+                "Boxes in a list do not go with these labels. Expected: a list of "
+                f"{len(boxes)} entries under 'labels'. Given: {labels}"
             )
         if is_batched:
             boxes = [_array(one, "float32").reshape(-1, 4) for one in boxes]
@@ -37,14 +37,13 @@ def densify_bounding_boxes(bounding_boxes, is_batched=False, max_boxes=None):
     ranks = {2: (1, 2), 3: (2, 3)}
     if boxes.ndim not in ranks:
         raise ValueError(
-            "Expected `bounding_boxes['boxes']` to have rank 2 or 3, with shape (num_boxes, 4) or "
-            f"(batch_size, num_boxes, 4). Received: bounding_boxes['boxes'].shape={tuple(boxes.shape)}"
+            "Expected `bounding_boxes['boxes']` to have 2 axes, or 3 with a batch: (num_boxes, 4) or "
+            f"(N, num_boxes, 4). Given: shape {tuple(boxes.shape)}"
         )
     if labels.ndim not in ranks[boxes.ndim]:
         raise ValueError(
-            f"Found bounding_boxes['boxes'].shape={tuple(boxes.shape)} and expected bounding_boxes['labels'] to have "
-            f"rank {' or '.join(map(str, ranks[boxes.ndim]))}, but received: "
-            f"bounding_boxes['labels'].shape={tuple(labels.shape)}"
+            f"Labels do not fit boxes of shape {tuple(boxes.shape)}. Expected: "
+            f"{' or '.join(map(str, ranks[boxes.ndim]))} axes. Given: shape {tuple(labels.shape)}"
         )
     return {**bounding_boxes, "boxes": boxes, "labels": labels}
 

@@ -385,7 +385,7 @@ class RandomPerspective(RandomImageLayer):
     ):
         super().__init__(factor, seed, data_format=data_format, **kwargs)
         if not 0.0 <= scale <= 1.0:
-            raise ValueError(f"The `scale` argument should be a number in the range [0,1]. Received: scale={scale}")
+            raise ValueError(f"`scale` does not fit. Expected: a number from 0 to 1. Given: scale={scale}")
         check_choices(interpolation=interpolation)
         self.scale = scale
         self.interpolation = interpolation

@@ -128,9 +128,8 @@ class ImageLayer(DataLayer):
         batched = self._is_batched(found["images"])
         if "bounding_boxes" in found and not self.bounding_box_format:
             raise ValueError(
-                "You passed an input with a 'bounding_boxes' key, but you didn't specify a bounding box format. Pass "
-                f"a `bounding_box_format` argument to your {type(self).__name__} layer, e.g. "
-                "`bounding_box_format='xyxy'`."
+                "You passed an input with a 'bounding_boxes' key, but you didn't specify a bounding box format. "
+                f"Expected: {type(self).__name__}(..., bounding_box_format='xyxy'), or another format. Given: None."
             )
         several = ("images", "bounding_boxes", "labels", "segmentation_masks")
         single = ("image", "bounding_box", "label", "segmentation_mask")
@@ -159,8 +158,8 @@ class ImageLayer(DataLayer):
     def _is_batched(self, images):
         if images.ndim not in (3, 4):
             raise ValueError(
-                "Expected image tensor to have rank 3 (single image) or 4 (batch of images). "
-                f"Received: data.shape={tuple(images.shape)}"
+                "Expected image tensor to have rank 3, (H, W, C), or with a batch rank 4. "
+                f"Given: data.shape={tuple(images.shape)}"
             )
         return images.ndim == 4
 
@@ -178,7 +177,7 @@ class ImageLayer(DataLayer):
     def _images_of(self, data):
         images = data["images"] if isinstance(data, dict) else data
         if images.ndim not in (3, 4):
-            raise ValueError(f"Expected the input image to be rank 3 or 4. Received inputs.shape={tuple(images.shape)}")
+            raise ValueError(f"Images have 3 axes, or 4 with a batch. Given: inputs.shape={tuple(images.shape)}")
         return images
 
     def _count(self, data):

@@ -10,7 +10,7 @@ class RandomGrayscale(RandomImageLayer):
     def __init__(self, factor=0.5, data_format=None, seed=None, **kwargs):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         if factor < 0 or factor > 1:
-            raise ValueError(f"`factor` should be between 0 and 1. Received: factor={factor}")
+            raise ValueError(f"`factor` is a probability. Expected: 0 to 1. Given: factor={factor}")
         self.factor = factor
 
     def get_random_transformation(self, data, training=True, seed=None):
