@@ -47,3 +47,14 @@ except tf.errors.InvalidArgumentError:
     print("a field that must be there is missing")
 else:
     raise AssertionError
+
+# A dataset of unknown length: what is printed at an epoch's end says how many batches there were.
+import contextlib  # noqa: E402
+import io  # noqa: E402
+
+model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+unknown = tf.data.Dataset.from_tensor_slices((np.ones((20, 3)), np.ones((20, 1)))).filter(lambda x, y: True).batch(8)
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    model.fit(unknown, verbose=2)
+assert printed.getvalue().startswith("3/3 - "), printed.getvalue()

@@ -57,9 +57,9 @@ class CallbackList(Callback):
 
     @property
     def progress(self):
-        """The progress bar's logger that shows something and may be asked only now and then, or None."""
+        """The progress bar's logger that counts batches and may be asked only now and then, or None."""
         logger = self._progbar
-        return logger if type(logger) is ProgbarLogger and logger.verbose == 1 else None
+        return logger if type(logger) is ProgbarLogger and logger.verbose else None
 
     def append(self, callback):
         """Add a callback at the end."""

@@ -28,7 +28,8 @@ class ProgbarLogger(Callback):
 
     def due(self):
         """Whether a batch that ends now would be displayed."""
-        return self.progbar is None or self.progbar.due(time.time())
+        # In mode 2 only the end is shown.
+        return self.verbose == 1 and (self.progbar is None or self.progbar.due(time.time()))
 
     def on_train_begin(self, logs=None):
         """Evaluations from now on are parts of a `fit`: they show nothing of their own."""
