@@ -182,7 +182,9 @@ class Variable(keras_variables.Variable):
         return copied
 
     def __repr__(self):
-        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={self.numpy()!r}>"
+        value = repr(self.numpy()) if len(self.shape) else str(self.numpy())
+        value = f"\n{value}" if "\n" in value else value
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={value}>"
 
     __str__ = __repr__
 
