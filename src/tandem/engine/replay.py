@@ -73,6 +73,8 @@ class _Kind:
     def count(self, step):
         """Count a run of the program, and let the back end take it over where it is time."""
         self.runs += 1
+        if self.runs == 1:
+            heap.give_back()  # what the recorded runs left
         if self.recording is not None and self.runs >= self.patience:
             recording, self.recording = self.recording, None
             self.program = None  # its memory is free now: there are never two lots of buffers
