@@ -4,10 +4,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
-tf.keras.utils.set_random_seed(3)
+tf.keras.utils.set_random_seed(0)
 rng = np.random.default_rng(0)
 x = rng.random((512, 28, 28), dtype="float32")
-y = (x[:, :14].mean((1, 2)) > x[:, 14:].mean((1, 2))).astype("int64")
+y = rng.integers(0, 2, 512)
+x[:, :14] += 0.5 * y[:, None, None]  # the upper half of class 1 is brighter
 train = tf.data.Dataset.from_tensor_slices((x[..., tf.newaxis], y)).shuffle(512).batch(64)
 
 

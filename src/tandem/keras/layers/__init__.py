@@ -26,9 +26,8 @@ _INDEX = {
         "SeparableConv1D",
         "SeparableConv2D",
         "SeparableConvolution1D",
-        "SeparableConvolution2D",
     ),
-    ".legacy.convolutional": ("Convolution2D", "Convolution3D"),
+    ".legacy.convolutional": ("Convolution2D", "Convolution3D", "SeparableConvolution2D"),
     ".legacy.local": ("LocallyConnected1D", "LocallyConnected2D"),
     "elsewhere": ("FlaxLayer", "JaxLayer", "TFSMLayer"),
     "pooling": (

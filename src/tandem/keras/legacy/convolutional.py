@@ -1,6 +1,6 @@
-"""Keras 1's `Convolution2D` and `Convolution3D`, which took the kernel's sizes one by one."""
+"""Keras 1's `Convolution2D` and its like, which took the kernel's sizes one by one."""
 
-from tandem.keras.layers import Conv2D, Conv3D
+from tandem.keras.layers import Conv2D, Conv3D, SeparableConv2D
 
 
 class Convolution2D(Conv2D):
@@ -15,6 +15,13 @@ class Convolution3D(Conv3D):
 
     def __init__(self, filters=None, *args, **kwargs):
         super().__init__(**_today(("kernel_dim1", "kernel_dim2", "kernel_dim3"), filters, args, kwargs))
+
+
+class SeparableConvolution2D(SeparableConv2D):
+    """`SeparableConvolution2D(nb_filter, nb_row, nb_col, …)` of Keras 1; takes `SeparableConv2D`'s arguments as well."""
+
+    def __init__(self, filters=None, *args, **kwargs):
+        super().__init__(**_today(("nb_row", "nb_col"), filters, args, kwargs))
 
 
 def _today(names, filters, args, kwargs):

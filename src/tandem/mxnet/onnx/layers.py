@@ -142,7 +142,7 @@ def _shares(call):
 
 def _adaptive_pooling(call):
     """Averages over parts of nearly equal size: a product with a matrix on either side."""
-    wanted = tuple(call.a["output_size"]) or (1,)
+    wanted = call.a["output_size"] or (1,)
     wanted = wanted if len(wanted) == 2 else wanted * 2
     if wanted == (1, 1):
         return call.add("GlobalAveragePool", call.inputs[0])
