@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 
-
 _WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 

@@ -18,7 +18,7 @@ class Convolution3D(Conv3D):
 
 
 class SeparableConvolution2D(SeparableConv2D):
-    """`SeparableConvolution2D(nb_filter, nb_row, nb_col, …)` of Keras 1; takes `SeparableConv2D`'s arguments as well."""
+    """`SeparableConvolution2D(nb_filter, nb_row, nb_col, …)` of Keras 1; takes `SeparableConv2D`'s arguments too."""
 
     def __init__(self, filters=None, *args, **kwargs):
         super().__init__(**_today(("nb_row", "nb_col"), filters, args, kwargs))
