@@ -3,7 +3,7 @@
 `training` is None outside any scope: then a module decides for itself (see `Module.is_training`).
 `recording` is MXNet's `autograd.record` flag: None where torch's own grad mode rules. `rebinds`: whether `x += y`
 leaves the tensor as it is and gives another (see `keras/internals/rebinding.py`). `recorder`: the number of the
-recording that is being made, or None.
+recording that is being made, or None; while there is one, nobody sees how intermediate values lie in memory.
 """
 
 import threading
@@ -14,7 +14,6 @@ class _Scope(threading.local):
     training = None
     recording = None
     eager = False
-    free_layout = False  # whether nobody sees how intermediate values lie in memory: a recording is being made
     rebinds = False
     recorder = None
 

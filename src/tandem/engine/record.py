@@ -323,11 +323,10 @@ class Recorder(DispatchMode):
         self._shapeless = set()  # numbers of storages of which only their own gradient's kernel reads the shape
         self._reads = _Reads(self)
         self._generators = _Generators()
-        self._layout_was_free, self._outer = False, None
+        self._outer = None
 
     def __enter__(self):
         self._generators.begin()
-        self._layout_was_free, scope.current.free_layout = scope.current.free_layout, True
         self._outer, scope.current.recorder = scope.current.recorder, next(_NUMBERS)
         super().__enter__()
         self._reads.__enter__()
@@ -336,7 +335,7 @@ class Recorder(DispatchMode):
     def __exit__(self, *exception):
         self._reads.__exit__(*exception)
         super().__exit__(*exception)
-        scope.current.free_layout, scope.current.recorder = self._layout_was_free, self._outer
+        scope.current.recorder = self._outer
         if not self._generators.end(self.recording):
             self.refuse(_SEEDED, None)
 

@@ -8,6 +8,7 @@ import torch
 
 from tandem.core import scope
 from tandem.core.errors import Unsupported, explain
+from tandem.core.gradients import accumulate, gradients
 from tandem.mxnet import failed
 from tandem.mxnet import gradients as passes
 from tandem.mxnet.base import MXNetError
@@ -33,7 +34,6 @@ __all__ = [
 ]
 
 _scope = scope._current
-_run_backward = torch.autograd.graph._engine_run_backward
 
 
 def is_recording():
@@ -180,16 +180,7 @@ def backward(heads, head_grads=None, retain_graph=False, train_mode=True):
     heads, tensors, incoming = _heads(heads, head_grads)
     with passes.during("backward"), _RecordingStateScope(False, train_mode):
         try:
-            # What `torch.autograd.backward` comes to: what it checks before is right here.
-            _run_backward(
-                tuple(tensors),
-                tuple(incoming),
-                bool(retain_graph),
-                False,
-                (),
-                allow_unreachable=True,
-                accumulate_grad=True,
-            )
+            accumulate(tensors, incoming, retain_graph=bool(retain_graph))
         except RuntimeError as error:
             raise _backward_error(error) from error
     if not retain_graph:
@@ -251,13 +242,12 @@ def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=Fals
     retain = create_graph if retain_graph is None else retain_graph
     with passes.during("grad"), _RecordingStateScope(create_graph, train_mode):
         try:
-            found = torch.autograd.grad(
+            found = gradients(
                 tensors,
                 [_in_graph(variable) for variable in wanted],
                 incoming,
                 retain_graph=retain or create_graph,
                 create_graph=create_graph,
-                allow_unused=True,
             )
         except RuntimeError as error:
             raise _backward_error(error) from error

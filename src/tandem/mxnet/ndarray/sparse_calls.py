@@ -8,6 +8,7 @@ import torch
 
 from tandem.core import scope
 from tandem.core.errors import explain
+from tandem.core.gradients import gradients as gradients_of
 from tandem.mxnet import gradients, views
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
@@ -209,7 +210,7 @@ class _Made:
             result = self.function(*dense)
         if not result.requires_grad:  # a constant
             return {position: torch.zeros_like(leaf) for position, leaf in zip(positions, leaves)}
-        grads = torch.autograd.grad(result, leaves, incoming.reshape(result.shape), allow_unused=True)
+        grads = gradients_of([result], leaves, [incoming.reshape(result.shape)])
         return {
             position: torch.zeros_like(leaf) if grad is None else grad
             for position, leaf, grad in zip(positions, leaves, grads)

@@ -117,7 +117,7 @@ def _convolution(
         groups=num_group,
         layout=place,
         weight_layout="oi_spatial" if first else "o_spatial_i",
-        free_layout=scope.current.free_layout,
+        free_layout=scope.current.recorder is not None,
     )
 
 
