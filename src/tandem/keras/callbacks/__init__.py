@@ -1,6 +1,5 @@
 """Callbacks: what is called at the edges of training, epochs and batches."""
 
-from tandem.keras.callbacks.backup import BackupAndRestore
 from tandem.keras.callbacks.callback import Callback, History, LambdaCallback, LearningRateScheduler, TerminateOnNaN
 from tandem.keras.callbacks.callback_list import CallbackList
 from tandem.keras.callbacks.files import CSVLogger, ModelCheckpoint
@@ -30,7 +29,11 @@ __all__ = [
 
 
 def __getattr__(name):
-    if name == "TensorBoard":  # TensorBoard's packages are loaded where it is asked for
+    if name == "BackupAndRestore":  # h5py and what reads weight files are loaded where it is asked for
+        from tandem.keras.callbacks.backup import BackupAndRestore
+
+        return BackupAndRestore
+    if name == "TensorBoard":  # so are TensorBoard's packages
         from tandem.keras.callbacks.tensorboard import TensorBoard
 
         return TensorBoard

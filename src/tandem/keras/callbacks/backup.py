@@ -31,6 +31,7 @@ class BackupAndRestore(Callback):
     """
 
     writes_files = True
+    _keeps_position = True
 
     def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
         if not backup_dir:

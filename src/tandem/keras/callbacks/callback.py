@@ -24,6 +24,7 @@ class Callback:
     params = None
     _model = None
     writes_files = False  # then only one of several processes has it
+    _keeps_position = False  # whether it keeps at which batch the run is: then the data's order is remembered
     _counts = ()  # attributes that say how far it has come in a run, for a backup of the training
 
     @property

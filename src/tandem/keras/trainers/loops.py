@@ -176,7 +176,7 @@ def _is_backed_up(callbacks):
     if isinstance(callbacks, callbacks_room.CallbackList):
         callbacks = callbacks.callbacks
     if not isinstance(callbacks, (list, tuple)):
-        return isinstance(callbacks, callbacks_room.BackupAndRestore)
+        return getattr(callbacks, "_keeps_position", False)
     return any(map(_is_backed_up, callbacks))
 
 

@@ -21,7 +21,7 @@ def suited(x, model):
 
     Raises ValueError for strings where no layer and no input of the model takes them.
     """
-    if not _takes_strings(model) and sources.has_strings(x):
+    if sources.has_strings(x) and not _takes_strings(model):
         raise ValueError(
             explain(
                 "An array cannot be fed to the model",
