@@ -5,8 +5,6 @@ import math
 import re
 
 import numpy as np
-from torch.distributed import tensor as sharded
-from torch.distributed.device_mesh import init_device_mesh
 
 from tandem.core.errors import explain
 from tandem.engine.distributed import group
@@ -70,6 +68,8 @@ class DeviceMesh:
                         hint="Start the script with `tandem run --nproc N`.",
                     )
                 )
+            from torch.distributed.device_mesh import init_device_mesh  # takes long to import
+
             kind = "cpu" if str(self._devices.flat[0]).startswith("cpu") else "cuda"
             self._backend_mesh = init_device_mesh(
                 kind, tuple(self._shape), mesh_dim_names=tuple(map(str, self._axis_names))
@@ -124,6 +124,8 @@ class TensorLayout:
         """(torch's mesh, its placements). Raises ValueError where there is no mesh."""
         if self._device_mesh is None:
             raise ValueError("Cannot create sharding when device mesh is not set for TensorLayout.")
+        from torch.distributed import tensor as sharded  # takes long to import
+
         placements = [
             sharded.Shard(self._axes.index(name)) if name in self._axes else sharded.Replicate()
             for name in self._device_mesh.axis_names
@@ -209,5 +211,7 @@ def distribute_tensor(tensor, layout):
             )
     if group.size() == 1:
         return tensor
+    from torch.distributed import tensor as sharded  # takes long to import
+
     mesh, placements = layout.backend_layout
     return sharded.distribute_tensor(tensor.detach(), mesh, placements)
