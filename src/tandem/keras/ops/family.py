@@ -62,9 +62,15 @@ def to_narrow_float(x):
     return x if x.is_complex() else x.to(result_type(x, float))
 
 
+def operand(x):
+    """A Python number as it is, since only its kind counts for the result's dtype; anything else as a tensor."""
+    return x if type(x) in (int, float, bool) else tensor(x)
+
+
 def narrow(*xs):
     """Operands as tensors of their result type, which is at most 32 bits wide; numbers give way."""
-    dtype = result_type(*(type(x) if type(x) in (int, float, bool) else tensor(x) for x in xs))
+    xs = [operand(x) for x in xs]
+    dtype = result_type(*(getattr(x, "dtype", type(x)) for x in xs))
     return [tensor(x).to(dtype) for x in xs]
 
 

@@ -11,7 +11,7 @@ from tandem.keras.ops.family import (
     common,
     narrow,
     narrow_float,
-    result_type,
+    operand,
     storage_dtype,
     tensor,
     to_float,
@@ -93,15 +93,11 @@ for _name, _class, _function, _prepare in _UNARY:
     NAMES.add(_name, _unary(_function, _prepare), _class).__doc__ = f"`{_name}`, element by element."
 
 
-def _operand(x):
-    return x if type(x) in (int, float, bool) else tensor(x)
-
-
 def _weak(function, numbers=True):
     """The function of two operands of which one may be a number, which takes the other's dtype where it can."""
 
     def compute(x1, x2):
-        x1, x2 = (_operand(x1), _operand(x2)) if numbers else (tensor(x1), tensor(x2))
+        x1, x2 = (operand(x1), operand(x2)) if numbers else (tensor(x1), tensor(x2))
         if not hasattr(x1, "shape") and not hasattr(x2, "shape"):
             x1 = tensor(x1)
         if type(x1) is int and x2.dtype is torch.bool:  # torch would make int64 of it
@@ -236,8 +232,7 @@ def isin(x1, x2, assume_unique=False, invert=False):
 
 def _chosen(condition, x1, x2):
     condition = arithmetic.truth(tensor(condition))
-    dtype = result_type(*(type(x) if type(x) in (int, float) else tensor(x) for x in (x1, x2)))
-    return elementwise.where(condition, tensor(x1).to(dtype), tensor(x2).to(dtype))
+    return elementwise.where(condition, *narrow(x1, x2))
 
 
 _where = NAMES.add("where", _chosen, "Where", 3)
