@@ -289,9 +289,10 @@ def quantize_model(
     seen = _collect(
         sym, arg_params, aux_params, calib_data, data_names, label_names, ctx, num_calib_examples, collector
     )
+    ranges = collector.min_max_dict  # of histograms: a search, each time it is asked for
     if logger is not None:
-        logger.info("Collected the ranges of %d outputs from %d samples", len(collector.min_max_dict), seen)
-    return _calibrated(qsym, names, collector.min_max_dict), params, aux_params
+        logger.info("Collected the ranges of %d outputs from %d samples", len(ranges), seen)
+    return _calibrated(qsym, names, ranges), params, aux_params
 
 
 def quantize_model_mkldnn(
