@@ -76,9 +76,7 @@ class HybridBlock(Block):
     def _call_hybrid(self, replay, args, kwargs):
         """The computation of a hybridized block: recorded, and replayed once it is known."""
         if replay is None:
-            from tandem.mxnet.gluon import symbol_block
-
-            symbol_block.remember(self, args)
+            remember(self, args)
             with scope.eagerly():  # the blocks in it are part of its recording
                 outputs = self.forward(*args, **kwargs)
             if not any(parameter._deferred_init for parameter in self.collect_params().values()):
@@ -320,6 +318,12 @@ def __getattr__(name):
 
         return SymbolBlock
     raise AttributeError(name)
+
+
+def remember(block, args):
+    """Keep what kind of inputs a block was called with."""
+    # It stands here and not beside what reads it: a net that is only run needs no symbols.
+    block.__dict__["_called_with"] = arrays.map_tree(lambda leaf: type(leaf) if isinstance(leaf, Array) else leaf, args)
 
 
 def _first_array(args):

@@ -6,7 +6,7 @@ from tandem.core import arrays, scope
 from tandem.core.arrays import Array
 from tandem.core.errors import explain
 from tandem.mxnet import initializer, ndarray, symbol
-from tandem.mxnet.gluon.block import HybridBlock, _first_array
+from tandem.mxnet.gluon.block import HybridBlock, _first_array, remember
 from tandem.mxnet.gluon.parameter import ParameterDict
 from tandem.mxnet.gluon.utils import _namespace
 from tandem.mxnet.gluon.weights import DeferredInitializationError
@@ -104,11 +104,6 @@ def watched(block, args, callback, monitor_all):
     graph.__dict__["_watch"] = watch
     results = iter(arrays.leaves([graph.forward(*[leaf for leaf in arrays.leaves(args) if isinstance(leaf, Array)])]))
     return arrays.map_tree(lambda leaf: next(results) if isinstance(leaf, Symbol) else leaf, tree)
-
-
-def remember(block, args):
-    """Keep what kind of inputs a block was called with."""
-    block.__dict__["_called_with"] = arrays.map_tree(lambda leaf: type(leaf) if isinstance(leaf, Array) else leaf, args)
 
 
 def _is_kind(leaf):
