@@ -12,9 +12,9 @@ from tandem.core.errors import explain
 from tandem.core.gradients import gradients
 from tandem.mxnet import ndarray
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
+from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage, mxnet_dtype
 from tandem.mxnet.operators.table import OPERATORS
-from tandem.mxnet.symbol.binding import Arrays, bind
+from tandem.mxnet.symbol.binding import Arrays, executor, requests_of
 from tandem.mxnet.symbol.evaluate import Lowered
 from tandem.mxnet.symbol.inference import Facts, known
 from tandem.mxnet.symbol.nodes import SPECIAL, Entry, Node
@@ -372,17 +372,18 @@ class Executor:
         Raises MXNetError for a larger one without that, or an unnamed one.
         """
         facts = Facts(self._symbol._entries)
-        for node in facts.order:
-            if node.is_variable:
-                if node.name in kwargs:
-                    facts.tell_shape(Entry(node), known(kwargs[node.name]))
-                facts.tell_dtype(Entry(node), self._arrays.dtype_of(node))
+        for node, array in zip(self._arrays.nodes, self._arrays.variables):
+            if node.name in kwargs:
+                facts.tell_shape(Entry(node), known(kwargs[node.name]))
+            facts.tell_dtype(Entry(node), mxnet_dtype(array.dtype))
         facts.search(dtypes=True)
         found = [facts.shape(Entry(node)) for node in self._arrays.nodes]
         if any(shape is None or None in shape for shape in found):
             raise ValueError("Insufficient argument shapes provided.")
         parts = {"arg": [], "grad": [], "aux": []}
-        for node, shape, array in zip(self._arrays.nodes, found, self._arrays.variables):
+        for node, shape, array, (grad, _) in zip(
+            self._arrays.nodes, found, self._arrays.variables, self._arrays.requests
+        ):
             kind = "aux" if id(node) in self._arrays.written else "arg"
             if shape != array.shape and not partial_shaping and node.name not in kwargs and kind == "arg":
                 raise MXNetError(
@@ -392,14 +393,15 @@ class Executor:
                 )
             parts[kind].append(_resized(array, shape, allow_up_sizing, f"{kind}: {node.name}"))
             if kind == "arg":
-                grad = self._arrays.grad_of(node)
                 parts["grad"].append(None if grad is None else _resized(grad, shape, allow_up_sizing, node.name))
-        executor = bind(
-            self._symbol, self._ctx, parts["arg"], parts["grad"], self._grad_req, parts["aux"], self._group2ctx, None
-        )
+        requests = requests_of(self._grad_req, self._arrays.arg_names)
+        made = executor(
+            self._symbol, self._ctx, facts, parts["arg"], parts["grad"], self._grad_req, requests, parts["aux"],
+            self._group2ctx,
+        )  # fmt: skip
         if self._monitor_callback is not None:
-            executor.set_monitor_callback(self._monitor_callback, self._monitor_all)
-        return executor
+            made.set_monitor_callback(self._monitor_callback, self._monitor_all)
+        return made
 
     def debug_str(self):
         """The graph as text."""

@@ -17,7 +17,8 @@ _REQUESTS = ("write", "add", "null")
 class Arrays:
     """The arrays of an executor.
 
-    nodes: the variables in the graph's order; args, grads, aux: in the order of the symbol's lists.
+    nodes: the variables in the graph's order; variables, requests: the array of each, and (its gradient's array or
+    None, request); args, grads, aux: in the order of the symbol's lists.
     """
 
     def __init__(self, facts, args, grads, requests, aux, devices):
@@ -37,17 +38,6 @@ class Arrays:
                 array, grad, request = next(arguments)
                 self.variables.append(array)
                 self.requests.append((grad, "null" if grad is None else request))
-
-    def _at(self, node):
-        return next(place for place, other in enumerate(self.nodes) if other is node)
-
-    def dtype_of(self, node):
-        """The dtype of a variable's array."""
-        return mxnet_dtype(self.variables[self._at(node)].dtype)
-
-    def grad_of(self, node):
-        """The gradient's array of a variable, or None."""
-        return self.requests[self._at(node)][0]
 
 
 def _check_ctx(ctx):
@@ -81,7 +71,11 @@ def _ordered(given, names, what, allow_missing=False):
     return found
 
 
-def _requests(grad_req, names):
+def requests_of(grad_req, names):
+    """The request of each argument's gradient.
+
+    Raises ValueError, TypeError or KeyError for a `grad_req` that does not say them.
+    """
     if isinstance(grad_req, str):
         found = [grad_req] * len(names)
     elif isinstance(grad_req, (list, tuple)):
@@ -113,12 +107,23 @@ def _devices(facts, ctx, group2ctx):
     }
 
 
+def executor(symbol, ctx, facts, args, grads, grad_req, requests, aux, group2ctx):
+    """An executor on arrays of the shapes and dtypes that are known of a symbol's values.
+
+    grad_req: as it was given, which the executor keeps; requests: what it says of each argument.
+    """
+    from tandem.mxnet.executor import Executor
+
+    arrays = Arrays(facts, args, grads, requests, aux, _devices(facts, ctx, group2ctx))
+    return Executor(arrays, symbol, ctx, grad_req, group2ctx)
+
+
 def bind(symbol, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_exec):
     """See `Symbol.bind`."""
     _check_ctx(ctx)
     arguments, states = symbol.list_arguments(), symbol.list_auxiliary_states()
     args = _ordered(args, arguments, "args")
-    requests = _requests(grad_req, arguments)
+    requests = requests_of(grad_req, arguments)
     grads = [None] * len(args) if args_grad is None else _ordered(args_grad, arguments, "args_grad", True)
     aux = _ordered([] if aux_states is None else aux_states, states, "aux_states")
     facts = Facts(symbol._entries)
@@ -135,10 +140,7 @@ def bind(symbol, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_e
             raise MXNetError(
                 explain(f"The gradient of {name} has another shape", expected=array.shape, given=grad.shape)
             )
-    arrays = Arrays(facts, args, grads, requests, aux, _devices(facts, ctx, group2ctx))
-    from tandem.mxnet.executor import Executor
-
-    return Executor(arrays, symbol, ctx, grad_req, group2ctx)
+    return executor(symbol, ctx, facts, args, grads, grad_req, requests, aux, group2ctx)
 
 
 def simple_bind(
@@ -166,7 +168,7 @@ def simple_bind(
                     "The shapes of some arguments do not follow", expected="shapes by name", given=f"unknown: {listed}"
                 )
             )
-        requests = _requests(grad_req, symbol.list_arguments())
+        requests = requests_of(grad_req, symbol.list_arguments())
     except (MXNetError, KeyError) as error:
         listed = "".join(f"{name}: {shape}, " for name, shape in shapes.items())
         raise RuntimeError(f"simple_bind error. Arguments:\n{listed}\n{error}") from error
@@ -181,10 +183,7 @@ def simple_bind(
             continue
         args.append(pool.array("arg", node, shape, dtype))
         grads.append(None if next(requested) == "null" else pool.array("grad", node, shape, dtype))
-    arrays = Arrays(facts, args, grads, requests, aux, _devices(facts, ctx, group2ctx))
-    from tandem.mxnet.executor import Executor
-
-    return Executor(arrays, symbol, ctx, grad_req, group2ctx)
+    return executor(symbol, ctx, facts, args, grads, grad_req, requests, aux, group2ctx)
 
 
 class _Pool:
