@@ -93,22 +93,21 @@ class RaggedTensor:
     def __getitem__(self, key):
         from tandem.compat.tensorflow.tensor import convert
 
-        rows = self.to_list()
         if isinstance(key, tuple):
             first, *rest = key
             if isinstance(first, slice) and len(rest) == 1:
-                inner = rest[0]
+                inner, rows = rest[0], self.to_list()[first]
                 if isinstance(inner, slice):
-                    return nested([row[inner] for row in rows[first]], self.dtype)
-                return convert([row[int(inner)] for row in rows[first]], self.dtype)
+                    return nested([row[inner] for row in rows], self.dtype)
+                return convert([row[int(inner)] for row in rows], self.dtype)
             found = self[first]
             return found[tuple(rest) if len(rest) > 1 else rest[0]]
         if isinstance(key, slice):
-            return nested(rows[key], self.dtype)
-        row = rows[int(key)]
-        if self.ragged_rank > 1:
-            return nested(row, self.dtype)
-        start, end = self.row_splits[int(key) % self.nrows()], self.row_splits[int(key) % self.nrows() + 1]
+            return nested(self.to_list()[key], self.dtype)
+        number, count = int(key), self.nrows()
+        if not -count <= number < count:
+            raise IndexError("list index out of range")
+        start, end = self.row_splits[number % count], self.row_splits[number % count + 1]
         return self.values[int(start) : int(end)]
 
     def __iter__(self):

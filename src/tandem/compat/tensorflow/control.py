@@ -80,7 +80,8 @@ def map_fn(
     """A function of each row, the results as one; its dtype is that of `fn_output_signature`, if that is given."""
     from tandem.compat.tensorflow import elements
 
-    rows = [elements.row(_tree(elems), number) for number in range(_length(elems))]
+    elems = _tree(elems)
+    rows = [elements.row(elems, number) for number in range(len(elements.leaves(elems)[0]))]
     found = elements.stack([elements.structure(_tuples(fn(row))) for row in rows])
     kind = dtype if fn_output_signature is None else fn_output_signature
     if kind is None or not isinstance(kind, str):
@@ -99,12 +100,6 @@ def _tree(elems):
     from tandem.compat.tensorflow import elements
 
     return elements.structure(_tuples(elems))
-
-
-def _length(elems):
-    from tandem.compat.tensorflow import elements
-
-    return len(elements.leaves(_tree(elems))[0])
 
 
 def scan(
@@ -129,7 +124,7 @@ def _states(fn, elems, initializer, reverse):
     from tandem.compat.tensorflow import elements
 
     elems = _tree(elems)
-    rows = [elements.row(elems, number) for number in range(_length(elems))]
+    rows = [elements.row(elems, number) for number in range(len(elements.leaves(elems)[0]))]
     rows = rows[::-1] if reverse else rows
     state = rows.pop(0) if initializer is None else elements.structure(initializer)
     found = [state] if initializer is None else []
