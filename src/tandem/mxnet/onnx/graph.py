@@ -36,6 +36,16 @@ def element_type(dtype):
     return onnx.helper.np_dtype_to_tensor_dtype(numpy_dtype(dtype))
 
 
+def unique(name, taken):
+    """A name that is not among those taken, to which it is added: the name itself, or with a number behind it."""
+    found, count = name, 0
+    while found in taken:
+        count += 1
+        found = f"{name}_{count}"
+    taken.add(found)
+    return found
+
+
 class Writer:
     """Collects nodes and initializers.
 
@@ -53,12 +63,7 @@ class Writer:
 
     def unique(self, name):
         """A name that nothing has yet, like `name`."""
-        found, count = name, 0
-        while found in self._taken:
-            count += 1
-            found = f"{name}_{count}"
-        self._taken.add(found)
-        return found
+        return unique(name, self._taken)
 
     def constant(self, array, name="constant"):
         """The name of a constant; equal ones are kept once."""

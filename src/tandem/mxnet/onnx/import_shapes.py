@@ -149,7 +149,7 @@ def _one_hot(op):
     x = op.symbol()
     below = op.add("_lesser_scalar", x, scalar=0)  # which counts from the end
     x = op.add("elemwise_add", x, op.add("_mul_scalar", below, scalar=depth))
-    dtype = dtype_of(library_number(op.needed(2, "values").dtype))
+    dtype = dtype_of(op.element_type(2))
     axis = op.attr.get("axis", -1)
     rank = op.rank() + 1
     y = ("one_hot", x), {"depth": depth, "on_value": on, "off_value": off, "dtype": dtype}
@@ -158,13 +158,6 @@ def _one_hot(op):
     order = list(range(rank - 1))
     order.insert(axis, rank - 1)
     return op.last("transpose", op.add(*y[0], **y[1]), axes=tuple(order))
-
-
-def library_number(dtype):
-    """ONNX's number of a numpy dtype."""
-    from tandem.mxnet.onnx.graph import library
-
-    return library().helper.np_dtype_to_tensor_dtype(dtype)
 
 
 def _tile(op):

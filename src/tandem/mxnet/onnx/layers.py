@@ -7,6 +7,7 @@ import torch
 
 from tandem.core.dtypes import numpy_dtype
 from tandem.mxnet.onnx.graph import run
+from tandem.mxnet.onnx.shapes import length_mask
 
 # --- convolutions ----------------------------------------------------------------------------------------------------
 
@@ -329,28 +330,19 @@ def _leaky_relu(call):
 
 def _softmax(op_type, sign=1):
     def translate(call):
-        x, axis, rank = call.inputs[0], call.axis(), call.rank()
+        x, axis = call.inputs[0], call.axis()
         if call.a["temperature"] is not None:
             x = call.add("Div", x, call.number(call.a["temperature"]))
         x = x if sign > 0 else call.add("Neg", x)
         mask = None
         if call.a["use_length"]:
-            mask = _length_mask(call, axis, rank)
+            mask = length_mask(call, axis, [axis])
             x = call.add("Where", mask, x, call.number(-math.inf))
         y = call.add(op_type, x, axis=axis)
         y = call.add("Where", mask, y, call.number(0)) if mask else y
         return y if call.dtype() is call.out_dtype() else call.cast(y, call.out_dtype())
 
     return translate
-
-
-def _length_mask(call, axis, rank):
-    """Which places along an axis lie below the lengths, which have the other axes."""
-    (size,) = call.sizes(axes=[axis])
-    sizes = [1] * rank
-    sizes[axis] = size
-    steps = call.writer.constant(np.arange(size, dtype=np.int64).reshape(sizes))
-    return call.add("Less", steps, call.unsqueeze(call.cast(call.inputs[1], torch.int64), axis))
 
 
 def _softmax_output(call):

@@ -6,7 +6,7 @@ import numpy as np
 
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
-from tandem.mxnet.onnx.graph import library
+from tandem.mxnet.onnx.graph import library, unique
 
 # Constants that are worked out when a file is read have at most so many numbers.
 _MOST_FOLDED = 1 << 26
@@ -60,7 +60,8 @@ class Reader:
         self.arguments, self.states = {}, {}
         self._names, self._told = set(), []
         self._outputs = {value.name for value in model.graph.output}
-        self._makers = {name: node for node in model.graph.node for name in node.output if name}
+        self._ops = [Op(self, node) for node in model.graph.node]
+        self._makers = {name: op for op in self._ops for name in op.node.output if name}
         self._settle(model)
 
     def _settle(self, model):
@@ -75,8 +76,8 @@ class Reader:
             for value in [*graph.input, *graph.output, *graph.value_info]:
                 self._note(value)
             self.partial = {}
-            for node in self.graph.node:
-                op = Op(self, node)
+            for op in self._ops:
+                node = op.node
                 if node.output[0] not in self.constants and not self._fold(node, op):
                     self._sizes(node, op)
                     self._shape_from_sizes(node)
@@ -137,19 +138,15 @@ class Reader:
         for value in self.graph.input:
             if value.name not in self.constants:
                 self.symbols[value.name] = symbol.var(value.name)
-        for node in self.graph.node:
-            if node.output[0] not in self.constants and node.output[0] not in self.partial:
-                self._translate(node)
+        for op in self._ops:
+            name = op.node.output[0]
+            if name not in self.constants and name not in self.partial:
+                self._translate(op)
         return [self.symbol(value.name) for value in self.graph.output]
 
     def unique(self, name):
         """A name that no node has yet."""
-        found, count = name, 0
-        while found in self._names:
-            count += 1
-            found = f"{name}_{count}"
-        self._names.add(found)
-        return found
+        return unique(name, self._names)
 
     def symbol(self, name):
         """The symbol of a value; a constant becomes a parameter, a variable of its name."""
@@ -181,10 +178,10 @@ class Reader:
 
     # --- nodes -------------------------------------------------------------------------------------------------------
 
-    def _translate(self, node):
+    def _translate(self, op):
         from tandem.mxnet.onnx.imports import TABLE
 
-        op = Op(self, node)
+        node = op.node
         if node.domain not in ("", "ai.onnx") or node.op_type not in TABLE:
             raise op.refuse("Operator not implemented" + (f" (domain {node.domain!r})" if node.domain else ""))
         try:

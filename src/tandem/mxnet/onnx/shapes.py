@@ -273,21 +273,22 @@ def _diagonal(call):
 # --- sequences (time, batch, ...) ------------------------------------------------------------------------------------
 
 
-def length_mask(call, lengths, axis, rank):
-    """Which steps along axis 0 or 1 (the other one is the batch) lie below a sequence's length."""
+def length_mask(call, axis, missing):
+    """Which places along an axis lie below the lengths, the second input, which lack some axes of the first."""
     (size,) = call.sizes(axes=[axis])
-    sizes = [1] * rank
+    sizes = [1] * call.rank()
     sizes[axis] = size
     steps = call.writer.constant(np.arange(size, dtype=np.int64).reshape(sizes))
-    around = [place for place in range(rank) if place != 1 - axis]
-    return call.add("Less", steps, call.unsqueeze(call.cast(lengths, torch.int64), *around))
+    return call.add("Less", steps, call.unsqueeze(call.cast(call.inputs[1], torch.int64), *missing))
 
 
 def _sequence_mask(call):
     x = call.inputs[0]
     if not call.a["use_sequence_length"]:
         return call.add("Identity", x)
-    mask = length_mask(call, call.inputs[1], call.axis(), call.rank())
+    axis = call.axis()
+    batch = 1 - axis
+    mask = length_mask(call, axis, [place for place in range(call.rank()) if place != batch])
     return call.add("Where", mask, x, call.number(call.a["value"]))
 
 
