@@ -301,17 +301,22 @@ def cond(pred, then_func, else_func, name="cond"):
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
-def _run_body(symbol, tensors, training):
-    """The outputs of a graph inside for the tensors of its variables, in their order."""
-    values, left = {}, iter(tensors)
-    for node in visit(symbol._entries):
-        if node.is_variable:
-            values[id(node), 0] = next(left)
-            continue
-        results = evaluate.call(node, [values[id(entry.node), entry.index] for entry in node.inputs], training)
-        for place, result in enumerate(results):
-            values[id(node), place] = result
-    return [values[id(entry.node), entry.index] for entry in symbol._entries]
+def _runner(symbol, training):
+    """A function from the tensors of the variables of a graph inside, in their order, to its outputs."""
+    order = visit(symbol._entries)
+
+    def run(tensors):
+        values, left = {}, iter(tensors)
+        for node in order:
+            if node.is_variable:
+                values[id(node), 0] = next(left)
+                continue
+            results = evaluate.call(node, [values[id(entry.node), entry.index] for entry in node.inputs], training)
+            for place, result in enumerate(results):
+                values[id(node), place] = result
+        return [values[id(entry.node), entry.index] for entry in symbol._entries]
+
+    return run
 
 
 class _ControlFlow:
@@ -332,8 +337,7 @@ class _ControlFlow:
         found = set()
         for place, symbol in enumerate(node.subgraphs):
             written = auxiliary(visit(symbol._entries))
-            for at, (variable, outer) in enumerate(self._pairs(node, place)):
-                del at
+            for variable, outer in self._pairs(node, place):
                 if id(variable) in written:
                     found.add(outer)
         return sorted(found)
@@ -418,12 +422,12 @@ class _ForEach(_ControlFlow):
         count, outputs = len(data), attributes["num_out_data"]
         places = self.places(attributes, 0)
         values, steps = list(tensors), tensors[0].shape[0]
-        gathered = []
+        gathered, body = [], _runner(node.subgraphs[0], training)
         for step in range(steps):
             here = [tensor[step] for tensor in tensors[:count]]
             here = [tensor.reshape(1) if tensor.dim() == 0 else tensor for tensor in here]
             feed = [here[place] if place < count else values[place] for place in places]
-            results = _run_body(node.subgraphs[0], feed, training)
+            results = body(feed)
             gathered.append(results[:outputs])
             values[count : count + len(states)] = results[outputs : outputs + len(states)]
         stacked = [shapes_of_ops.stack(column, 0) for column in zip(*gathered)]
@@ -449,21 +453,22 @@ class _WhileLoop(_ControlFlow):
         """Steps as long as the condition holds."""
         attributes = node.binding.attributes
         most, outputs = attributes["max_iterations"], attributes["num_out_data"]
-        condition, body = attributes["cond_input_locs"], attributes["func_input_locs"]
-        carried = [body[place] for place in attributes["func_var_locs"]]
+        asked, taken = attributes["cond_input_locs"], attributes["func_input_locs"]
+        condition, body = (_runner(symbol, training) for symbol in node.subgraphs)
+        carried = [taken[place] for place in attributes["func_var_locs"]]
         values, gathered = list(tensors), []
         while len(gathered) < most:
             if graph.on_meta():
                 if gathered:
                     break
-            elif not bool(_run_body(node.subgraphs[0], [values[place] for place in condition], training)[0]):
+            elif not bool(condition([values[place] for place in asked])[0]):
                 break
-            results = _run_body(node.subgraphs[1], [values[place] for place in body], training)
+            results = body([values[place] for place in taken])
             gathered.append(results[:outputs])
             for place, result in zip(carried, results[outputs : outputs + len(carried)]):
                 values[place] = result
         if not gathered:  # what shape they would have
-            results = _run_body(node.subgraphs[1], [values[place] for place in body], training)
+            results = body([values[place] for place in taken])
             stacked = [torch.zeros((most, *one.shape), dtype=one.dtype, device=one.device) for one in results[:outputs]]
         else:
             stacked = [self._padded(shapes_of_ops.stack(column, 0), most) for column in zip(*gathered)]
@@ -492,7 +497,7 @@ class _Cond(_ControlFlow):
         attributes = node.binding.attributes
 
         def branch(which):
-            return _run_body(node.subgraphs[which], [tensors[at] for at in self.places(attributes, which)], training)
+            return _runner(node.subgraphs[which], training)([tensors[at] for at in self.places(attributes, which)])
 
         return tuple(branch(1 if graph.on_meta() or bool(branch(0)[0]) else 2))
 
