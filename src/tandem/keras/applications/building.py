@@ -157,10 +157,18 @@ class Plan:
             model.load_weights(self.weights)
         return model
 
+    def ending(self, without="_notop"):
+        """What the names of published files end in: nothing with the classifier, `without` where it is left out."""
+        return "" if self.include_top else without
+
+    def fitting(self, pair):
+        """Of a pair, what is for the model with the classifier, or for the one without."""
+        return pair[0 if self.include_top else 1]
+
     def named_file(self, folder, stem, hashes, form=".h5"):
         """The published file `stem` of a family, where names and hashes come in pairs with and without a classifier."""
-        name = f"{stem}_weights_tf_dim_ordering_tf_kernels{'' if self.include_top else '_notop'}{form}"
-        return name, f"{folder}/{name}", hashes[0 if self.include_top else 1]
+        name = f"{stem}_weights_tf_dim_ordering_tf_kernels{self.ending()}{form}"
+        return name, f"{folder}/{name}", self.fitting(hashes)
 
 
 def square_rows(input_shape):

@@ -2,7 +2,7 @@
 
 from tandem.keras import initializers, layers
 from tandem.keras.applications.building import channel_axis, variant
-from tandem.keras.applications.imagenet_utils import decode_predictions, preprocessing
+from tandem.keras.applications.imagenet_utils import DEVIATION, MEAN, decode_predictions, preprocessing
 from tandem.keras.models import Sequential
 
 _NAMES = ("Base", "Large", "Small", "Tiny", "XLarge")
@@ -38,8 +38,6 @@ _HASHES = {
         "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05",
     ),
 }
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 preprocess_input = preprocessing(None)
 
@@ -106,8 +104,8 @@ def _convnext(plan, include_preprocessing, size):
     x, name = plan.image(224), plan.name
     if include_preprocessing:
         x = layers.Normalization(
-            mean=[mean * 255 for mean in _MEAN],
-            variance=[(deviation * 255) ** 2 for deviation in _DEVIATION],
+            mean=[mean * 255 for mean in MEAN],
+            variance=[(deviation * 255) ** 2 for deviation in DEVIATION],
             axis=channel_axis(-1),
             name=f"{name}_prestem_normalization",
         )(x)
@@ -123,8 +121,8 @@ def _convnext(plan, include_preprocessing, size):
         x = layers.Dense(plan.classes, activation=plan.activation(), name=f"{name}_head_dense")(x)
     else:
         x = _normalised()(plan.pooled(x))
-    file = f"convnext_{size}{'' if plan.include_top else '_notop'}.h5"
-    return plan.model(x, (file, f"convnext/{file}", _HASHES[size][0 if plan.include_top else 1]))
+    file = f"convnext_{size}{plan.ending()}.h5"
+    return plan.model(x, (file, f"convnext/{file}", plan.fitting(_HASHES[size])))
 
 
 ConvNeXtBase, ConvNeXtLarge, ConvNeXtSmall, ConvNeXtTiny, ConvNeXtXLarge = (

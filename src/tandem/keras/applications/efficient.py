@@ -1,4 +1,7 @@
-"""What EfficientNet v1 and v2 share: their initializers, and the gate on the channels. Tan and Le, 2019 and 2021."""
+"""What EfficientNet v1 and v2 share: their initializers, and the gate on the channels, which ResNet-RS has too.
+
+Tan and Le, 2019 and 2021.
+"""
 
 import math
 
@@ -13,8 +16,6 @@ CLASSIFIER = {
     "class_name": "VarianceScaling",
     "config": {"scale": 1.0 / 3.0, "mode": "fan_out", "distribution": "uniform"},
 }
-MEAN = [0.485, 0.456, 0.406]
-DEVIATION = [0.229, 0.224, 0.225]
 
 
 def repeats(count, factor):
@@ -46,17 +47,17 @@ def activated(x, name, momentum=0.99):
     return layers.Activation("swish", name=f"{name}activation")(normalised(x, name, momentum))
 
 
-def gated(x, filters, inside, name):
+def gated(x, filters, inside, name, activation="swish"):
     """x times a number in 0..1 to each channel, which follows from the channels' means. Hu, Shen and Sun, 2017."""
     gate = layers.GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     shape = (filters, 1, 1) if channel_axis() == 1 else (1, 1, filters)
     gate = layers.Reshape(shape, name=f"{name}se_reshape")(gate)
-    for width, activation, end in ((inside, "swish", "reduce"), (filters, "sigmoid", "expand")):
+    for width, function, end in ((inside, activation, "reduce"), (filters, "sigmoid", "expand")):
         gate = layers.Conv2D(
             width,
             1,
             padding="same",
-            activation=activation,
+            activation=function,
             kernel_initializer=KERNEL,
             name=f"{name}se_{end}",
         )(gate)

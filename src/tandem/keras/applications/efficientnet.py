@@ -6,7 +6,6 @@ from tandem.keras import layers
 from tandem.keras.applications.building import channel_axis, channels, divisible, same_padding, variant
 from tandem.keras.applications.efficient import (
     CLASSIFIER,
-    DEVIATION,
     activated,
     added,
     convolved,
@@ -15,7 +14,7 @@ from tandem.keras.applications.efficient import (
     repeats,
     spread,
 )
-from tandem.keras.applications.imagenet_utils import decode_predictions, preprocessing
+from tandem.keras.applications.imagenet_utils import DEVIATION, decode_predictions, preprocessing
 
 __all__ = [*(f"EfficientNetB{size}" for size in range(8)), "decode_predictions", "preprocess_input"]
 
@@ -87,8 +86,8 @@ def _efficientnet(plan, size):
             number += 1
     x = activated(convolved(x, divisible(1280 * width), name="top_conv"), "top_")
     x = plan.head(x, dropout=(dropout, "top_dropout"), kernel_initializer=CLASSIFIER)
-    file = f"efficientnetb{size}{'' if plan.include_top else '_notop'}.h5"
-    return plan.model(x, (file, _FOLDER + file, _HASHES[size][0 if plan.include_top else 1]))
+    file = f"efficientnetb{size}{plan.ending()}.h5"
+    return plan.model(x, (file, _FOLDER + file, plan.fitting(_HASHES[size])))
 
 
 (

@@ -4,8 +4,6 @@ from tandem.keras import layers
 from tandem.keras.applications.building import channel_axis, channels, variant
 from tandem.keras.applications.efficient import (
     CLASSIFIER,
-    DEVIATION,
-    MEAN,
     activated,
     added,
     convolved,
@@ -14,7 +12,7 @@ from tandem.keras.applications.efficient import (
     repeats,
     spread,
 )
-from tandem.keras.applications.imagenet_utils import decode_predictions, preprocessing
+from tandem.keras.applications.imagenet_utils import DEVIATION, MEAN, decode_predictions, preprocessing
 from tandem.keras.initializers import Constant
 
 _NAMES = ("B0", "B1", "B2", "B3", "L", "M", "S")
@@ -133,8 +131,8 @@ def _efficientnet_v2(plan, include_preprocessing, size):
     x = activated(convolved(x, _width(1280, factor), name="top_conv"), "top_", _MOMENTUM)
     x = plan.head(x, dropout=(0.2, "top_dropout"), kernel_initializer=CLASSIFIER, bias_initializer=Constant(0.0))
     key = size if table == "b" else f"-{size}"
-    file = f"efficientnetv2-{size}{'' if plan.include_top else '_notop'}.h5"
-    return plan.model(x, (file, f"efficientnet_v2/{file}", _HASHES[key][0 if plan.include_top else 1]))
+    file = f"efficientnetv2-{size}{plan.ending()}.h5"
+    return plan.model(x, (file, f"efficientnet_v2/{file}", plan.fitting(_HASHES[key])))
 
 
 (

@@ -16,8 +16,8 @@ _CLASSES_HASH = "c2c37ea517e94d9795004a39431a14cb"
 _class_index = {}
 # The mean of ImageNet's channels in BGR at 0..255, and mean and standard deviation in RGB at 0..1.
 _CAFFE_MEAN = [103.939, 116.779, 123.68]
-_MEAN = [0.485, 0.456, 0.406]
-_DEVIATION = [0.229, 0.224, 0.225]
+MEAN = [0.485, 0.456, 0.406]
+DEVIATION = [0.229, 0.224, 0.225]
 
 
 def _along_channels(values, x, data_format):
@@ -61,8 +61,8 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     if mode == "tf":
         return _shifted(_scaled(x, 127.5, whole), 1.0, whole)
     if mode == "torch":
-        x = _shifted(_scaled(x, 255.0, whole), _along_channels(_MEAN, x, data_format), whole)
-        return _scaled(x, _along_channels(_DEVIATION, x, data_format), whole)
+        x = _shifted(_scaled(x, 255.0, whole), _along_channels(MEAN, x, data_format), whole)
+        return _scaled(x, _along_channels(DEVIATION, x, data_format), whole)
     return _shifted(_reversed_channels(x, data_format), _along_channels(_CAFFE_MEAN, x, data_format), whole)
 
 

@@ -76,7 +76,7 @@ def _mobilenet(plan, alpha, depth_multiplier, dropout):
         x = plan.pooled(x)
     if plan.name is None:
         plan.name = f"mobilenet_{alpha:0.2f}_{rows}"
-    file = f"mobilenet_{_FILE_WIDTHS.get(alpha)}_{rows}_tf{'' if plan.include_top else '_no_top'}.h5"
+    file = f"mobilenet_{_FILE_WIDTHS.get(alpha)}_{rows}_tf{plan.ending('_no_top')}.h5"
     return plan.model(x, (file, f"mobilenet/{file}", None))
 
 

@@ -70,7 +70,7 @@ def _mobilenet_v2(plan, alpha):
     x = plan.head(x, pool=None, names=(None, None))
     if plan.name is None:
         plan.name = f"mobilenetv2_{alpha:0.2f}_{rows}"
-    top = "" if plan.include_top else "_no_top"
+    top = plan.ending("_no_top")
     file = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{rows}{top}.h5"
     return plan.model(x, (file, f"mobilenet_v2/{file}", None))
 

@@ -138,8 +138,8 @@ def _mobilenet_v3(plan, alpha, minimalistic, dropout_rate, include_preprocessing
     else:
         x = plan.pooled(x, ("avg_pool", "max_pool"))
     key = f"{size}{'_minimalistic' if minimalistic else ''}_224_{float(alpha)}_float"
-    file = f"weights_mobilenet_v3_{key}{'' if plan.include_top else '_no_top_v2'}.h5"
-    file_hash = _HASHES.get(key, (None, None))[0 if plan.include_top else 1]
+    file = f"weights_mobilenet_v3_{key}{plan.ending('_no_top_v2')}.h5"
+    file_hash = plan.fitting(_HASHES.get(key, (None, None)))
     return plan.model(x, (file, f"mobilenet_v3/{file}", file_hash))
 
 

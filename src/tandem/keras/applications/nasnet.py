@@ -152,10 +152,9 @@ def _nasnet(plan, size, side, filters, repeats, stem, skip):
         for number in range(repeats):
             x, previous = _normal(x, previous, width, stage * repeats + number + bool(stage))
     x = plan.head(_relu(x), pool=None, names=(None, None))
-    top = 0 if plan.include_top else 1
-    file = f"nasnet_{size}{('', '_no_top')[top]}.h5"
-    address = f"nasnet/NASNet-{size}{('', '-no-top')[top]}.h5"
-    return plan.model(x, (file, address, _HASHES[size][top]))
+    file = f"nasnet_{size}{plan.ending('_no_top')}.h5"
+    address = f"nasnet/NASNet-{size}{plan.ending('-no-top')}.h5"
+    return plan.model(x, (file, address, plan.fitting(_HASHES[size])))
 
 
 NASNetMobile, NASNetLarge = (

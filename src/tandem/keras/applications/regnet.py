@@ -192,9 +192,9 @@ def _regnet(plan, model_name, include_preprocessing, size):
         x = layers.Dense(plan.classes, name=f"{head}head_dense")(x)
     else:
         x = plan.pooled(x)
-    file = f"{model_name}{'' if plan.include_top else '_notop'}.h5"
+    file = f"{model_name}{plan.ending()}.h5"
     hashes = _HASHES.get(model_name[-4:], (None, None))
-    return plan.model(x, (file, f"regnet/{file}", hashes[0 if plan.include_top else 1]))
+    return plan.model(x, (file, f"regnet/{file}", plan.fitting(hashes)))
 
 
 def _variant(size):

@@ -6,7 +6,8 @@ models. Layers' names are those of Keras's weight files.
 
 from tandem.keras import backend, layers
 from tandem.keras.applications.building import channel_axis, channels, variant
-from tandem.keras.applications.imagenet_utils import decode_predictions
+from tandem.keras.applications.efficient import KERNEL, gated
+from tandem.keras.applications.imagenet_utils import DEVIATION, MEAN, decode_predictions
 
 # Layers: blocks of the four stages, the rate with which whole blocks are left out, the classifier's dropout.
 _DEPTHS = {
@@ -43,10 +44,6 @@ _HASHES = {
     "50-i160": "69d9d925319f00a8bdd4af23c04e4102",
     "50-i160_notop": "90daa68cd26c95aa6c5d25451e095529",
 }
-_KERNELS = {
-    "class_name": "VarianceScaling",
-    "config": {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"},
-}
 
 
 def preprocess_input(x, data_format=None):
@@ -60,7 +57,7 @@ def _convolved(x, filters, size, stride, name):
         x = layers.ZeroPadding2D((size - 1) // 2)(x)
     return layers.Conv2D(
         filters, size, strides=stride, padding="same" if stride == 1 else "valid", use_bias=False,
-        kernel_initializer=_KERNELS, name=name,
+        kernel_initializer=KERNEL, name=name,
     )(x)  # fmt: skip
 
 
@@ -78,19 +75,6 @@ def _stem(x):
     return x
 
 
-def _excited(x, filters, name):
-    """x times weights of its channels, which come from their means."""
-    count = channels(x)
-    scale = layers.GlobalAveragePooling2D(name=f"{name}_se_squeeze")(x)
-    shape = (count, 1, 1) if channel_axis() == 1 else (1, 1, count)
-    scale = layers.Reshape(shape, name=f"{name}_se_reshape")(scale)
-    for step, size, activation in (("reduce", filters, "relu"), ("expand", count, "sigmoid")):
-        scale = layers.Conv2D(
-            size, 1, padding="same", activation=activation, kernel_initializer=_KERNELS, name=f"{name}_se_{step}"
-        )(scale)
-    return layers.multiply([x, scale], name=f"{name}_se_excite")
-
-
 def _block(x, filters, stride, project, dropped, name):
     shortcut = x
     if project:
@@ -103,7 +87,7 @@ def _block(x, filters, stride, project, dropped, name):
     x = _normalised(_convolved(x, filters, 3, stride, f"{name}_conv_2"), f"{name}_batch_norm_2")
     x = layers.Activation("relu", name=f"{name}_act_2")(x)
     x = _normalised(_convolved(x, 4 * filters, 1, 1, f"{name}_conv_3"), f"{name}_batch_norm_3")
-    x = _excited(x, filters, f"{name}_se")
+    x = gated(x, 4 * filters, filters, f"{name}_se_", activation="relu")
     if dropped:
         x = layers.Dropout(dropped, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
     return layers.Activation("relu", name=f"{name}_output_act")(layers.Add()([x, shortcut]))
@@ -118,9 +102,8 @@ def _resnet_rs(plan, include_preprocessing, depth):
         count = channels(x)
         x = layers.Rescaling(scale=1 / 255)(x)
         if count == 3:
-            x = layers.Normalization(
-                mean=[0.485, 0.456, 0.406], variance=[0.229**2, 0.224**2, 0.225**2], axis=channel_axis()
-            )(x)
+            variance = [deviation**2 for deviation in DEVIATION]
+            x = layers.Normalization(mean=list(MEAN), variance=variance, axis=channel_axis())(x)
     x = _stem(x)
     for stage, count in enumerate(repeats):
         for number in range(count):
@@ -128,7 +111,7 @@ def _resnet_rs(plan, include_preprocessing, depth):
             rate = dropped * (stage + 2) / (len(repeats) + 1)
             x = _block(x, 64 * 2**stage, 2 if stage and not number else 1, not number, rate, name)
     x = plan.head(x, dropout=(dropout, "top_dropout"))
-    file = f"{plan.weights}".replace("imagenet-", f"resnet-rs-{depth}-") + ("" if plan.include_top else "_notop")
+    file = f"{plan.weights}".replace("imagenet-", f"resnet-rs-{depth}-") + plan.ending()
     return plan.model(x, (f"{file}.h5", f"resnet_rs/{file}.h5", _HASHES.get(file.removeprefix("resnet-rs-"))))
 
 
