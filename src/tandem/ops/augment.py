@@ -132,11 +132,6 @@ def homography(start, end):
     return torch.linalg.solve_ex(torch.cat((rows, columns), -2), torch.cat((u, v), -1))[0]
 
 
-def clip(x, value_range):
-    """Values moved into a range."""
-    return x.clamp(value_range[0], value_range[1])
-
-
 def choose(which, x, y):
     """x for the images that `which` (N,) names, y for the others."""
     return torch.where(which.reshape(-1, *(1,) * (max(x.dim(), y.dim()) - 1)), x, y)

@@ -132,11 +132,6 @@ def solarize(x, additions, thresholds):
     return torch.where(y < thresholds.to(x.dtype), y, 255 - y)
 
 
-def invert(x, value_range):
-    """``low + high - x``."""
-    return value_range[0] + value_range[1] - x
-
-
 def complement(x, top):
     """``top - x``."""
     return top - x

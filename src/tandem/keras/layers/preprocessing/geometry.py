@@ -4,7 +4,7 @@ import torch
 
 from tandem.keras.layers.preprocessing.image_base import RandomImageLayer, check_choices, limits
 from tandem.keras.utils import bounding_boxes as boxes_of
-from tandem.ops import augment, box_forms, random
+from tandem.ops import augment, box_forms, random, tones
 
 
 class _Warp(RandomImageLayer):
@@ -521,7 +521,7 @@ class RandomElasticTransform(RandomImageLayer):
         images = self._cast(images)
         if not training or transformation is None:
             return images
-        return augment.clip(self._bend(images, transformation, self.interpolation), self.value_range)
+        return tones.clip(self._bend(images, transformation, self.interpolation), self.value_range)
 
     def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
         """The masks of the images, bent with them."""
