@@ -3,7 +3,6 @@
 import torch
 
 from tandem.core.errors import explain
-from tandem.keras.legacy.k_graph import Update
 from tandem.keras.legacy.k_nodes import gradients
 
 
@@ -32,6 +31,8 @@ class HandUpdates:
             raise TypeError(explain("get_updates has no such argument", given=", ".join(kwargs)))
         if loss is None or params is None:
             raise ValueError(explain("get_updates needs both", expected="loss and params", given=f"{loss}, {params}"))
+        from tandem.keras.legacy.k_graph import Update  # few programs need Keras 2's backend functions
+
         params = list(params)
 
         def step(*grads):
