@@ -102,20 +102,16 @@ def generator_of(seed, device="cpu"):
     return seeds.generator(int(seed), device)
 
 
-def _generator(seed):
-    """The generator for a public `seed` argument, on the device that new tensors live on, and that device."""
-    device = devices.default()
-    if seed is None:
-        return None, device
+def _generator(seed, device):
+    """The `torch.Generator` for a public `seed` argument, which is checked, and whose use is counted."""
     if getattr(seed, "is_seed_generator", False):
         seed.next()
-        return seed.generator(device), device
-    if not hasattr(seed, "__index__"):
+    elif seed is not None and not hasattr(seed, "__index__"):
         raise ValueError(
             "Argument `seed` must be either an integer or an instance of `SeedGenerator`. "
             f"Received: seed={seed} (of type {type(seed)})"
         )
-    return seeds.generator(int(seed), device), device
+    return generator_of(seed, device)
 
 
 def _float_dtype(name, dtype):
@@ -138,7 +134,8 @@ def _parameter(value, dtype):
 def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """Normally distributed numbers."""
     dtype = _float_dtype("normal", dtype)
-    generator, device = _generator(seed)
+    device = devices.default()
+    generator = _generator(seed, device)
     mean, stddev = _parameter(mean, dtype), _parameter(stddev, dtype)
     return draws.normal(shape, mean, stddev, dtype=dtype, device=device, generator=generator)
 
@@ -146,7 +143,8 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """Numbers from [minval, maxval)."""
     dtype = _float_dtype("uniform", dtype)
-    generator, device = _generator(seed)
+    device = devices.default()
+    generator = _generator(seed, device)
     low, high = _parameter(minval, dtype), _parameter(maxval, dtype)
     return draws.uniform(shape, low, high, dtype=dtype, device=device, generator=generator)
 
@@ -156,14 +154,16 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     dtype = storage_dtype(dtype)
     if dtype.is_floating_point or dtype == torch.bool:
         raise ValueError(f"`keras.random.randint` requires an integer `dtype`. Received: dtype={dtype} ")
-    generator, device = _generator(seed)
+    device = devices.default()
+    generator = _generator(seed, device)
     return draws.randint(shape, int(minval), int(maxval), dtype=dtype, device=device, generator=generator)
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """Normal numbers, those further than two deviations from the mean drawn again."""
     dtype = _float_dtype("truncated_normal", dtype)
-    generator, device = _generator(seed)
+    device = devices.default()
+    generator = _generator(seed, device)
     mean, stddev = _parameter(mean, dtype), _parameter(stddev, dtype)
     return draws.truncated_normal(shape, mean, stddev, dtype=dtype, device=device, generator=generator)
 
@@ -176,34 +176,26 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
             "`logits` should be a 2-D tensor with shape [batch_size, num_classes]. "
             f"Received: logits of shape {tuple(logits.shape)}"
         )
-    return draws.categorical(logits, num_samples, dtype=storage_dtype(dtype), generator=_generator_on(seed, logits))
-
-
-def _generator_on(seed, x):
-    """The generator for `seed` on the device of x."""
-    if seed is not None and not getattr(seed, "is_seed_generator", False) and not hasattr(seed, "__index__"):
-        _generator(seed)  # which says what is wrong
-    if getattr(seed, "is_seed_generator", False):
-        seed.next()
-    return generator_of(seed, x.device)
+    return draws.categorical(logits, num_samples, dtype=storage_dtype(dtype), generator=_generator(seed, logits.device))
 
 
 def dropout(inputs, rate, noise_shape=None, seed=None):
     """``inputs / (1 - rate)`` or 0, with the probability `rate`; axes that are 1 in `noise_shape` share it."""
     inputs = tensor(inputs)
-    return draws.dropout(inputs, rate, noise_shape=noise_shape, generator=_generator_on(seed, inputs))
+    return draws.dropout(inputs, rate, noise_shape=noise_shape, generator=_generator(seed, inputs.device))
 
 
 def shuffle(x, axis=0, seed=None):
     """The entries of x along an axis in random order."""
     x = tensor(x)
-    return draws.shuffle(x, axis, generator=_generator_on(seed, x))
+    return draws.shuffle(x, axis, generator=_generator(seed, x.device))
 
 
 def gamma(shape, alpha, dtype=None, seed=None):
     """Gamma distributed numbers of scale 1."""
     dtype = _float_dtype("gamma", dtype)
-    generator, device = _generator(seed)
+    device = devices.default()
+    generator = _generator(seed, device)
     wide = _wide(dtype)
     return draws.gamma(shape, _parameter(alpha, wide), dtype=wide, device=device, generator=generator).to(dtype)
 
@@ -211,7 +203,8 @@ def gamma(shape, alpha, dtype=None, seed=None):
 def binomial(shape, counts, probabilities, dtype=None, seed=None):
     """How many of `counts` draws succeed, each with its probability."""
     dtype = _float_dtype("binomial", dtype)
-    generator, device = _generator(seed)
+    device = devices.default()
+    generator = _generator(seed, device)
     wide = _wide(dtype)
     counts, probabilities = _parameter(counts, wide), _parameter(probabilities, wide)
     return draws.binomial(shape, counts, probabilities, dtype=wide, device=device, generator=generator).to(dtype)
@@ -220,7 +213,8 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
 def beta(shape, alpha, beta, dtype=None, seed=None):
     """Beta distributed numbers."""
     dtype = _float_dtype("beta", dtype)
-    generator, device = _generator(seed)
+    device = devices.default()
+    generator = _generator(seed, device)
     wide = _wide(dtype)
     alpha, beta = _parameter(alpha, wide), _parameter(beta, wide)
     return draws.beta(shape, alpha, beta, dtype=wide, device=device, generator=generator).to(dtype)
