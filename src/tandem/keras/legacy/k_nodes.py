@@ -139,7 +139,8 @@ class Gradients(Operation):
                 next(symbolic) if isinstance(target, KerasTensor) else tensors.convert(target)
                 for target in self.targets
             ]
-            return _gradients(loss, wanted, create_graph=again)
+            found = _found(loss, wanted, create_graph=again)
+            return [torch.zeros_like(tensor) if one is None else one for tensor, one in zip(wanted, found, strict=True)]
 
     def _run(self, node, args, kwargs):
         result = node.operation(*args, **kwargs)
@@ -153,18 +154,22 @@ class Gradients(Operation):
         return [KerasTensor(target.shape, target.dtype, name="spec") for target in self.targets]
 
 
-def _gradients(loss, wanted, create_graph):
+def _found(loss, wanted, create_graph):
+    """The gradients of the sum of `loss` with respect to tensors, None where it does not depend on one."""
     able = [tensor for tensor in wanted if tensor.requires_grad]
-    found = iter(())
-    if loss.requires_grad and able:
-        ones = torch.ones_like(loss)
-        found = iter(
-            torch.autograd.grad(
-                [loss], able, grad_outputs=[ones], allow_unused=True, create_graph=create_graph, retain_graph=True
-            )
+    if not able or not loss.requires_grad:
+        return [None for _ in wanted]
+    found = iter(
+        torch.autograd.grad(
+            [loss],
+            able,
+            grad_outputs=[torch.ones_like(loss)],
+            allow_unused=True,
+            create_graph=create_graph,
+            retain_graph=True,
         )
-    given = [next(found, None) if tensor.requires_grad else None for tensor in wanted]
-    return [torch.zeros_like(tensor) if one is None else one for tensor, one in zip(wanted, given, strict=True)]
+    )
+    return [next(found) if tensor.requires_grad else None for tensor in wanted]
 
 
 def gradients(loss, variables):
@@ -184,7 +189,8 @@ def gradients(loss, variables):
     if bound.values is not None:
         loss, variables = with_values((loss, variables))
     if not isinstance(loss, KerasTensor):
-        return _of_tensors(tensors.convert(loss), variables)
+        wanted = [tensors.convert(variable) for variable in variables]
+        return _found(tensors.convert(loss), wanted, create_graph=torch.is_grad_enabled())
     known = ancestors(loss)
     reached = [one for one in variables if not isinstance(one, KerasTensor) or id(one) in known]
     results = iter(())
@@ -192,24 +198,6 @@ def gradients(loss, variables):
         operation = Gradients(loss, reached)
         results = iter(operation.symbolic_call(*operation.inputs))
     return [next(results) if any(one is other for other in reached) else None for one in variables]
-
-
-def _of_tensors(loss, variables):
-    wanted = [tensors.convert(variable) for variable in variables]
-    able = [tensor for tensor in wanted if tensor.requires_grad]
-    if not able or not loss.requires_grad:
-        return [None for _ in variables]
-    found = iter(
-        torch.autograd.grad(
-            [loss],
-            able,
-            grad_outputs=[torch.ones_like(loss)],
-            allow_unused=True,
-            create_graph=torch.is_grad_enabled(),
-            retain_graph=True,
-        )
-    )
-    return [next(found) if tensor.requires_grad else None for tensor in wanted]
 
 
 # --- the learning phase ----------------------------------------------------------------------------------------------
