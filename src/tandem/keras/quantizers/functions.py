@@ -17,8 +17,9 @@ def abs_max_quantize(inputs, axis, value_range=(-127, 127), dtype="int8", epsilo
     result lies in the host's memory (a device's would not be needed again). Keras computes there then; the numbers are
     the same. The scale has size 1 along `axis`.
     """
-    found = formulas.abs_max(_input(inputs, to_numpy), axis, value_range, epsilon, dtypes.torch_dtype(dtype))
-    return _where_it_was(found, inputs)
+    x = tensors.convert(inputs)
+    found = formulas.abs_max(_input(x, to_numpy), axis, value_range, epsilon, dtypes.torch_dtype(dtype))
+    return _moved(found, x.device)
 
 
 def abs_max_quantize_grouped_with_zero_point(
@@ -29,26 +30,23 @@ def abs_max_quantize_grouped_with_zero_point(
     ``integers = round(inputs / scale) + zero``. Scale and zero point are (blocks, outputs). to_numpy: as in
     `abs_max_quantize`; Keras's two ways differ for blocks of equal values, which this follows.
     """
-    return _where_it_was(
-        formulas.groups_of(
-            _input(inputs, to_numpy),
-            block_size,
-            value_range,
-            epsilon,
-            dtypes.torch_dtype(dtype),
-            one_value_has_width=not to_numpy,
-        ),
-        inputs,
+    x = tensors.convert(inputs)
+    found = formulas.groups_of(
+        _input(x, to_numpy),
+        block_size,
+        value_range,
+        epsilon,
+        dtypes.torch_dtype(dtype),
+        one_value_has_width=not to_numpy,
     )
+    return _moved(found, x.device)
 
 
-def _input(inputs, on_host):
-    x = tensors.convert(inputs).detach() if on_host else tensors.convert(inputs)
-    return x.cpu() if on_host else x
+def _input(x, on_host):
+    return x.detach().cpu() if on_host else x
 
 
-def _where_it_was(found, inputs):
-    device = tensors.convert(inputs).device
+def _moved(found, device):
     return tuple(one.to(device) for one in found)
 
 
