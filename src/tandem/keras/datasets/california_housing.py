@@ -1,6 +1,6 @@
 """Prices of houses in California's districts in 1990, with 8 figures to each."""
 
-from tandem.keras.datasets.fetch import arrays, fetch, split
+from tandem.keras.datasets.fetch import arrays, check_split, fetch, split
 
 _HASH = "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
 
@@ -11,8 +11,7 @@ def load_data(version="large", path="california_housing.npz", test_split=0.2, se
     version: "large" for all 20,640 districts, "small" for 600; path: the file's name in the cache folder; test_split:
     what part is to test with; seed: of the order. Pace and Barry, 1997.
     """
-    if not 0 <= test_split < 1:
-        raise ValueError(f"Invalid `test_split` argument: {test_split}. It must be between 0 and 1 (exclusive of 1).")
+    check_split(test_split)  # before anything is downloaded
     if version not in ("small", "large"):
         raise ValueError(f"Argument `version` must be one of 'small', 'large'. Received: version={version}")
     x, y = arrays(fetch(path, "california_housing.npz", _HASH), "x", "y")

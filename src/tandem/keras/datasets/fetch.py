@@ -8,6 +8,7 @@ from tandem.core.errors import explain
 from tandem.formats import keras_downloads
 from tandem.formats.limits import broken, named
 from tandem.keras import config
+from tandem.keras.legacy.time_series import _remove_long_seq
 from tandem.keras.utils.files import get_file
 
 BASE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -32,13 +33,17 @@ def arrays(path, *names):
     return [found[name] for name in names]
 
 
-def split(x, y, test_split, seed):
-    """((x, y) to train with, (x, y) to test with), in an order that `seed` gives."""
+def check_split(test_split):
+    """Raises ValueError for what is no part of the data that leaves some to train with."""
     if not 0 <= test_split < 1:
         raise ValueError(f"Invalid `test_split` argument: {test_split}. It must be between 0 and 1 (exclusive of 1).")
-    order = np.arange(len(x))
-    np.random.RandomState(seed).shuffle(order)
-    x, y, count = x[order], y[order], int(len(x) * (1 - test_split))
+
+
+def split(x, y, test_split, seed):
+    """((x, y) to train with, (x, y) to test with), in an order that `seed` gives."""
+    check_split(test_split)
+    x, y = shuffled(x, y, np.random.RandomState(seed))
+    count = int(len(x) * (1 - test_split))
     return (np.array(x[:count]), np.array(y[:count])), (np.array(x[count:]), np.array(y[count:]))
 
 
@@ -84,15 +89,15 @@ def marked(x, start, shift):
 
 def short(x, labels, longest):
     """Those of fewer words than `longest`. Raises ValueError where none is left."""
-    kept = [(sequence, label) for sequence, label in zip(x, labels) if len(sequence) < longest]
-    if not kept:
+    x, labels = _remove_long_seq(longest, x, labels)
+    if not x:
         raise ValueError(
             explain(
                 f"After filtering for sequences shorter than maxlen={longest}, no sequence was kept",
                 hint="Increase maxlen.",
             )
         )
-    return [sequence for sequence, _ in kept], [label for _, label in kept]
+    return x, labels
 
 
 def common(x, words, skip, other):

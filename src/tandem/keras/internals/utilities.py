@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import os
 import random
 
 import torch
@@ -10,9 +9,10 @@ import torch
 from tandem.core import dtypes
 from tandem.core.naming import snake_case
 from tandem.keras import naming
-from tandem.keras.legacy.utilities import ask_to_proceed_with_overwrite, count_params
+from tandem.keras.legacy.time_series import _remove_long_seq as remove_long_seq
+from tandem.keras.legacy.utilities import ask_to_proceed_with_overwrite, count_params, to_list
 from tandem.keras.ops.family import common, tensor
-from tandem.keras.utils.files import hash_file, validate_file
+from tandem.keras.utils.files import hash_file, keras_home, validate_file
 from tandem.ops import init
 
 __all__ = [
@@ -64,11 +64,6 @@ class keras_export:
         return thing
 
 
-def keras_home():
-    """The folder of Keras's settings and downloads: the environment variable KERAS_HOME, or ~/.keras."""
-    return os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
-
-
 _attributes = {}
 
 
@@ -102,17 +97,6 @@ def is_continuous_axis(axis):
         return True
     axes = sorted(axis)
     return all(later - earlier == 1 for earlier, later in itertools.pairwise(axes)) and (axes[0] >= 0 or axes[-1] < 0)
-
-
-def to_list(x):
-    """A list as it is, anything else in a list."""
-    return x if isinstance(x, list) else [x]
-
-
-def remove_long_seq(maxlen, seq, label):
-    """The sequences shorter than `maxlen`, and their labels."""
-    kept = [(one, its) for one, its in zip(seq, label, strict=True) if len(one) < maxlen]
-    return [one for one, _ in kept], [its for _, its in kept]
 
 
 def remove_by_id(lst, value):
