@@ -94,6 +94,14 @@ def _update_params(param_arrays, grad_arrays, updater, num_device, kvstore=None,
             updater(indices, own_grads, weights)
 
 
+def marked(arg_params, aux_params):
+    """Arguments and auxiliary states as a file has them: "arg:" or "aux:" before each name."""
+    return {
+        **{f"arg:{name}": array for name, array in arg_params.items()},
+        **{f"aux:{name}": array for name, array in aux_params.items()},
+    }
+
+
 def save_checkpoint(prefix, epoch, symbol, arg_params, aux_params, remove_amp_cast=True):
     """Write `prefix-symbol.json` and `prefix-0000.params`, with the epoch's number in four digits.
 
@@ -101,10 +109,8 @@ def save_checkpoint(prefix, epoch, symbol, arg_params, aux_params, remove_amp_ca
     """
     if symbol is not None:
         symbol.save(f"{prefix}-symbol.json", remove_amp_cast=remove_amp_cast)
-    arrays = {f"arg:{name}": array for name, array in arg_params.items()}
-    arrays.update({f"aux:{name}": array for name, array in aux_params.items()})
     path = f"{prefix}-{epoch:04d}.params"
-    ndarray.save(path, arrays)
+    ndarray.save(path, marked(arg_params, aux_params))
     logging.info('Saved checkpoint to "%s"', path)
 
 
@@ -327,8 +333,7 @@ class FeedForward:
             self.symbol = self.sym_gen(data.default_bucket_key)
             self._check_arguments()
         self._init_params([*data.provide_data, *data.provide_label])
-        if not isinstance(eval_metric, metrics.EvalMetric):
-            eval_metric = metrics.create(eval_metric)
+        eval_metric = metrics.create(eval_metric)
         module = self._module(data, logger, work_load_list)
         module.set_params(self.arg_params, self.aux_params)
         module.init_optimizer(
@@ -430,12 +435,9 @@ class FeedForward:
     # --- what it has learned -----------------------------------------------------------------------------------------
 
     def _init_predictor(self, input_shapes, type_dict=None):
-        """Make the executor that predicts, unless there is one for these shapes."""
+        """Make the executor that predicts, always anew: the parameters may be others than last time."""
         shapes = {name: tuple(shape) for name, shape in input_shapes.items()}
-        if self._pred_exec is not None:
-            held = self._pred_exec.arg_dict
-            if all(name in held and held[name].shape == shape for name, shape in shapes.items()):
-                return
+        self._pred_exec = None  # frees its memory first
         executor = self.symbol.simple_bind(self.ctx[0], grad_req="null", type_dict=type_dict, **shapes)
         executor.copy_params_from(self.arg_params, self.aux_params)
         self._pred_exec = executor
@@ -447,15 +449,16 @@ class FeedForward:
         types = {name: array.dtype for name, array in self.arg_params.items()}
         for one in X.provide_data:
             types[one[0]] = getattr(one, "dtype", np.float32)
-        self._pred_exec = None  # the parameters may be others than last time
         self._init_predictor({one[0]: one[1] for one in X.provide_data}, types)
         names = [one[0] for one in X.provide_data]
+        executor = self._pred_exec
+        inputs = executor.arg_dict
         for number, batch in enumerate(X):
             if number == num_batch:
                 return
             for name, array in zip(names, batch.data):
-                array.copyto(self._pred_exec.arg_dict[name])
-            yield batch, self._pred_exec.forward(is_train=False)
+                array.copyto(inputs[name])
+            yield batch, executor.forward(is_train=False)
 
     def predict(self, X, num_batch=None, return_data=False, reset=True):
         """The outputs for data, as numpy arrays, without what fills batches up.
@@ -476,8 +479,7 @@ class FeedForward:
     def score(self, X, eval_metric="acc", num_batch=None, batch_end_callback=None, reset=True):
         """The value of a metric over the batches of an iterator."""
         X = self._init_iter(X, None, is_train=False)
-        if not isinstance(eval_metric, metrics.EvalMetric):
-            eval_metric = metrics.create(eval_metric)
+        eval_metric = metrics.create(eval_metric)
         for number, (batch, outputs) in enumerate(self._batches(X, num_batch, reset)):
             eval_metric.update(batch.label, outputs)
             for callback in _as_list(batch_end_callback or []):

@@ -10,7 +10,7 @@ from tandem.mxnet import metric as metrics
 from tandem.mxnet import ndarray
 from tandem.mxnet.base import _as_list
 from tandem.mxnet.io.io import DataBatch, DataIter
-from tandem.mxnet.model import DEFAULT_INITIALIZER, BatchEndParam
+from tandem.mxnet.model import DEFAULT_INITIALIZER, BatchEndParam, marked
 from tandem.mxnet.module import descriptions
 from tandem.mxnet.ndarray.ndarray import NDArray
 
@@ -88,8 +88,7 @@ class BaseModule:
         self._demand(bound=True, parameters=True)
         if reset:
             eval_data.reset()
-        if not isinstance(eval_metric, metrics.EvalMetric):
-            eval_metric = metrics.create(eval_metric)
+        eval_metric = metrics.create(eval_metric)
         eval_metric.reset()
         actual_num_batch = 0
         for nbatch, eval_batch in enumerate(eval_data):
@@ -221,8 +220,7 @@ class BaseModule:
         self.init_optimizer(kvstore=kvstore, optimizer=optimizer, optimizer_params=optimizer_params)
         if validation_metric is None:
             validation_metric = eval_metric
-        if not isinstance(eval_metric, metrics.EvalMetric):
-            eval_metric = metrics.create(eval_metric)
+        eval_metric = metrics.create(eval_metric)
         for epoch in range(begin_epoch, num_epoch):
             tic = time.time()
             eval_metric.reset()
@@ -340,10 +338,7 @@ class BaseModule:
 
     def save_params(self, fname):
         """Write parameters to a file, with 'arg:' and 'aux:' before their names."""
-        arg_params, aux_params = self.get_params()
-        arrays = {f"arg:{name}": array for name, array in arg_params.items()}
-        arrays.update({f"aux:{name}": array for name, array in aux_params.items()})
-        ndarray.save(fname, arrays)
+        ndarray.save(fname, marked(*self.get_params()))
 
     def load_params(self, fname):
         """Set parameters from a file that `save_params` wrote.
