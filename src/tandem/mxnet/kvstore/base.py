@@ -3,6 +3,7 @@
 import warnings
 
 from tandem.core.errors import explain
+from tandem.mxnet.base import _as_list
 
 __all__ = ["KVStoreBase", "TestStore", "check_capability"]
 
@@ -77,10 +78,6 @@ class KVStoreBase:
         return NotImplementedError(explain(f"{type(self).__name__} has no {what}"))
 
 
-def _several(arrays):
-    return arrays if isinstance(arrays, (list, tuple)) else [arrays]
-
-
 @KVStoreBase.register
 class TestStore(KVStoreBase):
     """The store 'teststore', which keeps nothing: it copies and sums what it is given, whatever the key."""
@@ -106,14 +103,14 @@ class TestStore(KVStoreBase):
             for one, targets in zip(value, out, strict=True):
                 self.broadcast(key, one, targets)
             return
-        for array in _several(out):
+        for array in _as_list(out):
             array[:] = value.as_in_context(array.context)
 
     def pushpull(self, key, value, out=None, priority=0):
         """Sum an array or a list of them to `out` (to the values themselves where None)."""
-        first, *others = _several(value)
+        first, *others = _as_list(value)
         total = sum((array.as_in_context(first.context) for array in others), first)
-        for array in _several(value if out is None else out):
+        for array in _as_list(value if out is None else out):
             array[:] = total.as_in_context(array.context)
 
     @staticmethod

@@ -7,7 +7,7 @@ from tandem.mxnet import context as contexts
 from tandem.mxnet import ndarray
 from tandem.mxnet import symbol as symbols
 from tandem.mxnet.model import DEFAULT_INITIALIZER, load_params, save_checkpoint
-from tandem.mxnet.module.base_module import BaseModule
+from tandem.mxnet.module.base_module import BaseModule, demand
 from tandem.mxnet.module.descriptions import check_input_names
 from tandem.mxnet.module.module import Module
 
@@ -292,10 +292,7 @@ class BucketingModule(BaseModule):
     def get_input_grads(self, merge_multi_context=True):
         """The gradients of the data."""
         self._demand(bound=True, parameters=True)
-        if not self.inputs_need_grad:
-            raise AssertionError(
-                explain("There are no gradients of the data", expected="inputs_need_grad=True in bind()")
-            )
+        demand((self.inputs_need_grad, "inputs_need_grad=True in bind()"))
         return self._curr_module.get_input_grads(merge_multi_context=merge_multi_context)
 
     def update_metric(self, eval_metric, labels, pre_sliced=False):

@@ -485,9 +485,7 @@ class Module(BaseModule):
 def _like(names, blocks):
     """Name -> an array of zeros like the first of a block of replicas, on the CPU."""
     return {
-        name: ndarray.zeros(block[0].shape, dtype=block[0].dtype)
-        if block[0].stype == "default"
-        else ndarray.sparse.zeros(block[0].stype, block[0].shape, dtype=block[0].dtype)
+        name: ndarray.sparse.zeros(block[0].stype, block[0].shape, dtype=block[0].dtype)
         for name, block in zip(names, blocks)
     }
 

@@ -5,7 +5,7 @@ import logging
 
 from tandem.core.errors import explain
 from tandem.mxnet.model import DEFAULT_INITIALIZER
-from tandem.mxnet.module.base_module import BaseModule
+from tandem.mxnet.module.base_module import BaseModule, demand
 
 __all__ = ["SequentialModule"]
 
@@ -225,10 +225,7 @@ class SequentialModule(BaseModule):
     def get_input_grads(self, merge_multi_context=True):
         """The gradients of the data, where they were asked for."""
         self._demand(bound=True, parameters=True)
-        if not self.inputs_need_grad:
-            raise AssertionError(
-                explain("There are no gradients of the data", expected="inputs_need_grad=True in bind()")
-            )
+        demand((self.inputs_need_grad, "inputs_need_grad=True in bind()"))
         return self._modules[0].get_input_grads(merge_multi_context=merge_multi_context)
 
     def update_metric(self, eval_metric, labels, pre_sliced=False):

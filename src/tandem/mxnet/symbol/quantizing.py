@@ -42,7 +42,7 @@ class Quantized:
     def __init__(self, symbol, *, excluded, operators, offline, out_type, smart):
         self._offline, self._type, self._smart = offline, out_type, smart
         self._floats, self._integers = {}, {}  # (id of an old node, place) -> entry; -> (values, low, high)
-        self.calibrated, self.offline = {}, set()
+        self.calibrated = {}
         for node in visit(symbol._entries):
             wanted = node.row is not None and node.name not in excluded and node.row.name not in operators
             if wanted and _fits(node) and self._is_worth_it(node):
@@ -89,7 +89,6 @@ class Quantized:
             node = entry.node
             name = f"{node.name}_quantize"
             if node.is_variable and node.name in self._offline:
-                self.offline.add(node.name)
                 names = (name, f"{name}_min", f"{name}_max")
                 self._integers[key] = [Entry(Node(None, one, {})) for one in names]
             else:
