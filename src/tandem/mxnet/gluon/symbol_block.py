@@ -1,8 +1,6 @@
 """Blocks and symbols: `SymbolBlock` runs a symbol as a block; blocks called with symbols give symbols, for `export`."""
 
-import torch
-
-from tandem.core import arrays, scope
+from tandem.core import arrays
 from tandem.core.arrays import Array
 from tandem.core.errors import explain
 from tandem.mxnet import initializer, ndarray, symbol
@@ -11,12 +9,10 @@ from tandem.mxnet.gluon.parameter import ParameterDict
 from tandem.mxnet.gluon.utils import _namespace
 from tandem.mxnet.gluon.weights import DeferredInitializationError
 from tandem.mxnet.ndarray.ndarray import NDArray
-from tandem.mxnet.symbol.evaluate import Lowered
+from tandem.mxnet.symbol.evaluate import run_as_operator
 from tandem.mxnet.symbol.inference import Facts
 from tandem.mxnet.symbol.nodes import Entry
 from tandem.mxnet.symbol.symbol import Group, Symbol
-
-_MOST_KINDS = 32  # of inputs that one block keeps a graph for
 
 __all__ = ["SymbolBlock"]
 
@@ -207,14 +203,7 @@ class SymbolBlock(HybridBlock):
             self._finish_from_data(*given)
             params = {key: parameter.data(ctx) for key, parameter in self.params.items()}
         values = {**params, **dict(zip(self._input_names, given))}
-        lowered = self._lowered(given)
-        tensors = [values[node.name]._tensor for node in lowered.variables]
-        before = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(before and bool(scope.is_recording()))
-        try:
-            results = lowered.run(tensors, bool(scope.is_training()), self.__dict__.get("_watch"))
-        finally:
-            torch._C._set_grad_enabled(before)
+        results = run_as_operator(self._symbol, self._kinds, given, self._facts, values, self.__dict__.get("_watch"))
         outputs = [type(first)._wrap(tensor, ctx) for tensor in results]
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -231,15 +220,6 @@ class SymbolBlock(HybridBlock):
             elif parameter is not None and parameter._data is not None:
                 facts.tell_shape(Entry(node), parameter.shape)
         return facts.search(dtypes=False)
-
-    def _lowered(self, given):
-        key = tuple([array.shape for array in given])
-        found = self._kinds.get(key)
-        if found is None:
-            if len(self._kinds) >= _MOST_KINDS:
-                self._kinds.clear()
-            found = self._kinds[key] = Lowered(self._symbol, self._facts(given))
-        return found
 
     def infer_shape(self, *args):
         """Set the shapes of the parameters from inputs."""

@@ -1,13 +1,10 @@
 """`nd.CachedOp`: a symbol that is called with arrays."""
 
-import torch
-
-from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.numpy.multiarray import ndarray
-from tandem.mxnet.symbol.evaluate import Lowered
+from tandem.mxnet.symbol.evaluate import run_as_operator
 from tandem.mxnet.symbol.inference import Facts
 from tandem.mxnet.symbol.nodes import Entry
 from tandem.mxnet.symbol.symbol import Symbol
@@ -15,7 +12,6 @@ from tandem.mxnet.views import write_all
 
 __all__ = ["CachedOp"]
 
-_MOST_KINDS = 32  # of inputs' shapes that a graph is kept for
 # What MXNet's engine can be told of memory and of groups of operators: it changes no numbers, and nothing here.
 _FLAGS = (
     "backward_bulk_size",
@@ -74,29 +70,17 @@ class CachedOp:
         for name, array in zip(names, args):
             if not isinstance(array, NDArray):
                 raise AttributeError(explain(f"Input {name!r} of CachedOp is no array", given=type(array).__name__))
-        lowered = self._lowered(dict(zip(names, args)))
-        values = {name: array._tensor for name, array in zip(names, args)}
-        before = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(before and bool(scope.is_recording()))
-        try:
-            results = lowered.run([values[node.name] for node in lowered.variables], bool(scope.is_training()))
-        finally:
-            torch._C._set_grad_enabled(before)
+        results = run_as_operator(self._symbol, self._kinds, args, self._facts, dict(zip(names, args)))
         if out is not None:
             return write_all(out, results, "CachedOp")
         kind = ndarray if self.is_np_sym else NDArray
         outputs = [kind._wrap(tensor, args[0]._ctx if args else None) for tensor in results]
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _lowered(self, arrays):
-        key = tuple([array.shape for array in arrays.values()])
-        found = self._kinds.get(key)
-        if found is None:
-            facts = Facts(self._symbol._entries)
-            for node in facts.order:
-                if node.is_variable:
-                    facts.tell_shape(Entry(node), tuple(arrays[node.name].shape))
-            if len(self._kinds) >= _MOST_KINDS:
-                self._kinds.clear()
-            found = self._kinds[key] = Lowered(self._symbol, facts.search(dtypes=False))
-        return found
+    def _facts(self, args):
+        arrays = dict(zip(self._symbol.list_inputs(), args))
+        facts = Facts(self._symbol._entries)
+        for node in facts.order:
+            if node.is_variable:
+                facts.tell_shape(Entry(node), tuple(arrays[node.name].shape))
+        return facts.search(dtypes=False)

@@ -2,12 +2,14 @@
 
 import torch
 
-from tandem.core import graph
+from tandem.core import graph, scope
 from tandem.core.dtypes import dtype_name
 from tandem.mxnet import context as contexts
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.symbol.nodes import SPECIAL, Entry, visit
 from tandem.mxnet.views import operator_error, own
+
+_MOST_KINDS = 32  # of inputs' shapes that a symbol's graphs are kept for
 
 
 def call(node, tensors, training, *, device=None, shape=None):
@@ -117,3 +119,24 @@ class Lowered:
             return self.graph.run(tensors)
         finally:
             self._watch = None
+
+
+def run_as_operator(symbol, kinds, given, facts, values, watch=None):
+    """The tensors of a symbol's outputs, which autograd records as it does an operator's.
+
+    kinds: where the symbol's graphs are kept from call to call, by the shapes of `given`; facts(given): what is known
+    of a new kind; values: name of a variable -> its array; watch: see `Lowered.run`.
+    """
+    key = tuple([array.shape for array in given])
+    lowered = kinds.get(key)
+    if lowered is None:
+        if len(kinds) >= _MOST_KINDS:
+            kinds.clear()
+        lowered = kinds[key] = Lowered(symbol, facts(given))
+    tensors = [values[node.name]._tensor for node in lowered.variables]
+    before = torch.is_grad_enabled()
+    torch._C._set_grad_enabled(before and bool(scope.is_recording()))
+    try:
+        return lowered.run(tensors, bool(scope.is_training()), watch)
+    finally:
+        torch._C._set_grad_enabled(before)
