@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.overrides import get_default_nowrap_functions
 
+from tandem.compat.tensorflow import _ragged as ragged
+from tandem.compat.tensorflow import _strings as strings
 from tandem.compat.tensorflow._dtypes import as_dtype
 from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow.shapes import TensorShape
@@ -267,7 +269,7 @@ def _turn(one, size):
 
 
 def _install_operators():
-    def operator(special, reverse):
+    def operator(special):
         own = getattr(torch.Tensor, special)
         divides = special in ("__truediv__", "__rtruediv__")
 
@@ -293,11 +295,11 @@ def _install_operators():
     for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
         for special in (f"__{name}__", f"__r{name}__"):
             if hasattr(torch.Tensor, special):
-                setattr(Tensor, special, operator(special, special.startswith("__r")))
+                setattr(Tensor, special, operator(special))
         if name != "matmul":  # `x += y` gives x another value: TensorFlow's tensors do not change
             setattr(Tensor, f"__i{name}__", getattr(Tensor, f"__{name}__"))
     for name in ("lt", "le", "gt", "ge"):
-        setattr(Tensor, f"__{name}__", operator(f"__{name}__", False))
+        setattr(Tensor, f"__{name}__", operator(f"__{name}__"))
 
     def equals(special):
         own = getattr(torch.Tensor, special)
@@ -359,9 +361,8 @@ def convert(value, dtype=None):
     Python's floats are float32 and whole numbers int32 unless a dtype is given; arrays keep their dtype.
     Raises ValueError for None and for what holds no numbers.
     """
-    from tandem.compat.tensorflow import _ragged as ragged
-    from tandem.compat.tensorflow import _strings as strings
-
+    if dtype is None and type(value) is Tensor:
+        return value
     dtype = None if dtype is None else as_dtype(dtype)
     if isinstance(value, strings.StringTensor) or has_text(value) or dtype == "string":
         if dtype is not None and dtype != "string":

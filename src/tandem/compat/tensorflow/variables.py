@@ -163,16 +163,22 @@ class Variable(keras_variables.Variable):
         return iter(self.value)
 
     def __len__(self):
-        return len(self.value)
+        if not self.tensor.dim():
+            raise TypeError("Scalar tensor has no `len()`")
+        return self.tensor.shape[0]
 
     def __getitem__(self, key):
-        found = self.value[key]
+        found = keras_variables.Variable.value.fget(self)
+        if torch.is_grad_enabled():
+            found = found.as_subclass(Tensor)[key].clone()  # as `value` does, but of the part alone
+        else:
+            found = found.detach().as_subclass(Tensor)[key]
         found.assign = functools.partial(self._assign_at, key)
         return found
 
     def _assign_at(self, key, value):
         """`variable[key].assign(value)`; returns the variable."""
-        changed = self.value.detach().clone()
+        changed = adopt(keras_variables.Variable.value.fget(self).detach().clone())
         changed[key] = convert(value, None if hasattr(value, "dtype") else self.dtype)
         return self.assign(changed)
 
