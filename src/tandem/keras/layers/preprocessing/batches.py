@@ -44,5 +44,15 @@ def batches_of(data, *, text=False):
         yield batch
 
 
+def adapt(layer, data, steps, *, text=False):
+    """Let a layer forget what it has seen and see the first `steps` batches of `data`, or all of them with None."""
+    layer.reset_state()
+    for index, batch in enumerate(batches_of(data, text=text)):
+        if steps is not None and index >= steps:
+            break
+        layer.update_state(batch)
+    layer.finalize_state()
+
+
 def _first(batch):
     return batch[0] if isinstance(batch, tuple) else batch

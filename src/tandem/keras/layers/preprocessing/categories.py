@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
+from tandem.core.dtypes import torch_dtype
 from tandem.core.errors import Unsupported
 from tandem.core.strings import holds_strings, texts
 from tandem.keras import tensors
-from tandem.keras.layers.preprocessing.batches import batches_of
+from tandem.keras.layers.preprocessing import batches
 from tandem.keras.layers.preprocessing.data_layer import DataLayer
 from tandem.keras.layers.preprocessing.strings import TextLayer
 from tandem.keras.symbolic import KerasTensor
@@ -15,7 +16,8 @@ from tandem.ops import hashing, lookup, quantiles
 _MODES = ("int", "one_hot", "multi_hot", "count")
 
 
-def _rows_shape(shape, mode, depth):
+def rows_shape(shape, mode, depth):
+    """The shape of what numbers of a shape become in an output mode; depth: how many different numbers there are."""
     shape = tuple(shape)
     if mode == "int":
         return shape
@@ -66,14 +68,14 @@ class CategoryEncoding(DataLayer):
                 f"Received `count_weights={count_weights}`."
             )
         weights = None if count_weights is None else tensors.convert(count_weights)
-        dtype = getattr(torch, self.compute_dtype)
+        dtype = torch_dtype(self.compute_dtype)
         return lookup.encode(
             tensors.convert(inputs), self.num_tokens, self.output_mode, count_weights=weights, dtype=dtype
         )
 
     def compute_output_shape(self, input_shape, *args):
         """The shape of the output for an input of `input_shape`."""
-        return _rows_shape(input_shape, self.output_mode, self.num_tokens)
+        return rows_shape(input_shape, self.output_mode, self.num_tokens)
 
     def compute_output_spec(self, inputs, count_weights=None):
         """The shape and dtype of the output for a KerasTensor."""
@@ -144,7 +146,7 @@ class Hashing(_Hashed):
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for an input of `input_shape`."""
-        return _rows_shape(input_shape, self.output_mode, self.num_bins)
+        return rows_shape(input_shape, self.output_mode, self.num_bins)
 
     def get_config(self):
         """The arguments that make an equal layer."""
@@ -195,7 +197,7 @@ class HashedCrossing(_Hashed):
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for the shapes of the features."""
-        return _rows_shape(input_shape[0], self.output_mode, self.num_bins)
+        return rows_shape(input_shape[0], self.output_mode, self.num_bins)
 
     def get_config(self):
         """The arguments that make an equal layer."""
@@ -263,12 +265,7 @@ class Discretization(DataLayer):
         """Set the boundaries to quantiles of the data: an array, a data set, or an iterable of batches."""
         if self.input_bin_boundaries is not None:
             raise ValueError("Cannot adapt a Discretization layer that has been initialized with `bin_boundaries`.")
-        self.reset_state()
-        for index, batch in enumerate(batches_of(data)):
-            if steps is not None and index >= steps:
-                break
-            self.update_state(batch)
-        self.finalize_state()
+        batches.adapt(self, data, steps)
 
     def update_state(self, data):
         """Add a batch to what the quantiles are made of."""
@@ -290,17 +287,17 @@ class Discretization(DataLayer):
     def call(self, inputs):
         """The bins, or rows made of them."""
         x = tensors.convert(inputs)
-        x = x.to(getattr(torch, self.input_dtype))
+        x = x.to(torch_dtype(self.input_dtype))
         edges = tensors.convert(np.asarray(self.bin_boundaries, "float32")).to(x)
         found = lookup.bins(x, edges)
-        dtype = getattr(torch, self.output_dtype)
+        dtype = torch_dtype(self.output_dtype)
         if self.output_mode == "int":
             return found.to(dtype)
         return lookup.encode(found, len(self.bin_boundaries) + 1, self.output_mode, dtype=dtype)
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for an input of `input_shape`."""
-        return _rows_shape(input_shape, self.output_mode, len(self.bin_boundaries) + 1)
+        return rows_shape(input_shape, self.output_mode, len(self.bin_boundaries) + 1)
 
     def compute_output_spec(self, inputs):
         """The shape and dtype of the output for a KerasTensor."""

@@ -2,6 +2,7 @@
 
 import torch
 
+from tandem.core.dtypes import torch_dtype
 from tandem.keras import random as keras_random
 from tandem.keras import tensors
 from tandem.keras.config import standardize_data_format
@@ -146,12 +147,12 @@ class ImageLayer(DataLayer):
 
     def _whole_under_whole(self, images):
         # A policy of whole numbers cuts off what is behind the point before anything is done, as in Keras.
-        wanted = getattr(torch, self.compute_dtype)
+        wanted = torch_dtype(self.compute_dtype)
         return images if wanted.is_floating_point else images.to(wanted)
 
     def _in_own_dtype(self, images):
         # What is whole by the layer's own doing stays so, under a policy of floats too: `Resizing` of bytes.
-        wanted = getattr(torch, self.compute_dtype)
+        wanted = torch_dtype(self.compute_dtype)
         whole = not images.is_floating_point() and wanted.is_floating_point
         return images if whole else augment.cast(images, wanted)
 

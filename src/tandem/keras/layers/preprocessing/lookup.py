@@ -3,12 +3,13 @@
 import os
 
 import numpy as np
-import torch
 
+from tandem.core.dtypes import torch_dtype
 from tandem.core.errors import Unsupported, explain
 from tandem.core.strings import texts
 from tandem.keras import tensors
-from tandem.keras.layers.preprocessing.batches import batches_of
+from tandem.keras.layers.preprocessing import batches
+from tandem.keras.layers.preprocessing.categories import rows_shape
 from tandem.keras.layers.preprocessing.strings import TextLayer
 from tandem.ops import hashing, lookup
 
@@ -191,12 +192,7 @@ class _Lookup(TextLayer):
 
         The most frequent token comes first, of equally frequent ones the last in order. steps: how many batches.
         """
-        self.reset_state()
-        for index, batch in enumerate(batches_of(data, text=True)):
-            if steps is not None and index >= steps:
-                break
-            self.update_state(batch)
-        self.finalize_state()
+        batches.adapt(self, data, steps, text=True)
 
     def update_state(self, data):
         """Count the tokens of a batch."""
@@ -265,19 +261,11 @@ class _Lookup(TextLayer):
         if self.output_mode == "int":
             return found
         weights = None if self.idf_weights is None else self.idf_weights.to(found.device)
-        return lookup.encode(
-            found, self._depth(), self.output_mode, weights=weights, dtype=getattr(torch, self._output)
-        )
+        return lookup.encode(found, self._depth(), self.output_mode, weights=weights, dtype=torch_dtype(self._output))
 
     def compute_output_shape(self, input_shape):
         """The shape of the output for an input of `input_shape`."""
-        shape = tuple(input_shape)
-        if self.output_mode == "int":
-            return shape
-        depth = self._depth()
-        if self.output_mode == "one_hot":
-            return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), depth)
-        return (*shape[:-1], depth)
+        return rows_shape(input_shape, self.output_mode, self._depth())
 
     # --- files -----------------------------------------------------------------------------------------------------
     def save_assets(self, dir_path):

@@ -7,6 +7,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from tandem.core import graph
+from tandem.core.dtypes import torch_dtype
 from tandem.keras import saving, tensors
 from tandem.keras.layers.preprocessing.batches import batches_of
 from tandem.keras.layers.preprocessing.data_layer import DataLayer
@@ -25,7 +26,7 @@ class Rescaling(DataLayer):
     def call(self, inputs):
         """``inputs * scale + offset``."""
         inputs = tensors.convert(inputs)
-        wanted = getattr(torch, self.compute_dtype)
+        wanted = torch_dtype(self.compute_dtype)
         dtype = wanted if wanted.is_floating_point else torch.float32
         result = moments.affine(inputs.to(dtype), self._number(self.scale, dtype), self._number(self.offset, dtype))
         return augment.cast(result, wanted)
@@ -179,7 +180,7 @@ class Normalization(DataLayer):
 
     def call(self, inputs):
         """The normalized inputs."""
-        dtype = getattr(torch, self.compute_dtype)
+        dtype = torch_dtype(self.compute_dtype)
         inputs = tensors.convert(inputs).to(dtype)
         mean, variance = (value.to(inputs.device, dtype) for value in (self.mean, self.variance))
         return (moments.restore if self.invert else moments.normalize)(inputs, mean, variance)

@@ -2,6 +2,7 @@
 
 import torch
 
+from tandem.core.dtypes import torch_dtype
 from tandem.keras import initializers
 from tandem.keras.config import standardize_data_format
 from tandem.keras.layers.base import Layer
@@ -82,7 +83,7 @@ class MelSpectrogram(DataLayer):
 
     def call(self, inputs):
         """The spectrogram."""
-        inputs = inputs.to(getattr(torch, self.compute_dtype))
+        inputs = inputs.to(torch_dtype(self.compute_dtype))
         window = self.window if isinstance(self.window, (str, type(None))) else torch.as_tensor(self.window)
         spectra = spectrogram.short_time(
             inputs, self.sequence_length, self.sequence_stride, self.fft_length, window=window

@@ -8,7 +8,7 @@ import numpy as np
 from tandem.core.errors import Unsupported
 from tandem.core.strings import texts
 from tandem.keras import saving, tensors
-from tandem.keras.layers.preprocessing.batches import batches_of
+from tandem.keras.layers.preprocessing import batches
 from tandem.keras.layers.preprocessing.lookup import MODES, StringLookup
 from tandem.keras.layers.preprocessing.strings import TextLayer
 
@@ -144,12 +144,7 @@ class TextVectorization(TextLayer):
     # --- the vocabulary --------------------------------------------------------------------------------------------
     def adapt(self, data, batch_size=None, steps=None):
         """Set the vocabulary from texts: an array, a list, a data set, or an iterable of batches."""
-        self.reset_state()
-        for index, batch in enumerate(batches_of(data, text=True)):
-            if steps is not None and index >= steps:
-                break
-            self.update_state(batch)
-        self.finalize_state()
+        batches.adapt(self, data, steps, text=True)
 
     def update_state(self, data):
         """Count the words of a batch."""
