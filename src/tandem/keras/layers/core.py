@@ -11,7 +11,7 @@ from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.keras.layers.quantized_kernels import QuantizedKernel
 from tandem.keras.layers.quantized_tables import QuantizedTable
-from tandem.keras.layers.weight_options import serialized, set_weight_options
+from tandem.keras.layers.weight_options import add_weight, serialized, set_weight_options
 from tandem.keras.legacy.modules import names_of
 from tandem.keras.saving import python_code
 from tandem.keras.symbolic import KerasTensor, standardize_shape
@@ -67,22 +67,10 @@ class Dense(QuantizedKernel, Layer):
         if mode is not None:
             self.quantized_build((size, self.units), mode, self.quantization_config)
         if mode in (None, "float8"):
-            self.kernel = self.add_weight(
-                name="kernel",
-                shape=(size, self.units),
-                initializer=self.kernel_initializer,
-                regularizer=self.kernel_regularizer,
-                constraint=self.kernel_constraint,
-            )
+            self.kernel = add_weight(self, "kernel", (size, self.units))
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = add_weight(self, "bias", (self.units,))
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
@@ -173,13 +161,7 @@ class Embedding(QuantizedTable, Layer):
         if mode is not None:
             self.quantized_build((self.input_dim, self.output_dim), mode, self.quantization_config)
         else:
-            self.embeddings = self.add_weight(
-                name="embeddings",
-                shape=(self.input_dim, self.output_dim),
-                initializer=self.embeddings_initializer,
-                regularizer=self.embeddings_regularizer,
-                constraint=self.embeddings_constraint,
-            )
+            self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim))
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 

@@ -5,7 +5,7 @@ from tandem.engine.distributed import shards
 from tandem.keras import saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
-from tandem.keras.layers.weight_options import set_weight_options
+from tandem.keras.layers.weight_options import add_weight, set_weight_options
 from tandem.keras.legacy.modules import names_of
 from tandem.ops import norm
 from tandem.ops.norm import blend_, variance_from_deviation_
@@ -68,23 +68,9 @@ class BatchNormalization(Layer):
             )
         shape = (input_shape[self.axis],)
         if self.scale:
-            self.gamma = self.add_weight(
-                name="gamma",
-                shape=shape,
-                initializer=self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-                autocast=False,
-            )
+            self.gamma = add_weight(self, "gamma", shape, autocast=False)
         if self.center:
-            self.beta = self.add_weight(
-                name="beta",
-                shape=shape,
-                initializer=self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-                autocast=False,
-            )
+            self.beta = add_weight(self, "beta", shape, autocast=False)
         state = {"shape": shape, "trainable": False, "autocast": False}
         self.moving_mean = self.add_weight(name="moving_mean", initializer=self.moving_mean_initializer, **state)
         self.moving_variance = self.add_weight(
@@ -212,15 +198,7 @@ class _Affine(Layer):
     def _make_affine(self, shape):
         for name, wanted in (("gamma", self.scale), ("beta", self.center)):
             if wanted:
-                weight = self.add_weight(
-                    name=name,
-                    shape=shape,
-                    initializer=getattr(self, f"{name}_initializer"),
-                    regularizer=getattr(self, f"{name}_regularizer"),
-                    constraint=getattr(self, f"{name}_constraint"),
-                    autocast=False,
-                )
-                setattr(self, name, weight)
+                setattr(self, name, add_weight(self, name, shape, autocast=False))
 
     def _affine(self):
         return (None if weight is None else weight.value for weight in (self.gamma, self.beta))

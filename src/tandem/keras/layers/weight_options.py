@@ -17,10 +17,11 @@ def set_weight_options(layer, given):
             setattr(layer, name, _ROOMS[kind].get(value))
 
 
-def add_weight(layer, name, shape, *, of=None, initializer=None):
+def add_weight(layer, name, shape, *, of=None, initializer=None, **more):
     """Make a layer's weight of that name and shape by the options that were set for it.
 
-    of: the name before the options, where it is not the weight's; initializer: another one than was set.
+    of: the name before the options, where it is not the weight's; initializer: another one than was set; more: further
+    arguments of `Layer.add_weight`.
     """
     of = of or name
     return layer.add_weight(
@@ -29,6 +30,7 @@ def add_weight(layer, name, shape, *, of=None, initializer=None):
         initializer=initializer or getattr(layer, f"{of}_initializer"),
         regularizer=getattr(layer, f"{of}_regularizer"),
         constraint=getattr(layer, f"{of}_constraint"),
+        **more,
     )
 
 

@@ -5,7 +5,7 @@ from tandem.keras import activations, regularizers
 from tandem.keras.layers.arguments import sizes, standardize_data_format, standardize_padding
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
-from tandem.keras.layers.weight_options import serialized, set_weight_options
+from tandem.keras.layers.weight_options import add_weight, serialized, set_weight_options
 from tandem.ops import conv, local
 
 
@@ -80,22 +80,10 @@ class _LocallyConnected(Layer):
             count *= size
         for size in self.kernel_size:
             patch *= size
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(count, patch, self.filters),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = add_weight(self, "kernel", (count, patch, self.filters))
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(*places, self.filters),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = add_weight(self, "bias", (*places, self.filters))
         axis = 1 if self.data_format == "channels_first" else -1
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
 
