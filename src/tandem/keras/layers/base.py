@@ -211,14 +211,10 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
             self.build(**{key: tuples(value) for key, value in config.items()})
 
     def _maybe_build(self, args, kwargs):
-        facts = self._facts
-        shapes, specs = {}, {}
-        for name, value in facts.bind(args, kwargs).items():
-            shape = signature.shape_tree(value)
-            if shape is not None:
-                shapes[name] = shape
-                specs[name] = arrays.map_tree(signature.spec_of_value, value)
-        self.__dict__["_first_call"] = specs
+        given = self._facts.bind(args, kwargs)
+        shapes = {name: signature.shape_tree(value) for name, value in given.items()}
+        shapes = {name: shape for name, shape in shapes.items() if shape is not None}
+        self._remember_first_call({name: given[name] for name in shapes})
         if type(self).build is not Layer.build:
             self.build(**signature.build_arguments(type(self).build.__get__(self), shapes))
             if not self.built:
@@ -228,6 +224,9 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         with naming.name_scope(self.name, caller=self):
             self.__dict__["_path"] = naming.current_path()
         self._built_from(Layer.build, (next(iter(shapes.values()), None),), {})
+
+    def _remember_first_call(self, given):
+        """A hook before `build`, with the arguments by name: only models need them later."""
 
     # --- calling ---------------------------------------------------------------------------------------------------
     def call(self, *args, **kwargs):

@@ -11,6 +11,7 @@ from tandem.core.naming import snake_case
 from tandem.keras import naming, saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.ownership import free_key
+from tandem.keras.layers.signature import spec_of_value
 from tandem.keras.models.replayed import Replayed
 from tandem.keras.trainers import sources
 from tandem.keras.trainers.trainer import Trainer
@@ -93,6 +94,10 @@ class Model(Trainer, Layer):
                 if getattr(layer, "stateful", False) and hasattr(layer, method):
                     getattr(layer, method)()
                     break
+
+    def _remember_first_call(self, given):
+        # What an export takes where nothing else says it, and what tells `build` of text.
+        self.__dict__["_first_call"] = {name: arrays.map_tree(spec_of_value, value) for name, value in given.items()}
 
     def build(self, input_shape):
         """Make the weights of the layers that `call` uses, by following it for inputs of `input_shape`."""
