@@ -65,7 +65,7 @@ def start(place=None):
         if gpus:
             torch.cuda.set_device(local % gpus)
             # NCCL wants a GPU to each process; where they share one gloo moves its numbers over the CPU.
-            alone = dist.is_nccl_available() and _local_size(place) <= gpus
+            alone = dist.is_nccl_available() and places.local_size(place) <= gpus
             backend = "cpu:gloo,cuda:nccl" if alone else "cpu:gloo,cuda:gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=place.world_size, timeout=patience)
     except (dist.DistError, TimeoutError) as error:
@@ -78,10 +78,6 @@ def start(place=None):
         ) from error
     atexit.register(stop)
     return True
-
-
-def _local_size(place):
-    return int(os.environ.get("LOCAL_WORLD_SIZE", place.world_size))
 
 
 def meet(place, patience):

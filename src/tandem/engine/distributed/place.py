@@ -1,8 +1,8 @@
 """What the environment says of this process's place among others; nothing here imports torch.
 
 Two families of variables are read: those of torchrun (and of `tandem run --nproc`), RANK, WORLD_SIZE, LOCAL_RANK,
-MASTER_ADDR and MASTER_PORT; and those of MXNet's launcher, DMLC_ROLE, DMLC_NUM_WORKER, DMLC_PS_ROOT_URI,
-DMLC_PS_ROOT_PORT, and where there is one DMLC_WORKER_ID or DMLC_TASK_ID.
+LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT; and those of MXNet's launcher, DMLC_ROLE, DMLC_NUM_WORKER,
+DMLC_PS_ROOT_URI, DMLC_PS_ROOT_PORT, and where there is one DMLC_WORKER_ID or DMLC_TASK_ID.
 """
 
 import os
@@ -67,6 +67,14 @@ def of_environment():
         local = _number("DMLC_LOCAL_RANK") if "DMLC_LOCAL_RANK" in os.environ else rank or 0
         return Place(rank, size, local, address, _number("DMLC_PS_ROOT_PORT"), hosts)
     return None
+
+
+def local_size(place):
+    """How many processes stand on the machine of `place`: LOCAL_WORLD_SIZE, all where the environment does not say it.
+
+    Raises ValueError where that is no number above 0.
+    """
+    return _number("LOCAL_WORLD_SIZE", least=1) if "LOCAL_WORLD_SIZE" in os.environ else place.world_size
 
 
 def _number(name, least=0):
