@@ -328,14 +328,16 @@ class Finder:
         shown = f"{old}.{rest}".rstrip(".")
         own = module.__dict__.get("__getattr__")
 
+        def is_older(name):
+            return not name.startswith("__") and f"{rest}.{name}".lstrip(".") in self._table(front.aliases)
+
         def __getattr__(name):
-            older = not name.startswith("__") and f"{rest}.{name}".lstrip(".") in self._table(front.aliases)
             if own is not None:
                 try:
                     found = own(name)
                     # An old path is one module, whether it is imported or is an attribute. (What can be called as
                     # well, as `keras.layers.merge` can, only an attribute can be.)
-                    if not older or not isinstance(found, ModuleType) or callable(found):
+                    if not isinstance(found, ModuleType) or callable(found) or not is_older(name):
                         return found
                     return _import(f"{shown}.{name}")
                 except AttributeError as error:
@@ -347,7 +349,7 @@ class Finder:
             elif name.startswith("__"):
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
             half_imported = getattr(module.__spec__, "_initializing", False)
-            if not half_imported and older:
+            if not half_imported and is_older(name):
                 return _import(f"{shown}.{name}")
             return _raise_missing(_no_name(front.framework, shown, name, _public(module)), name, sys._getframe(1))
 
@@ -387,16 +389,14 @@ def _no_name(framework, module, name, choices, place=None):
     )
 
 
-def install(front_ends=None, versions=None):
+def install(front_ends=None, versions=()):
     """Put the front ends under the names that scripts use, in this process; a second call changes nothing."""
     from tandem.compat import names, workers
 
     for finder in sys.meta_path:
         if isinstance(finder, Finder):
             return finder
-    finder = Finder(
-        names.FRONT_ENDS if front_ends is None else front_ends, names.VERSIONS if versions is None else versions
-    )
+    finder = Finder(names.FRONT_ENDS if front_ends is None else front_ends, versions)
     for name in [name for name in sys.modules if finder.owns(name)]:
         # A real framework that something imported before must not stay in front.
         del sys.modules[name]

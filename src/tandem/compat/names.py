@@ -26,9 +26,6 @@ FRONT_ENDS = {
     "mxnet": _MXNET,
 }
 
-# What a package that holds nothing but a front end says of itself.
-VERSIONS = {}
-
 # Packages that stand on the real TensorFlow, and what there is in their place.
 ABSENT = {
     "tensorflow_addons": "Keras itself has much of it: GroupNormalization, MultiHeadAttention, AdamW, GELU, F-scores.",
