@@ -9,7 +9,7 @@ import importlib
 from tandem.compat.tensorflow import index, keras_side
 from tandem.compat.tensorflow.index import NAMESPACES, TOP
 
-__version__ = "2.16.1"
+__version__ = index.VERSION
 _NAMES = sorted([*TOP, *NAMESPACES, *index.KERAS, "keras"])
 
 keras_side.install()

@@ -6,7 +6,6 @@ import torch
 from tandem.core import dtypes
 from tandem.core.errors import explain, suggest
 
-_BITS = {"bool": 1}
 _QUANTISED = ("qint8", "quint8", "qint32")
 
 

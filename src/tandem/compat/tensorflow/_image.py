@@ -262,11 +262,7 @@ def adjust_contrast(images, contrast_factor):
         mean = ops.mean(x, axis=(-3, -2), keepdims=True)
         return ops.add(ops.multiply(ops.subtract(x, mean), contrast_factor), mean)
 
-    x = convert(images)
-    kind = dtypes.as_dtype(x.dtype)
-    if kind.is_floating:
-        return change(x)
-    return convert_image_dtype(change(convert_image_dtype(x, dtypes.float32)), kind, saturate=True)
+    return _as_float(change)(images)
 
 
 @add
@@ -466,4 +462,3 @@ def _space(name):
 for _name in ("rgb_to_yuv", "yuv_to_rgb", "rgb_to_yiq", "yiq_to_rgb"):
     _space(_name)
 NAMES["ResizeMethod"] = ResizeMethod
-IN_TF = {"random_crop": "random_crop"}

@@ -61,7 +61,7 @@ _one("diag_part", lambda x: ops.diagonal(x, axis1=-2, axis2=-1), "The diagonals 
 _one("tensor_diag_part", ops.diagonal, "The diagonal.")
 _one("tensor_diag", ops.diag, "A matrix with a diagonal.")
 _one("matrix_transpose", lambda x: ops.swapaxes(x, -1, -2), "Matrices with rows and columns changed.")
-_one("adjoint", lambda x: ops.conjugate(ops.swapaxes(x, -1, -2)), "The conjugates of transposed matrices.")
+_one("adjoint", lambda x: math.turned(x, adjoint=True), "The conjugates of transposed matrices.")
 _one("eigvalsh", lambda x: ops.eigh(x)[0], "The eigenvalues of symmetric matrices.")
 _one("eigvals", lambda x: ops.eig(x)[0], "The eigenvalues.")
 
@@ -70,7 +70,7 @@ _one("eigvals", lambda x: ops.eig(x)[0], "The eigenvalues.")
 def inv(input, adjoint=False):
     """The inverse."""
     found = ops.inv(convert(input))
-    return ops.conjugate(ops.swapaxes(found, -1, -2)) if adjoint else found
+    return math.turned(found, adjoint=True) if adjoint else found
 
 
 @add
@@ -110,7 +110,7 @@ def band_part(input, num_lower, num_upper):
 def solve(matrix, rhs, adjoint=False):
     """The X with ``matrix X = rhs``."""
     a, b = convert_pair(matrix, rhs)
-    return ops.solve(ops.conjugate(ops.swapaxes(a, -1, -2)) if adjoint else a, b)
+    return ops.solve(math.turned(a, adjoint=True) if adjoint else a, b)
 
 
 @add
@@ -118,7 +118,7 @@ def triangular_solve(matrix, rhs, lower=True, adjoint=False):
     """The X with ``matrix X = rhs`` for a triangular matrix."""
     a, b = convert_pair(matrix, rhs)
     if adjoint:
-        return ops.solve_triangular(ops.conjugate(ops.swapaxes(a, -1, -2)), b, lower=not lower)
+        return ops.solve_triangular(math.turned(a, adjoint=True), b, lower=not lower)
     return ops.solve_triangular(a, b, lower=lower)
 
 
@@ -150,7 +150,7 @@ def svd(tensor, full_matrices=False, compute_uv=True):
     if not compute_uv:
         return ops.svd(convert(tensor), full_matrices=full_matrices, compute_uv=False)
     u, s, vh = ops.svd(convert(tensor), full_matrices=full_matrices)
-    return s, u, ops.conjugate(ops.swapaxes(vh, -1, -2))
+    return s, u, math.turned(vh, adjoint=True)
 
 
 @add

@@ -382,12 +382,13 @@ def matmul(
 ):
     """The product of matrices."""
     a, b = convert_pair(a, b)
-    a, b = _turned(a, transpose_a, adjoint_a), _turned(b, transpose_b, adjoint_b)
+    a, b = turned(a, transpose_a, adjoint_a), turned(b, transpose_b, adjoint_b)
     found = ops.matmul(a, b)
     return found if output_type is None else ops.cast(found, dtypes.as_dtype(output_type).name)
 
 
-def _turned(x, transpose, adjoint):
+def turned(x, transpose=False, adjoint=False):
+    """Matrices as they are, transposed, or transposed and conjugated."""
     x = ops.swapaxes(x, -1, -2) if transpose or adjoint else x
     return ops.conjugate(x) if adjoint else x
 
@@ -396,7 +397,7 @@ def _turned(x, transpose, adjoint):
 def matvec(a, b, transpose_a=False, adjoint_a=False):
     """The product of a matrix and a vector."""
     a, b = convert_pair(a, b)
-    return ops.squeeze(ops.matmul(_turned(a, transpose_a, adjoint_a), ops.expand_dims(b, -1)), -1)
+    return ops.squeeze(ops.matmul(turned(a, transpose_a, adjoint_a), ops.expand_dims(b, -1)), -1)
 
 
 @add

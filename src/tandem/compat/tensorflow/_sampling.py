@@ -60,10 +60,10 @@ def uniform_candidate_sampler(true_classes, num_true, num_sampled, unique, range
     return _sample("uniform", true_classes, num_true, num_sampled, unique, range_max, seed)
 
 
-def _terms(weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, hits_out):
+def _terms(weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, hits_out, seed=None):
     labels = ops.reshape(convert(labels, "int64"), (-1, num_true))
     if sampled_values is None:
-        sampled_values = _sample("log_uniform", labels, num_true, num_sampled, True, num_classes, None)
+        sampled_values = _sample("log_uniform", labels, num_true, num_sampled, True, num_classes, seed)
     chosen, of_true, of_chosen = (convert(one) for one in sampled_values)
     weights = weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights
     chosen = ops.cast(chosen, "int64")
@@ -110,11 +110,17 @@ def sampled_softmax_loss(
 
     Jean and others, 2014.
     """
-    if sampled_values is None and seed is not None:
-        labels = ops.reshape(convert(labels, "int64"), (-1, num_true))
-        sampled_values = _sample("log_uniform", labels, num_true, num_sampled, True, num_classes, seed)
     logits, targets = _terms(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, remove_accidental_hits
+        weights,
+        biases,
+        labels,
+        inputs,
+        num_sampled,
+        num_classes,
+        num_true,
+        sampled_values,
+        remove_accidental_hits,
+        seed,
     )
     return ops.categorical_crossentropy(targets, logits, from_logits=True)
 

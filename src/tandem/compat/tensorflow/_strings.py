@@ -359,10 +359,7 @@ def as_string(input, precision=-1, scientific=False, shortest=False, width=-1, f
         form = "e" if scientific else "g" if shortest else "f"
         return f"{one:{fill}{width if width > 0 else ''}.{6 if precision < 0 else precision}{form}}".encode()
 
-    found = np.empty(array.shape, object)
-    for place in np.ndindex(array.shape):
-        found[place] = write(array[place])
-    return StringTensor(found)
+    return StringTensor(_apply(write, array))
 
 
 def to_hash_bucket_fast(input, num_buckets, name=None):

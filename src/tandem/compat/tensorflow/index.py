@@ -35,6 +35,7 @@ from tandem.compat.tensorflow.strings_and_tensors import AnyTensor
 from tandem.core.errors import explain, suggest
 from tandem.keras import naming, tree
 
+VERSION = "2.16.1"  # the release whose names these are
 _HINT = "dir({module}) shows what there is; Keras's layers and `keras.ops` have much of the rest."
 
 
@@ -79,11 +80,6 @@ def _not_there(name, why):
             raise NotImplementedError(f"tf.{name} is not there: {why}")
 
     return NotThere(f"tensorflow.{name}")
-
-
-def executing_eagerly():
-    """True: code runs as it is written."""
-    return True
 
 
 def init_scope():
@@ -229,7 +225,7 @@ NAMESPACES = {
     "tpu": _not_there("tpu", "Tandem runs on CPUs and GPUs"),
     "train": _names("train", _TRAIN),
     "types": _names("types", {}, experimental={"TensorLike": object}),
-    "version": _names("version", {"VERSION": "2.16.1", "GIT_VERSION": "tandem", "COMPILER_VERSION": sys.version}),
+    "version": _names("version", {"VERSION": VERSION, "GIT_VERSION": "tandem", "COMPILER_VERSION": sys.version}),
     "gfile": _names("gfile", {**_io.GFILE, **_io.OLD_GFILE}),
 }
 
@@ -263,7 +259,7 @@ TOP = {
     "as_string": _strings.as_string,
     "control_dependencies": control_dependencies,
     "device": devices.device,
-    "executing_eagerly": executing_eagerly,
+    "executing_eagerly": old.executing_eagerly,
     "get_logger": devices.get_logger,
     "init_scope": init_scope,
     "is_symbolic_tensor": lambda x: hasattr(x, "node"),

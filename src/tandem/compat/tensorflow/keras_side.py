@@ -12,7 +12,6 @@ from tandem.compat.tensorflow.datasets import Dataset
 from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.tensor import Tensor, adopt, plain
 from tandem.core.graph import Symbolic
-from tandem.keras import ops
 from tandem.keras.symbolic import KerasTensor
 from tandem.keras.utils.datasets import Batches
 from tandem.keras.variables import Variable
@@ -21,11 +20,6 @@ from tandem.keras.variables import Variable
 def _numpy(self, *, force=False):
     """The values as a NumPy array; of what has gradients too, as TensorFlow's tensors give it."""
     return _torch_numpy(plain(self) if self.requires_grad or self.is_cuda else self, force=force)
-
-
-def _array(self, dtype=None, copy=None):
-    array = ops.convert_to_numpy(plain(self))
-    return array if dtype is None else array.astype(dtype, copy=False)
 
 
 def _get_shape(self):
@@ -106,7 +100,7 @@ def install():
     """Give torch's tensors, Keras's symbolic values and its variables TensorFlow's methods."""
     if getattr(torch.Tensor, "get_shape", None) is not None:
         return
-    torch.Tensor.numpy, torch.Tensor.__array__ = _numpy, _array
+    torch.Tensor.numpy, torch.Tensor.__array__ = _numpy, Tensor.__array__
     torch.Tensor.__array_function__ = Tensor.__array_function__
     torch.Tensor.__format__, torch.Tensor.__float__ = _format, _float
     torch.Tensor.__repr__, torch.Tensor.__str__ = _repr, Tensor.__str__

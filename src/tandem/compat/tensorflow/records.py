@@ -362,7 +362,7 @@ def decode_csv(
 
 
 def _column(fields, default, missing, number, shape):
-    required = isinstance(default, (str, dtypes.DType)) and isinstance(default, dtypes.DType)
+    required = isinstance(default, dtypes.DType)
     if not required:
         value = convert(default)
         kind = dtypes.as_dtype(value.dtype)
