@@ -21,13 +21,13 @@ _FIELDS = {kind: number for number, kind in _KINDS.items()}
 
 
 def _table():
-    rows = [[]]
+    remainders = []
     for byte in range(256):
         value = byte
         for _ in range(8):
             value = (value >> 1) ^ (_POLYNOMIAL if value & 1 else 0)
-        rows[0].append(value)
-    return rows[0]
+        remainders.append(value)
+    return remainders
 
 
 _TABLE = _table()
