@@ -159,14 +159,20 @@ def test_attaching_again_begins_anew():
     assert not x._tensor.requires_grad
 
 
-def test_the_gradient_of_integers_stays_as_it_is():
+def test_the_gradient_of_integers_is_made_of_integers():
     x = nd.array([1, 2], dtype="int32")
     x.attach_grad()
     w = variable(3, 4)
     with autograd.record():
         y = w * x.astype("float32")
     y.backward()
-    assert x.grad.dtype.__name__ == "int32" and x.grad.asnumpy().tolist() == [0, 0]
+    assert x.grad.dtype.__name__ == "int32" and x.grad.asnumpy().tolist() == [3, 4]
+    x[:] = [5, 6]  # a new value of the same variable
+    with autograd.record():
+        y = x * x + x[0] - x.reshape((2,))
+    assert autograd.grad(y, x, retain_graph=True)[0].asnumpy().tolist() == [11, 11]
+    y.backward()
+    assert x.grad.asnumpy().tolist() == [11, 11]
     assert w.grad.asnumpy().tolist() == [1, 2]
 
 

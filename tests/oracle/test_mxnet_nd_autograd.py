@@ -386,6 +386,81 @@ def test_gradients_and_errors():
     same_expressions(CALLS, SETUP)
 
 
+# Of whole numbers x and y: each result's gradients are whole numbers, cut towards zero.
+WHOLE = """
+x + x
+x - y
+x * y
+x / y
+12 / x
+x ** 2
+nd.square(x)
+nd.sqrt(x)
+nd.exp(x)
+nd.mean(x)
+nd.max(x, axis=1)
+nd.prod(x, axis=1)
+nd.concat(x, y, dim=0) * 2
+nd.where(x > 2, x * 3, y)
+nd.take(x, nd.array([0, 1, 1]))
+nd.pick(x, nd.array([0, 1]))
+nd.topk(x, k=1, ret_typ='value')
+x.reshape((4,)) * 2
+x[0] * 5
+x.T * y
+nd.sign(x) * x
+nd.BlockGrad(x) * x
+x.astype('float32') * 2.5
+(x.astype('float32') * 2.5).astype('int32')
+nd.argmax(x, axis=0)
+""".strip().split("\n")
+
+
+def test_whole_numbers_have_gradients():
+    same_expressions(
+        [f"gradients(lambda x, y: {expression}, '{dtype}')" for expression in WHOLE for dtype in ("int32", "int64")]
+        + ["through('int32')", "through('float32')"],
+        """
+def gradients(function, dtype):
+    x, y = nd.array([[1, 2], [3, 4]], dtype=dtype), nd.array([[2, 3], [4, 5]], dtype=dtype)
+    x.attach_grad()
+    y.attach_grad()
+    for request in ("write", "again"):
+        with autograd.record():
+            z = function(x, y)
+        z.backward()
+    return z, x.grad, y.grad
+
+def through(dtype):
+    x = nd.array([1.5, 2])
+    x.attach_grad()
+    with autograd.record():
+        z = (x.astype("int32").reshape((2, 1)) * 2).astype(dtype) + 1
+    z.backward()
+    return z, x.grad
+""",
+    )
+
+
+def test_constant_outputs_of_symbols_have_gradients_of_zeros():
+    same_code(
+        """
+        found = []
+        data = mx.sym.var("data")
+        for symbol in (mx.sym.argmax(data, axis=1), mx.sym.one_hot(data, 4), mx.sym.topk(data, k=2, ret_typ="both"),
+                       mx.sym.shape_array(data), mx.sym.argsort(data) * 2 + data):
+            for call in (nd.CachedOp(symbol), mx.gluon.SymbolBlock(symbol, [data])):
+                x = nd.array([[1, 2, 0], [3, 0, 1]])
+                x.attach_grad()
+                with autograd.record():
+                    outputs = call(x)
+                autograd.backward(outputs if isinstance(outputs, list) else [outputs])
+                found.append((outputs, x.grad))
+        """,
+        ["found"],
+    )
+
+
 def test_threads_record_on_their_own():
     same_code(
         """

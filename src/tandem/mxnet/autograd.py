@@ -14,6 +14,7 @@ from tandem.mxnet import gradients as passes
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
 from tandem.mxnet.ndarray.sparse_base import array_of
+from tandem.mxnet.paths import path_of
 from tandem.ops import sparse
 from tandem.ops.heads import constant_in
 
@@ -141,21 +142,12 @@ def _heads(heads, head_grads):
         except SparseStorage:
             tensor = head._carrier()
         failed.check(tensor)
-        if not tensor.requires_grad and (sources := getattr(tensor, "_mxnet_sources", None)):
-            with torch.enable_grad():
-                tensor = constant_in(tensor.float(), sources)
-            tensors.append(tensor)
-            incoming.append(torch.zeros_like(tensor))
-            continue
+        if not tensor.is_floating_point():
+            tensor = path_of(tensor)
+            if tensor is None:
+                raise _not_in_graph(position, head)
         if not tensor.requires_grad:
-            raise MXNetError(
-                explain(
-                    f"Cannot differentiate head {position} because it is not in a computational graph",
-                    expected="the result of operators inside autograd.record(), from arrays with attach_grad()",
-                    given=f"an array of shape {head.shape} that was not recorded or already differentiated",
-                    hint="backward(retain_graph=True) keeps the graph for another pass.",
-                )
-            )
+            raise _not_in_graph(position, head)
         tensors.append(tensor)
         if given is None:
             incoming.append(torch.ones_like(tensor, memory_format=torch.contiguous_format))
@@ -166,8 +158,19 @@ def _heads(heads, head_grads):
                 explain("A head gradient has another shape than its head", expected=head.shape, given=given.shape)
             )
         else:
-            incoming.append(given._tensor)
+            incoming.append(given._tensor.double() if tensor is not head._tensor else given._tensor)
     return heads, tensors, incoming
+
+
+def _not_in_graph(position, head):
+    return MXNetError(
+        explain(
+            f"Cannot differentiate head {position} because it is not in a computational graph",
+            expected="the result of operators inside autograd.record(), from arrays with attach_grad()",
+            given=f"an array of shape {head.shape} that was not recorded or already differentiated",
+            hint="backward(retain_graph=True) keeps the graph for another pass.",
+        )
+    )
 
 
 def backward(heads, head_grads=None, retain_graph=False, train_mode=True):
@@ -272,15 +275,18 @@ def grad(heads, variables, head_grads=None, retain_graph=None, create_graph=Fals
 def _in_graph(variable):
     """The tensor that stands for an array in torch's graph."""
     try:
-        return variable._tensor
+        tensor = variable._tensor
     except SparseStorage:
         return variable._carrier()
+    return tensor if (path := path_of(tensor)) is None else path
 
 
 def _gradient_array(variable, result):
     """A gradient as an array of the storage that the variable's own gradient has."""
     hook = passes.hook_of(_in_graph(variable))
     if hook is None or hook.stype == "default":
+        if path_of(variable._tensor) is not None:
+            result = result.to(variable._tensor.dtype)
         return type(variable)._wrap(result, variable._ctx)
     kind = sparse.Csr if hook.stype == "csr" else sparse.Rows
     return array_of(sparse.from_gradient(result, kind), variable._ctx)

@@ -14,7 +14,7 @@ from torch.utils.weak import TensorWeakRef
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray
-from tandem.ops import updates
+from tandem.ops import typed, updates
 
 # Passes of MXNet's kind that run, by the thread that started them. Of kind "backward", or "grad", which touches no
 # array's own gradient.
@@ -197,7 +197,6 @@ def attach(array, request="write", buffer=None, stype=None):
 
     request: 'write', 'add' or 'null'; buffer: an array that the gradient is put in; stype: the storage of the gradient
     (None: the buffer's, the array's).
-    An array of whole numbers gets a gradient that no backward pass changes.
     Raises KeyError for another request, MXNetError for a sparse array of whole numbers.
     """
     if request not in _REQUESTS:
@@ -210,10 +209,7 @@ def attach(array, request="write", buffer=None, stype=None):
         return
     tensor = array._tensor
     if not tensor.is_floating_point():
-        # torch has no graph of whole numbers: they have a gradient of their own, which stays what it is (zeros).
-        if buffer is None:
-            buffer = getattr(type(array), "_plain", type(array))._wrap(torch.zeros_like(tensor), array._ctx)
-        array._grad = buffer
+        _attach_whole(array, request, buffer)
         return
     if tensor.grad_fn is not None or tensor._is_view():
         # A variable begins a new graph: what came before is cut off. The memory stays shared.
@@ -224,6 +220,25 @@ def attach(array, request="write", buffer=None, stype=None):
     tensor.register_hook(Hook(tensor, request, buffer is not None))
     kind = getattr(type(array), "_plain", type(array))
     array._grad = gradient_type(kind)(tensor, array._ctx) if buffer is None else buffer
+
+
+def _attach_whole(array, request, buffer):
+    """`attach` for an array of whole numbers: its path in the graph (see `paths`) brings the gradient."""
+    tensor = array._tensor.detach()
+    if buffer is None:
+        buffer = getattr(type(array), "_plain", type(array))._wrap(torch.zeros_like(tensor), array._ctx)
+
+    def put(leaf):
+        found, leaf.grad = leaf.grad, None
+        if request == "write":
+            buffer._tensor.copy_(found)
+        else:
+            typed.add_(buffer._tensor, found.to(buffer._tensor.dtype))
+
+    path = torch.zeros(tensor.shape, dtype=torch.float64, device=tensor.device, requires_grad=True)
+    path.register_post_accumulate_grad_hook(put)
+    tensor._mxnet_path = path
+    array._tensor, array._grad = tensor, buffer
 
 
 def _not_floating(tensor):

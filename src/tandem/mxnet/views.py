@@ -19,7 +19,7 @@ from tandem.mxnet import util
 from tandem.mxnet.base import MXNetError, _Null, missing
 from tandem.mxnet.operators.attributes import REQUIRED
 from tandem.mxnet.operators.table import OPERATORS, STORAGE_MATTERS
-from tandem.ops.heads import constant_in
+from tandem.mxnet.paths import in_graph, path_of, with_one_axis
 
 # Ways of writing attributes that one function remembers; scalars that change on every call must not pile up.
 _REMEMBERED = 256
@@ -86,6 +86,7 @@ def function_of(row, kind, name=None, *, scalars=False):
     new = kind.__new__
     check_dtype, modal, creates, aliases_input = row.same_dtype, row.modal, row.creates, row.aliases_input
     differentiable, list_output, mutates, updates = row.differentiable, row.list_output, row.mutates, row.updates
+    again = row.again
 
     def operator(*args, out=None, name=None, **given):
         # 1. Which arguments are arrays, which are attributes.
@@ -161,8 +162,8 @@ def function_of(row, kind, name=None, *, scalars=False):
         if type(result) is tuple or type(result) is list:
             if binding.visible is not None:
                 result = result[: binding.visible]
-            if _scope.recording:
-                result = [item if item.requires_grad else in_graph(item, tensors) for item in result]
+            if _scope.recording and not all(item.requires_grad for item in result):
+                result = in_graph(result, tensors, function if again else None)
             if aliases_input:
                 result = [own(item, tensors) for item in result]
             if out is not None:
@@ -170,13 +171,13 @@ def function_of(row, kind, name=None, *, scalars=False):
             arrays = [wrap(kind, item, ctx, scalars) for item in result]
             return arrays[0] if len(arrays) == 1 and not list_output else arrays
         if _scope.recording and not result.requires_grad:
-            result = in_graph(result, tensors)
+            result = in_graph(result, tensors, function if again else None, row.name)
         if aliases_input:
             result = own(result, tensors)
         if out is not None:
             return write_all(out, (result,), row.name)
         if result.dim() == 0 and not _switches.shape and not scalars:
-            result = result.reshape(1)
+            result = with_one_axis(result)
         array = new(kind)
         array._tensor = result
         array._ctx = ctx
@@ -203,32 +204,20 @@ def _writable(row, arrays, tensors, out):
 def wrap(kind, tensor, ctx, scalars=False):
     """An array of `kind` around a tensor; without np_shape there are no 0-d arrays, unless these may be `scalars`."""
     if tensor.dim() == 0 and not _switches.shape and not scalars:
-        tensor = tensor.reshape(1)
+        tensor = with_one_axis(tensor)
     array = kind.__new__(kind)
     array._tensor = tensor
     array._ctx = ctx
     return array
 
 
-def in_graph(result, tensors):
-    """The result of a recorded operator that has no gradient, such as argmax: its variables' gradients are 0.
-
-    Whole numbers cannot be in torch's graph; they remember what they came from.
-    """
-    sources = [tensor for tensor in tensors if isinstance(tensor, torch.Tensor) and tensor.requires_grad]
-    if not sources:
-        return result
-    if result.is_floating_point():
-        with torch.enable_grad():
-            return constant_in(result, sources)
-    result._mxnet_sources = sources
-    return result
-
-
 def own(result, tensors):
     """The result in memory of its own: MXNet's operators never answer a view of an input."""
     if result._is_view() or any(result is tensor for tensor in tensors):
-        return result.clone(memory_format=torch.contiguous_format)
+        copy = result.clone(memory_format=torch.contiguous_format)
+        if (path := path_of(result)) is not None:
+            copy._mxnet_path = path
+        return copy
     return result
 
 

@@ -39,6 +39,37 @@ def constant_in(value, sources):
     return _Unmoved.apply(value, *sources)
 
 
+class _Whole(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, path, values):
+        return values.to(path.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.trunc(), None
+
+
+def of_whole_numbers(path, values):
+    """``y = values`` as numbers of the dtype of `path`, which gets the gradient, cut to whole numbers."""
+    return _Whole.apply(path, values)
+
+
+class _Along(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, path, values):
+        ctx.dtype = path.dtype
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.to(ctx.dtype), None
+
+
+def along(path, values):
+    """``y = values``, of their dtype, whose gradient goes to `path` as it is."""
+    return _Along.apply(path, values)
+
+
 class _Scale(torch.autograd.Function):
     @staticmethod
     def forward(x, factor):

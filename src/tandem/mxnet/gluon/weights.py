@@ -260,7 +260,7 @@ class Parameter(Holder):
         return torch.nn.Parameter(tensor, requires_grad=False) if self._differentiable else tensor
 
     def _attach(self):
-        """Have gradients computed as `grad_req` says; that of whole numbers (a quantized weight, an index) stays 0."""
+        """Have gradients computed as `grad_req` says; whole numbers (a quantized weight, an index) have dense ones."""
         if not torch_dtype(self._dtype).is_floating_point and self._grad_stype != "default":
             return
         for array in self._data or ():

@@ -9,7 +9,8 @@ from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import util
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage, in_place_error
-from tandem.mxnet.views import dtype_error, in_graph, mixed, operator_error
+from tandem.mxnet.paths import in_graph, with_one_axis
+from tandem.mxnet.views import dtype_error, mixed, operator_error
 from tandem.ops import typed
 
 _scope = scope._current
@@ -38,9 +39,9 @@ def _compute(name, function, a, b, like):
         tensors = [value for value in (a, b) if isinstance(value, torch.Tensor)]
         raise operator_error(name, tensors, {}, error) from error
     if _scope.recording and not result.requires_grad:
-        result = in_graph(result, (a, b))
+        result = in_graph(result, (a, b), function)
     if result.dim() == 0 and not util.is_np_shape():
-        result = result.reshape(1)
+        result = with_one_axis(result)
     array = NDArray.__new__(NDArray)
     array._tensor = result
     array._ctx = like._ctx

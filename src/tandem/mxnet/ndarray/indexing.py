@@ -7,6 +7,7 @@ from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage, in_place_error
+from tandem.mxnet.paths import in_graph
 from tandem.ops import subscript
 
 _scope = scope._current
@@ -19,6 +20,8 @@ def get_item(array, key):
         return array  # all of it, which MXNet does not ask an axis for
     if _scope.recording or not torch.is_grad_enabled():
         result = _read(array, tensor, key)
+        if _scope.recording and not result.requires_grad:
+            result = in_graph(result, (tensor,), lambda path: _read(NDArray._wrap(path), path, key))
     else:
         with torch.no_grad():
             result = _read(array, tensor, key)

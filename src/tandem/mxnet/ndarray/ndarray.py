@@ -11,6 +11,7 @@ from tandem.mxnet import context as contexts
 from tandem.mxnet import failed, util
 from tandem.mxnet.base import MXNetError, NotSupportedForSparseNDArray, mx_real_t, numeric_types  # noqa: F401
 from tandem.mxnet.operators.attributes import CODES
+from tandem.mxnet.paths import in_graph, with_one_axis
 
 NUMPY_TYPES = {
     torch.float32: np.float32,
@@ -89,7 +90,7 @@ class NDArray(Array):
     @classmethod
     def _wrap(cls, tensor, ctx=None):
         if tensor.dim() == 0 and not util.is_np_shape():
-            tensor = tensor.reshape(1)
+            tensor = with_one_axis(tensor)
         array = cls.__new__(cls)
         array._tensor = tensor
         array._ctx = ctx
@@ -279,7 +280,10 @@ class NDArray(Array):
             return other
         if isinstance(other, contexts.Context):
             with torch.set_grad_enabled(bool(_scope.recording)):
-                return type(self)._wrap(self._tensor.to(other.torch_device(), copy=True), other)
+                result = self._tensor.to(other.torch_device(), copy=True)
+            if _scope.recording and not result.requires_grad:
+                result = in_graph(result, (self._tensor,), lambda path: path.to(other.torch_device(), copy=True))
+            return type(self)._wrap(result, other)
         raise TypeError(explain("copyto() takes an NDArray or a Context", given=type(other).__name__))
 
     def as_in_context(self, context):

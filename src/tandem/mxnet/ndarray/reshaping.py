@@ -6,6 +6,7 @@ from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import util
 from tandem.mxnet.operators.shapes import reshaped
+from tandem.mxnet.paths import in_graph
 
 _scope = scope._current
 
@@ -38,7 +39,10 @@ def reshape_array(array, shape, kwargs):
     if not tensor.is_contiguous():
         tensor = array._tensor = tensor.contiguous()  # so that the result can share memory
     if _scope.recording or not torch.is_grad_enabled():
-        return array._wrap(tensor.view(sizes), array._ctx)
+        result = tensor.view(sizes)
+        if _scope.recording and not result.requires_grad:
+            result = in_graph(result, (tensor,), lambda path: path.reshape(sizes))
+        return array._wrap(result, array._ctx)
     with torch.no_grad():
         return array._wrap(tensor.view(sizes), array._ctx)
 

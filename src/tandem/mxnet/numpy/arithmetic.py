@@ -12,6 +12,7 @@ from tandem.core.dtypes import dtype_name
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.ndarray.ndarray import in_place_error
+from tandem.mxnet.paths import in_graph
 from tandem.mxnet.views import operator_error
 from tandem.ops import elementwise, linalg, promoted, typed
 
@@ -27,7 +28,8 @@ def compute(name, function, *tensors):
     """
     try:
         if _scope.recording or not _grad_enabled():
-            return function(*tensors)
+            result = function(*tensors)
+            return result if result.requires_grad or not _scope.recording else in_graph(result, tensors, function)
         _set_grad(False)
         try:
             return function(*tensors)

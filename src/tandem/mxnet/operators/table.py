@@ -94,6 +94,11 @@ class Operator:
                 parsed[name] = attribute.default
         return parsed
 
+    @property
+    def again(self):
+        """Whether the function can be run a second time, on other numbers, for its derivative alone."""
+        return self.differentiable and not (self.random or self.mutates or self.updates)
+
     def positions(self, which, count):
         """The positions that `mutates` or `updates` names, of `count` inputs."""
         found: Any = getattr(self, which)

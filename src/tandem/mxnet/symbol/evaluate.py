@@ -1,11 +1,14 @@
 """Running nodes on tensors: as the engine's graph (`core.graph`), which a step of an `Executor` records."""
 
+from functools import partial
+
 import torch
 
 from tandem.core import graph, scope
 from tandem.core.dtypes import dtype_name
 from tandem.mxnet import context as contexts
 from tandem.mxnet.base import MXNetError
+from tandem.mxnet.paths import in_graph
 from tandem.mxnet.symbol.nodes import SPECIAL, Entry, visit
 from tandem.mxnet.views import operator_error, own
 
@@ -45,12 +48,14 @@ def call(node, tensors, training, *, device=None, shape=None):
         if isinstance(error, MXNetError):
             raise
         raise operator_error(row.name, tensors, binding.attributes, error) from error
-    results = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+    results = list(result) if isinstance(result, (tuple, list)) else [result]
     if binding.visible is not None:
         results = results[: binding.visible]
+    if scope._current.recording and not all(item.requires_grad for item in results):
+        results = in_graph(results, tensors, partial(function, **given) if row.again else None, row.name)
     if row.aliases_input:
-        results = tuple([own(item, tensors) for item in results])
-    return results
+        results = [own(item, tensors) for item in results]
+    return tuple(results)
 
 
 class Lowered:
