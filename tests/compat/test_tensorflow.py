@@ -192,6 +192,28 @@ def test_a_damaged_record_is_refused(script):
     """)
 
 
+def test_a_list_of_checkpoints_is_written_whole_or_not(script):
+    script("""
+        import json, os
+        import pytest
+        import tensorflow as tf
+
+        manager = tf.train.CheckpointManager(tf.train.Checkpoint(counter=tf.Variable(1)), "kept", max_to_keep=2)
+        first = manager.save()
+        dump = json.dump
+
+        def half(value, file):
+            file.write('["')
+            raise OSError("no space left")
+
+        json.dump = half
+        with pytest.raises(OSError, match="no space"):
+            manager.save()
+        json.dump = dump
+        assert tf.train.latest_checkpoint("kept") == first and not [n for n in os.listdir("kept") if "tmp" in n]
+    """)
+
+
 QUICK = ("custom_loop", "dcgan", "own_code", "text", "texts", "wgan_gp")
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 

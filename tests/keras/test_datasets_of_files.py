@@ -129,6 +129,29 @@ def test_sounds(sounds):
         make(sounds, ragged=True, output_sequence_length=3)
 
 
+def test_sounds_that_cannot_be_read(sounds):
+    path = sounds / "bark" / "5.wav"
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:10], whole[:40], whole[:-4], b"RIFX" + whole[4:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"5\.wav' is damaged"):
+            list(keras.utils.audio_dataset_from_directory(sounds, verbose=False))
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 1, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(8))
+    with pytest.raises(Unsupported, match="8 bits"):
+        list(keras.utils.audio_dataset_from_directory(sounds, verbose=False))
+
+
+def test_parts_of_a_shuffled_dataset_have_its_seed(folder):
+    def order():
+        make = keras.utils.image_dataset_from_directory
+        images = make(folder, batch_size=None, image_size=(4, 4), seed=3, verbose=False)
+        return [float(x.max()) for part in keras.utils.split_dataset(images, left_size=8) for x, _ in part]
+
+    assert order() == order() != sorted(order())
+
+
 def test_splitting(folder):
     split = keras.utils.split_dataset
     x, y = np.arange(20.0).reshape(10, 2), np.arange(10)

@@ -460,3 +460,18 @@ def test_input_shape_begins_a_model():
     assert keras.Sequential([layers.Dense(2, input_dim=4)]).layers[0]._input_shape_given == (None, 4)
     batch = keras.Sequential([layers.LSTM(2, batch_input_shape=(5, 4, 3), stateful=True), layers.Dense(1)])
     assert batch.input_shape == (5, 4, 3)
+
+
+def test_a_layer_computes_its_constants_once():
+    calls = []
+
+    class Counting(keras.layers.MelSpectrogram):
+        def linear_to_mel_weight_matrix(self, *args, **kwargs):
+            calls.append(kwargs)
+            return super().linear_to_mel_weight_matrix(*args, **kwargs)
+
+    layer = Counting(fft_length=32, sequence_stride=16, num_mel_bins=4)
+    model = keras.Sequential([keras.Input((64,)), layer, keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((6, 64)), np.zeros(6), batch_size=2, epochs=2, verbose=0)
+    assert len(calls) == 1 and not layer.weights

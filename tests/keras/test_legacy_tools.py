@@ -299,3 +299,13 @@ def test_a_layer_that_adapts():
     assert not layer.is_adapted
     layer.adapt(np.arange(10.0)[:, None], batch_size=4, steps=2)
     assert layer.is_adapted and layer.built and layer.largest == 7
+
+
+def test_a_hash_is_of_the_kind_that_is_asked_for(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"hello")
+    found = {
+        kind: keras.utils.validate_file(path, "5d41402abc4b2a76b9719d911017c592", kind)
+        for kind in ("md5", "auto", "sha256")
+    }
+    assert found == {"md5": True, "auto": True, "sha256": False}

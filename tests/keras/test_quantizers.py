@@ -95,6 +95,16 @@ def test_gradients_of_fake_quantisation():
         same(one, other, 1e-6)
 
 
+def test_a_model_with_fake_quantisation_survives_its_config(tmp_path):
+    x = keras.Input((5,))
+    y = keras.quantizers.fake_quant_with_min_max_vars(x, -1.0, 0.7, num_bits=4, narrow_range=True)
+    model = keras.Model(x, y)
+    wanted = keras.quantizers.fake_quant_with_min_max_vars(HOLED, -1.0, 0.7, 4, True)
+    model.save(tmp_path / "m.keras")
+    for one in (model, keras.Model.from_config(model.get_config()), keras.models.load_model(tmp_path / "m.keras")):
+        same(one(HOLED), wanted)
+
+
 def test_integer_products_are_exact():
     x, weight = RNG.integers(-128, 128, (2, 3, 2000)), RNG.integers(-128, 128, (2000, 5))
     codes = [torch.tensor(value, dtype=torch.int8) for value in (x, weight)]

@@ -5,6 +5,8 @@ and dtypes of results come from running the operation itself on torch's `meta` d
 nothing else.
 """
 
+import contextlib
+
 import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
@@ -188,6 +190,11 @@ def _run_on_meta(function, args, kwargs, size):
 def on_meta():
     """Whether shapes are being inferred: the code that runs now computes no values."""
     return any(isinstance(mode, _OnMeta) for mode in torch.utils._python_dispatch._get_current_dispatch_mode_stack())
+
+
+def off_meta():
+    """A block that computes values, as of weights and constants, also where shapes are being inferred."""
+    return _disable_current_modes() if on_meta() else contextlib.nullcontext()
 
 
 class Graph:

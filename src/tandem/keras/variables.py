@@ -7,7 +7,6 @@ import threading
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import _disable_current_modes
 
 from tandem.core import arrays, devices, dtypes, graph
 from tandem.core.errors import explain
@@ -122,7 +121,7 @@ class Variable(Holder):
 
             initializer = initializers.get(initializer)
         # A variable made while shapes are inferred is a real one all the same.
-        with torch.no_grad(), _disable_current_modes() if graph.on_meta() else contextlib.nullcontext():
+        with torch.no_grad(), graph.off_meta():
             if callable(initializer) and not tensors.is_tensor(initializer):
                 if shape is None:
                     raise ValueError(

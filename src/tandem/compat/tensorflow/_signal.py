@@ -1,6 +1,7 @@
 """`tf.signal`: Fourier transforms, frames, windows."""
 
 import numpy as np
+import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import lifted
@@ -96,7 +97,8 @@ def linear_to_mel_weight_matrix(
     dtype=dtypes.float32,
 ):
     """The matrix from frequencies to bands of the mel scale: (frequencies, bands)."""
-    from tandem.ops import mel
+    from tandem.ops.spectrogram import mel_weights
 
-    found = mel.weights(num_mel_bins, num_spectrogram_bins, sample_rate, lower_edge_hertz, upper_edge_hertz)
+    edges = float(lower_edge_hertz), float(upper_edge_hertz)
+    found = mel_weights(num_mel_bins, num_spectrogram_bins, sample_rate, *edges, dtype=torch.float64)
     return convert(found, dtype)

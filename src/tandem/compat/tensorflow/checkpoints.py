@@ -110,7 +110,7 @@ def _path(value):
 
 
 def _note(folder, paths):
-    with open(os.path.join(folder or ".", "checkpoint.json"), "w", encoding="utf-8") as file:
+    with saving.atomic_write(os.path.join(folder or ".", "checkpoint.json"), "w") as file:
         json.dump([os.path.basename(path) for path in paths], file)
 
 

@@ -10,7 +10,9 @@ from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow._strings import StringTensor, as_strings
 from tandem.compat.tensorflow.tensor import convert
-from tandem.core.errors import explain
+from tandem.core.errors import Unsupported
+from tandem.formats import wav
+from tandem.formats.limits import FormatError
 
 Audio = namedtuple("DecodeWav", ["audio", "sample_rate"])
 
@@ -60,14 +62,9 @@ def decode_wav(contents, desired_channels=-1, desired_samples=-1, name=None):
     Raises InvalidArgumentError for what is no such file.
     """
     try:
-        with wave.open(io.BytesIO(as_strings(contents).numpy())) as file:
-            channels, width, rate, count = file.getparams()[:4]
-            data = file.readframes(count)
-    except (wave.Error, EOFError) as error:
-        raise InvalidArgumentError(explain("Cannot read a WAV file", expected="PCM of 16 bits", given=error)) from None
-    if width != 2:
-        raise InvalidArgumentError(explain("Cannot read a WAV file", expected="16 bits", given=f"{8 * width} bits"))
-    samples = np.frombuffer(data, "<i2").reshape(-1, channels).astype("float32") / 32768
+        samples, rate = wav.read(as_strings(contents).numpy())
+    except (FormatError, Unsupported) as error:
+        raise InvalidArgumentError(str(error)) from None
     for axis, wanted in enumerate((desired_samples, desired_channels)):
         if wanted >= 0:
             missing = [(0, 0), (0, 0)]

@@ -11,6 +11,7 @@ from tandem.keras.losses.loss import LossFunctionWrapper
 from tandem.keras.models import Model
 from tandem.keras.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, Nadam, RMSprop
 from tandem.keras.regularizers import L1, L1L2, L2
+from tandem.keras.utils.files import validate_file
 
 Container = Network = Model
 
@@ -41,4 +42,5 @@ __all__ = [
     "Zeros",
     "cosine_similarity",
     "urlretrieve",
+    "validate_file",
 ]

@@ -59,11 +59,11 @@ NAMES = {
             "convert_all_kernels_in_model convert_dense_weights_data_format convert_kernel count_params deconv_length "
             "deconv_output_length func_dump func_load getargspec has_arg is_all_none load_from_binary_h5py "
             "multi_gpu_model normalize_padding normalize_tuple object_list_uid print_summary save_to_binary_h5py "
-            "slice_arrays to_list to_ordinal transpose_shape unpack_singleton validate_file disable_tracking"
+            "slice_arrays to_list to_ordinal transpose_shape unpack_singleton disable_tracking"
         ),
         "k_nn": "normalize_data_format",
         "losses": "Reduction",
-        "engine": "Layer urlretrieve",
+        "engine": "Layer urlretrieve validate_file",
         "enqueuers": (
             "GeneratorEnqueuer OrderedEnqueuer SequenceEnqueuer TimedThread get_index init_pool init_pool_generator "
             "next_sample"

@@ -196,17 +196,6 @@ def convert_dense_weights_data_format(dense, previous_feature_map_shape, target_
 
 
 # --- data_utils, io_utils --------------------------------------------------------------------------------------------
-def validate_file(fpath, file_hash, algorithm="auto", chunk_size=65535):
-    """Whether a file has a hash (MD5, or SHA-256 by its length)."""
-    import hashlib
-
-    digest = hashlib.sha256() if algorithm in ("sha256", "auto") and len(file_hash) == 64 else hashlib.md5()
-    with Path(fpath).open("rb") as file:
-        while chunk := file.read(chunk_size):
-            digest.update(chunk)
-    return digest.hexdigest() == str(file_hash)
-
-
 class HDF5Matrix:
     """Rows ``start`` to ``end`` of a dataset of an HDF5 file, read when they are asked for.
 

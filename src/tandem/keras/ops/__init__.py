@@ -33,10 +33,10 @@ globals().update(NAMES)
 
 def operation_class(class_name):
     """The `Operation` class that files call `class_name`, or None."""
-    from tandem.keras import activations
+    from tandem.keras import activations, quantizers
     from tandem.keras.ops import image
 
-    for room in (NAMES, image.NAMES, vars(activations)):
+    for room in (NAMES, image.NAMES, vars(activations), vars(quantizers)):
         for thing in room.values():
             kind = getattr(thing, "operation", None)
             if kind is not None and kind.__name__ == class_name:

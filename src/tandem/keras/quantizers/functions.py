@@ -1,5 +1,7 @@
 """Functions that turn tensors into small integers or 8-bit floats and back."""
 
+import functools
+
 import torch
 
 from tandem.core import dtypes
@@ -70,32 +72,23 @@ def compute_float8_amax_history(x, amax_history):
     return formulas.amax_history(tensors.convert(x), tensors.convert(amax_history))
 
 
+@functools.partial(
+    symbolic.lift,
+    class_name="FakeQuantWithMinMaxVars",
+    tensors=3,
+    module="keras.src.quantizers.quantizers",
+    spec=lambda inputs, min_vals, max_vals, **options: symbolic.KerasTensor(inputs.shape, inputs.dtype, name="spec"),
+)
 def fake_quant_with_min_max_vars(inputs, min_vals, max_vals, num_bits=8, narrow_range=False, axis=None):
     """inputs cut at a range and rounded to what an integer of `num_bits` bits can tell apart there.
 
     min_vals, max_vals: the range, one number or one to each channel; they have gradients; narrow_range: leave the least
     integer out; axis: of the channels.
     """
-    if isinstance(inputs, symbolic.KerasTensor):
-        return _FakeQuant(num_bits, narrow_range, axis)(inputs, min_vals, max_vals)
     x, low, high = (tensors.convert(value) for value in (inputs, min_vals, max_vals))
     if axis is not None:
         axis = axis % x.dim()
     return formulas.fake_quantized(x, low, high, int(num_bits), narrow_range, axis)
-
-
-class _FakeQuant(symbolic.Operation):
-    """`fake_quant_with_min_max_vars` in a functional model."""
-
-    def __init__(self, num_bits=8, narrow_range=False, axis=None):
-        super().__init__()
-        self.num_bits, self.narrow_range, self.axis = num_bits, narrow_range, axis
-
-    def call(self, inputs, min_vals, max_vals):
-        return fake_quant_with_min_max_vars(inputs, min_vals, max_vals, self.num_bits, self.narrow_range, self.axis)
-
-    def compute_output_spec(self, inputs, min_vals, max_vals):
-        return symbolic.KerasTensor(inputs.shape, inputs.dtype, name="spec")
 
 
 def pack_int4(arr, axis=0, dtype="int8"):

@@ -231,7 +231,7 @@ def find_class(module, registered, class_name, config, module_objects=None):
     if found is not None:
         return found
     if module in (None, "builtins") or module.split(".")[0] in ("keras", "tf_keras", "tensorflow"):
-        if module == "keras.src.ops.numpy" or (module or "").startswith("keras.src.ops"):
+        if (module or "").startswith(("keras.src.ops", "keras.src.activations", "keras.src.quantizers")):
             from tandem.keras import ops
 
             found = ops.operation_class(class_name)

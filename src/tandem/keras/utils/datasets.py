@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tandem.core.errors import Unsupported, explain
+from tandem.formats import wav
 from tandem.keras.utils.messages import print_msg
 
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
@@ -22,6 +23,7 @@ class Batches:
     def __init__(self, count, read, batch_size, shuffle=False, seed=None):
         self._count, self._read, self._shuffle = count, read, shuffle
         self._batch_size = batch_size
+        self._seed = seed
         self._random = np.random.RandomState(seed)
 
     def __iter__(self):
@@ -40,8 +42,11 @@ class Batches:
 
     def part(self, rows):
         """The dataset of some of the samples, by number."""
-        part = Batches(len(rows), lambda places: self._read([rows[place] for place in places]), self._batch_size)
-        part._shuffle = self._shuffle
+
+        def read(places):
+            return self._read([rows[place] for place in places])
+
+        part = Batches(len(rows), read, self._batch_size, self._shuffle, self._seed)
         for name in ("class_names", "file_paths"):
             if hasattr(self, name):
                 value = getattr(self, name)
@@ -297,11 +302,10 @@ def audio_dataset_from_directory(
 
     The samples are (batch, time, channels), from -1 to 1, with zeros after the shorter ones of a batch;
     output_sequence_length: how many of a file are taken, with zeros after a shorter one; sampling_rate: of all files;
-    the rest as for `image_dataset_from_directory`. Raises ValueError for what does not fit, Unsupported for
-    `ragged=True` and for a file of another sampling rate: no file is resampled.
+    the rest as for `image_dataset_from_directory`. Raises ValueError for what does not fit and for damaged files,
+    Unsupported for `ragged=True`, for sounds that are no 16-bit PCM, and for a file of another sampling rate: no file
+    is resampled.
     """
-    from tandem.keras.utils.wav import read_wav
-
     if ragged:
         if output_sequence_length is not None:
             raise ValueError("Cannot set both `ragged` and `output_sequence_length`")
@@ -310,7 +314,7 @@ def audio_dataset_from_directory(
         raise ValueError(f"`sampling_rate` should be an integer higher than 0. Received: sampling_rate={sampling_rate}")
 
     def read(path):
-        samples, rate = read_wav(path)
+        samples, rate = wav.read(path)
         if sampling_rate not in (None, rate):
             raise Unsupported(
                 explain(

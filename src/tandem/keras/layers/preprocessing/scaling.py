@@ -1,10 +1,7 @@
 """Numbers brought to another scale: `Rescaling`, and `Normalization`, which learns mean and variance from data."""
 
-import contextlib
-
 import numpy as np
 import torch
-from torch.utils._python_dispatch import _disable_current_modes
 
 from tandem.core import graph
 from tandem.core.dtypes import torch_dtype
@@ -125,7 +122,7 @@ class Normalization(DataLayer):
             for value in (self.input_mean, self.input_variance)
         )
         # Values, also where the layer is built while shapes are inferred.
-        with _disable_current_modes() if graph.on_meta() else contextlib.nullcontext():
+        with graph.off_meta():
             self._static = [tensors.convert(np.array(value), "float32") for value in (mean, variance)]
 
     def adapt(self, data):

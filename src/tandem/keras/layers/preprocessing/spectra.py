@@ -2,6 +2,7 @@
 
 import torch
 
+from tandem.core import devices, graph
 from tandem.core.dtypes import torch_dtype
 from tandem.keras import initializers
 from tandem.keras.config import standardize_data_format
@@ -79,7 +80,18 @@ class MelSpectrogram(DataLayer):
         self.mag_exp = mag_exp
         self.min_power = min_power
         self.ref_power = ref_power
-        self.__dict__["built"] = True
+
+    def build(self, input_shape):
+        """Compute what each mel bin takes of each frequency."""
+        with graph.off_meta():
+            weights = self.linear_to_mel_weight_matrix(
+                num_mel_bins=self.num_mel_bins,
+                num_spectrogram_bins=self.fft_length // 2 + 1,
+                sampling_rate=self.sampling_rate,
+                lower_edge_hertz=self.min_freq,
+                upper_edge_hertz=self.max_freq,
+            ).to(devices.default())
+        self.register_buffer("_mel_weights", weights, persistent=False)
 
     def call(self, inputs):
         """The spectrogram."""
@@ -88,14 +100,7 @@ class MelSpectrogram(DataLayer):
         spectra = spectrogram.short_time(
             inputs, self.sequence_length, self.sequence_stride, self.fft_length, window=window
         )
-        weights = self.linear_to_mel_weight_matrix(
-            num_mel_bins=self.num_mel_bins,
-            num_spectrogram_bins=self.fft_length // 2 + 1,
-            sampling_rate=self.sampling_rate,
-            lower_edge_hertz=self.min_freq,
-            upper_edge_hertz=self.max_freq,
-        )
-        found = spectrogram.mel(spectra, weights, self.mag_exp)
+        found = spectrogram.mel(spectra, self._mel_weights, self.mag_exp)
         if not self.power_to_db:
             return found
         return spectrogram.decibels(found, least=self.min_power, reference=self.ref_power, span=self.top_db)
