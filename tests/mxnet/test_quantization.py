@@ -76,6 +76,45 @@ def test_integers_give_about_what_floats_give(mode, style):
     assert np.abs(found - expected).mean() < (0.25 if mode == "entropy" else 0.05) * np.abs(expected).mean()
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "auto"])
+@pytest.mark.parametrize("mode", ["none", "naive"])
+@pytest.mark.parametrize("biased", [False, True])
+def test_convolutions_of_data_without_negative_numbers(dtype, mode, biased):
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(3, 3), num_filter=4, no_bias=not biased, name="conv")
+    weights = {name: mx.nd.array(value) for name, value in _weights(net, 4, data=(4, 3, 6, 6)).items()}
+    if biased:
+        weights["conv_bias"] += 20  # the range of what the convolution alone gives is another
+    x = np.random.default_rng(5).uniform(0, 1, (4, 3, 6, 6)).astype("f")
+    expected = net.eval(data=mx.nd.array(x), **weights)[0].asnumpy()
+    kinds = {"label_names": None, "calib_mode": mode, "quantized_dtype": dtype, "quantize_mode": "full"}
+    batches = None if mode == "none" else mx.io.NDArrayIter(x, batch_size=4)
+    made, params, _ = quantization.quantize_model(net, weights, {}, calib_data=batches, **kinds)
+    found = made.eval(data=mx.nd.array(x), **params)[0].asnumpy()
+    np.testing.assert_allclose(found, expected, atol=0.03 * np.ptp(expected))
+    if mode != "none":
+        made, params, _, collector = quantization.quantize_graph(
+            net, weights, {}, calib_mode=mode, quantized_dtype=dtype, quantize_mode="full"
+        )
+        quantization._collect(net, weights, {}, batches, ["data"], [], mx.cpu(), None, collector)
+        made, params, _ = quantization.calib_graph(made, params, {}, collector, mode, dtype)
+        again = made.eval(data=mx.nd.array(x), **params)[0].asnumpy()
+        np.testing.assert_allclose(again, found, atol=1e-5)
+
+
+def test_integers_of_convolutions_are_mxnets():
+    rng = np.random.default_rng(6)
+    same_code(
+        """
+        bounds = [nd.array([value]) for value in (-1.3, 1.3, -1, 1)]
+        result = nd.contrib.quantized_conv(nd.array(x, dtype="uint8"), nd.array(w, dtype="int8"), *bounds,
+                                           kernel=(3, 3), num_filter=3, no_bias=True, stride=(2, 2), pad=(1, 1))[0]
+        """,
+        ["result"],
+        x=rng.integers(0, 256, (2, 4, 5, 5)).astype("uint8"),
+        w=rng.integers(-127, 128, (3, 4, 3, 3)).astype("int8"),
+    )
+
+
 def test_a_block_becomes_a_block_on_integers():
     mx.random.seed(0)
     net = mx.gluon.nn.HybridSequential()

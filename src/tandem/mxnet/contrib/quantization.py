@@ -232,13 +232,16 @@ def calib_graph(qsym, arg_params, aux_params, collector, calib_mode="entropy", q
         raise ValueError(
             explain("There are no ranges yet", expected="a collector that saw outputs", given=repr(collector))
         )
-    names = {}
-    for node in visit(qsym._entries):
+    names, nodes = {}, visit(qsym._entries)
+    known = {node.name for node in nodes}
+    for node in nodes:
         if node.row is not None and node.row.name == "_contrib_quantize_v2":
             source = node.inputs[0]
             names[node.name] = source.node.name if source.node.is_variable else _float_name(source)
         elif node.row is not None and node.row.name == "_contrib_requantize":
-            names[node.name] = f"{node.name.removeprefix('requantize_')}_output"
+            layer = node.name.removeprefix("requantize_")
+            if layer not in known:  # else that node adds the bias, which the range that was seen has in it
+                names[node.name] = f"{layer}_output"
     return _calibrated(qsym, names, ranges), arg_params, aux_params
 
 

@@ -176,7 +176,11 @@ def _convolution(
     data, weight, bias=None, min_data=None, max_data=None, min_weight=None, max_weight=None, min_bias=None,
     max_bias=None, *, kernel, stride, dilate, pad, num_filter, num_group, no_bias, **others
 ):  # fmt: skip
-    """A convolution of integers, as int32; layout NCHW. The bias is added as it is, whatever its range, as in MXNet."""
+    """A convolution of integers, as int32; layout NCHW. The bias is added as it is, whatever its range, as in MXNet.
+
+    The range is that of the products. MXNet 1.9.1's is twice as wide where data is uint8, and so are the numbers that
+    its networks give.
+    """
     if others["layout"] not in (None, "NCHW", "NCW", "NCDHW"):
         raise MXNetError(explain("quantized_conv has channels first", expected="NCHW", given=others["layout"]))
     data_end, weight_end = _ends(min_data, max_data, min_weight, max_weight)
@@ -191,7 +195,7 @@ def _convolution(
         layout="channels_first",
         weight_layout="oi_spatial",
     )
-    end = quantize.product_range(data_end, weight_end)
+    end = quantize.product_range(data_end, weight_end, data.dtype)
     return y.to(torch.int32), -end, end
 
 
