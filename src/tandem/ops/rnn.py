@@ -71,7 +71,8 @@ def rnn(
     w_in, w_rec: (in, n u) and (u, n u) for n gates with weight_layout "io" (Keras); (n u, in) and (n u, u) with "oi"
         (MXNet, torch). b_in, b_rec: (n u,) or None; they are added up except in the last gate of "gru_reset_after".
     w_proj: (p, u), the LSTM's output and state h are then ``w_proj h`` of p entries, and u in w_rec is p.
-    cell_clip: (least, greatest) value of the LSTM's c, or None.
+    cell_clip: (least, greatest) value of the LSTM's c, with True as a third entry where NaN becomes the greatest; or
+    None.
     activation, recurrent_activation: act and gate in the formulas above; "tanh", "sigmoid", "relu", "linear",
         "hard_sigmoid" or a function. Names, and torch's functions behind them, are faster.
     reverse: from the last step to the first; the outputs stay in the order of time.

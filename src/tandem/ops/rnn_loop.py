@@ -35,12 +35,18 @@ def project(x, weight, bias, dropout, blocks):
     return torch.cat([F.linear(x * d, w, b) for d, w, b in zip(dropout, weights, biases, strict=True)], -1)
 
 
+def _within(c, least, greatest, no_nan=False):
+    if no_nan:
+        c = torch.where(c.isnan(), least if greatest is None else greatest, c)
+    return c.clamp(least, greatest)
+
+
 def advance(a, state, w_rec, b_rec, *, cell, act, gate, update_first, dropout=None, w_proj=None, cell_clip=None):
     """Take a cell one step on, from the inputs' part of its gates.
 
     a: (B, n u); state: (h,) or (h, c); w_rec: (n u, u); b_rec: (n u,) or None; act, gate: functions; dropout: as in
-    `project`, for h; w_proj: (p, u) or None; cell_clip: (least, greatest) c or None. Returns the new state, whose first
-    entry is also the output.
+    `project`, for h; w_proj: (p, u) or None; cell_clip: (least, greatest) c, see `rnn`, or None. Returns the new
+    state, whose first entry is also the output.
     """
     h = state[0]
     blocks = BLOCKS[cell]
@@ -50,7 +56,7 @@ def advance(a, state, w_rec, b_rec, *, cell, act, gate, update_first, dropout=No
         i, f, g, o = (a + project(h, w_rec, b_rec, dropout, blocks)).chunk(4, -1)
         c = gate(f) * state[1] + gate(i) * act(g)
         if cell_clip is not None:
-            c = c.clamp(*cell_clip)
+            c = _within(c, *cell_clip)
         h = gate(o) * act(c)
         return (h if w_proj is None else F.linear(h, w_proj)), c
     split = 2 * h.shape[-1]

@@ -98,6 +98,11 @@ def pack(weights):
     return torch.cat([part.reshape(-1) for part in parts])
 
 
+def cell_clip(least, greatest, no_nan=False):
+    """The bounds of an LSTM's c as `stacked` takes them: numbers or None; no_nan: whether NaN becomes a bound."""
+    return None if least is None and greatest is None else (least, greatest, no_nan)
+
+
 def stacked(
     x,
     state,

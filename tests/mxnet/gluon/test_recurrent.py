@@ -78,6 +78,15 @@ def test_clipped_states_stay_within_bounds():
     assert c.asnumpy().max() < 0.0501
 
 
+def test_clipping_stops_nan():
+    states = [mx.nd.ones((2, 1, 6)), mx.nd.full((2, 1, 6), float("nan"))]
+    for keeps in (True, False):
+        layer = rnn.LSTM(6, 2, state_clip_min=-5, state_clip_max=5, state_clip_nan=not keeps)
+        layer.initialize()
+        _, (_, c) = layer(mx.nd.ones((3, 1, 4)), states)
+        assert np.isnan(c.asnumpy()).all() == keeps
+
+
 def test_dropout_between_layers_in_training_only():
     layer = rnn.GRU(6, 2, dropout=0.5)
     layer.initialize(mx.init.Xavier())

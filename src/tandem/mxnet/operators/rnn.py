@@ -1,7 +1,5 @@
 """`RNN`: layers of recurrences with one vector of weights."""
 
-from tandem.core.errors import explain
-from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
 from tandem.ops import random, rnn, rnn_stack
@@ -31,10 +29,9 @@ def _rnn(
 
     parameters: all matrices (layer by layer, direction by direction, input before recurrent), then all biases; gates in
     the order i, f, c, o (LSTM), r, z, n (GRU). state, state_cell: (layers * directions, N, state_size).
-    state_outputs: answer the last states too.
+    state_outputs: answer the last states too; lstm_state_clip_min, lstm_state_clip_max: bounds of c, which MXNet 1.9.1
+    has on a GPU and does not look at on a CPU; lstm_state_clip_nan: whether NaN becomes the upper one.
     """
-    if lstm_state_clip_nan:
-        raise MXNetError(explain("lstm_state_clip_nan is not supported", expected=False, given=True))
     shapes = rnn_stack.weight_shapes(
         mode,
         data.shape[2],
@@ -43,7 +40,7 @@ def _rnn(
         directions=2 if bidirectional else 1,
         projection=projection_size,
     )
-    clip = None if lstm_state_clip_min is None else (lstm_state_clip_min, lstm_state_clip_max)
+    clip = rnn_stack.cell_clip(lstm_state_clip_min, lstm_state_clip_max, lstm_state_clip_nan)
     mask = None if sequence_length is None else rnn.length_mask(sequence_length, data.shape[0]).transpose(0, 1)
     between = (lambda outputs: random.dropout(outputs, p)) if training and p > 0 else None
     batch = data.shape[1]

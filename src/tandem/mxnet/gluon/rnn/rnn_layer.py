@@ -2,7 +2,7 @@
 
 from tandem.core import scope
 from tandem.core.arrays import Array
-from tandem.core.errors import Unsupported, explain
+from tandem.core.errors import explain
 from tandem.mxnet.gluon.block import HybridBlock
 from tandem.mxnet.gluon.rnn.sequences import zeros
 from tandem.mxnet.gluon.utils import apply_op
@@ -40,8 +40,6 @@ class _RNNLayer(HybridBlock):
         super().__init__(prefix=prefix, params=params)
         if layout not in ("TNC", "NTC"):
             raise AssertionError(explain(f"Invalid layout {layout}", expected="'TNC' or 'NTC'"))
-        if lstm_state_clip_nan:
-            raise Unsupported(explain("state_clip_nan is not supported", expected="False", given="True"))
         self._hidden_size = hidden_size
         self._projection_size = projection_size or None
         self._num_layers = num_layers
@@ -50,7 +48,7 @@ class _RNNLayer(HybridBlock):
         self._dropout = dropout
         self._dir = 2 if bidirectional else 1
         self._input_size = input_size
-        self._state_clip = None if lstm_state_clip_min is None else (lstm_state_clip_min, lstm_state_clip_max)
+        self._state_clip = rnn_stack.cell_clip(lstm_state_clip_min, lstm_state_clip_max, lstm_state_clip_nan)
         self._dtype = dtype
         self._use_sequence_length = use_sequence_length
         shapes = rnn_stack.weight_shapes(
@@ -300,7 +298,7 @@ class LSTM(_RNNLayer):
 
     hidden_size; num_layers; layout: 'TNC' or 'NTC'; dropout: between layers, in training; bidirectional; input_size:
     from the first input where 0; *_initializer; projection_size: of a linear map of h', None for none; state_clip_min,
-    state_clip_max: bounds of c'; dtype.
+    state_clip_max: bounds of c'; state_clip_nan: whether NaN becomes the upper bound; dtype.
     """
 
     def __init__(
