@@ -347,3 +347,37 @@ def test_the_last_entry_is_there():
     value = np.arange(6, dtype="f").reshape(2, 3)
     made = mx.sym.var("a").as_np_ndarray()[-1]
     assert made.eval(a=mx.np.array(value))[0].asnumpy().tolist() == [3, 4, 5]
+
+
+BEYOND_NUMPY = """
+import json
+mx.npx.set_np()
+try:
+    np, image, random = mx.sym.np, mx.sym.npx.image, mx.sym.npx.random
+    p, q = (mx.sym.var(name).as_np_ndarray() for name in "pq")
+    outcomes = []
+    for text in texts:
+        try:
+            made = eval(text)
+            tree = json.loads(made.tojson())
+            given = {name: mx.np.array(values[name]) for name in made.list_arguments()}
+            # Samples differ; where a parameter leaves nothing to chance they do not.
+            found = made.bind(mx.cpu(), given).forward()[0].asnumpy().round(3)
+            outcomes.append([[node["op"] for node in tree["nodes"]], tree["attrs"], found])
+        except Exception as error:
+            outcomes.append(type(error).__name__)
+finally:
+    mx.npx.reset_np()
+"""
+
+
+def test_samplers_and_images_are_those_of_npx():
+    texts = """
+    random.bernoulli(p) | random.bernoulli(1.0, size=(2, 3)) | random.bernoulli(0.0, size=3) | random.bernoulli()
+    random.bernoulli(logit=q * 1000) | random.bernoulli(p, size=(4, 2), dtype="int32") | random.bernoulli(p, q)
+    random.normal_n(q, 1e-6, (3,)) | random.normal_n(1.0, p * 1e-6) | random.uniform_n(q, q + 1e-6, batch_shape=(2, 2))
+    random.normal_n(q, 1e-6, 3, "float64") | random.nothing | image.nothing | image.flip_left_right(q) | np.exp(q)
+    """
+    texts = [text.strip() for line in texts.strip().split("\n") for text in line.split("|")]
+    values = {"p": np.array([0, 1], "f"), "q": np.array([[-1, 1], [2, -3]], "f")}
+    same_code(BEYOND_NUMPY, ["outcomes"], texts=texts, values=values)

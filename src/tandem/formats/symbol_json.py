@@ -130,27 +130,27 @@ def _brief(value):
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def dumps(graph, totals, inner_totals=None):
+def dumps(graph, totals, inner_totals=None, *, numpy_shapes=False):
     """The text of a graph, laid out as MXNet lays it out.
 
-    totals: how many outputs each node has; inner_totals: the same of the graphs inside, by the id of their data.
+    totals: how many outputs each node has; inner_totals: the same of the graphs inside, by the id of their data;
+    numpy_shapes: whether the text says that its shapes are NumPy's, where () and 0 are sizes like others.
     """
-    return _write(_plain(graph, totals, inner_totals or {}, True), 0)
+    tree = _plain(graph, totals, inner_totals or {})
+    tree["attrs"] = {**({"is_np_shape": ["int", 1]} if numpy_shapes else {}), "mxnet_version": ["int", VERSION]}
+    return _write(tree, 0)
 
 
-def _plain(graph, totals, inner, outermost):
+def _plain(graph, totals, inner):
     rows = [0]
     for total in totals:
         rows.append(rows[-1] + total)
-    tree = {
+    return {
         "nodes": [_plain_node(node, inner) for node in graph.nodes],
         "arg_nodes": [place for place, node in enumerate(graph.nodes) if node.op == "null"],
         "node_row_ptr": rows,
         "heads": [list(head) for head in graph.heads],
     }
-    if outermost:
-        tree["attrs"] = {"mxnet_version": ["int", VERSION]}
-    return tree
 
 
 def _plain_node(node, inner):
@@ -159,7 +159,7 @@ def _plain_node(node, inner):
         plain["attrs"] = dict(sorted(node.attrs.items()))
     plain["inputs"] = [list(entry) for entry in node.inputs]
     if node.subgraphs:
-        plain["subgraphs"] = [_plain(graph, inner[id(graph)], inner, False) for graph in node.subgraphs]
+        plain["subgraphs"] = [_plain(graph, inner[id(graph)], inner) for graph in node.subgraphs]
     return plain
 
 

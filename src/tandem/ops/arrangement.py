@@ -164,7 +164,7 @@ def unique(x, axis=None):
     """
     if x.dtype is torch.bool:
         raise TypeError("bools have no order here; convert them with astype()")
-    x, axis = (x.reshape(-1), 0) if axis is None else (x, axis)
+    x, axis = (x.reshape(-1), 0) if axis is None or x.dim() == 0 else (x, axis)
     values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True, dim=axis)
     first = torch.full_like(counts, x.shape[axis])
     first.scatter_reduce_(0, inverse, torch.arange(x.shape[axis], device=x.device), "amin")

@@ -169,17 +169,16 @@ def bitwise_xor(a, b):
 
 def lcm(a, b):
     """The least common multiple; b may be a number."""
-    if not isinstance(b, torch.Tensor):
-        b = torch.full((), _whole(b, a), dtype=a.dtype, device=a.device)
+    a, b = _pair(a, b)
     return a & b if a.dtype is torch.bool else torch.lcm(a, b)
 
 
 def _pair(a, b):
     """Both as tensors of one dtype."""
     if not isinstance(a, torch.Tensor):
-        a = torch.full((), a if b.is_floating_point() else int(a), dtype=b.dtype, device=b.device)
+        a = typed.constant(a, b)
     if not isinstance(b, torch.Tensor):
-        b = torch.full((), b if a.is_floating_point() else int(b), dtype=a.dtype, device=a.device)
+        b = typed.constant(b, a)
     return a, b
 
 
@@ -208,10 +207,20 @@ def _cut(function, a, b):
     return function(a, b) if a.is_floating_point() else elementwise.truncated(function, a, b)
 
 
+def _fits(a, b):
+    """Whether a number for b is among those of a's dtype; of floating point numbers all are, large ones as infinity."""
+    if isinstance(b, torch.Tensor) or a.is_floating_point() or a.dtype is torch.bool or b != b:
+        return True
+    limits = torch.iinfo(a.dtype)
+    return limits.min <= b <= limits.max
+
+
 def _comparison(function):
     def compare(a, b):
         if isinstance(a, torch.Tensor) and a.dtype is torch.bool and not isinstance(b, torch.Tensor):
             b = bool(b)  # as MXNet converts it, whatever its value
+        if not _fits(a, b):
+            a = a.double()
         return function(*_pair(a, b))
 
     compare.__doc__ = f"Whether ``a {function.__name__} b``."
@@ -249,8 +258,11 @@ def clip(x, low=None, high=None):
     """
     if x.dtype is torch.bool:
         raise TypeError("there is nothing to clip in bools")
-    if not x.is_floating_point():
-        low, high = (bound if bound is None else int(min(max(bound, -(2**63)), 2**63 - 1)) for bound in (low, high))
+    if x.is_floating_point():
+        low, high = (bound if bound is None else typed.number(bound, x) for bound in (low, high))
+    else:
+        limits = torch.iinfo(x.dtype)
+        low, high = (bound if bound is None else int(min(max(bound, limits.min), limits.max)) for bound in (low, high))
     return torch.clamp(x, low, high)
 
 

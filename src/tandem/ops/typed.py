@@ -4,23 +4,35 @@ In each function a and b are tensors of one dtype, or one of them is a number, w
 dtype (``int32 * 0.5`` is ``int32 * 0``). Integers divide and raise to powers with the result cut towards zero.
 """
 
+import math
+
 import torch
 
 from tandem.ops import elementwise
 
 
-def _number(value, like):
-    """A Python number in the dtype of an array: whole for integers, as it is for bools."""
+def number(value, like):
+    """A Python number in the dtype of an array: whole for integers, as it is for bools.
+
+    Beyond the range of float16 infinity, beyond that of integers what its lowest bits say.
+    """
     if value is True or value is False:
         return int(value)  # torch has no `-` of truth values
-    return value if like.dtype.is_floating_point or like.dtype is torch.bool else int(value)
+    if like.dtype is torch.float16 and abs(value) > 65504:
+        return math.copysign(math.inf, value)
+    if like.dtype.is_floating_point or like.dtype is torch.bool:
+        return value
+    limits = torch.iinfo(like.dtype)
+    if limits.min <= value <= limits.max:
+        return int(value)
+    return (int(value) - limits.min) % 2**limits.bits + limits.min if math.isfinite(value) else limits.min
 
 
 def _pair(a, b):
     if not isinstance(b, torch.Tensor):
-        return a, _number(b, a)
+        return a, number(b, a)
     if not isinstance(a, torch.Tensor):
-        return _number(a, b), b
+        return number(a, b), b
     return a, b
 
 
@@ -95,8 +107,8 @@ def hypot(a, b):
 def _comparison(function, mirrored, doc):
     def compare(a, b):
         if not isinstance(a, torch.Tensor):
-            return mirrored(b, _number(a, b)).to(b.dtype)
-        return function(a, b if isinstance(b, torch.Tensor) else _number(b, a)).to(a.dtype)
+            return mirrored(b, number(a, b)).to(b.dtype)
+        return function(a, b if isinstance(b, torch.Tensor) else number(b, a)).to(a.dtype)
 
     compare.__doc__ = doc
     return compare
@@ -115,7 +127,7 @@ def _logical(function, doc):
         if not isinstance(a, torch.Tensor):
             a, b = b, a
         if not isinstance(b, torch.Tensor):
-            b = torch.full((), bool(_number(b, a)), device=a.device)
+            b = torch.full((), bool(number(b, a)), device=a.device)
         return function(a, b).to(a.dtype)
 
     combine.__doc__ = doc
@@ -129,22 +141,22 @@ logical_xor = _logical(torch.logical_xor, "1 where exactly one is not 0, else 0.
 
 def add_(a, b):
     """``a += b``."""
-    return a.add_(b if isinstance(b, torch.Tensor) else _number(b, a))
+    return a.add_(b if isinstance(b, torch.Tensor) else number(b, a))
 
 
 def subtract_(a, b):
     """``a -= b``."""
-    return a.sub_(b if isinstance(b, torch.Tensor) else _number(b, a))
+    return a.sub_(b if isinstance(b, torch.Tensor) else number(b, a))
 
 
 def multiply_(a, b):
     """``a *= b``."""
-    return a.mul_(b if isinstance(b, torch.Tensor) else _number(b, a))
+    return a.mul_(b if isinstance(b, torch.Tensor) else number(b, a))
 
 
 def divide_(a, b):
     """``a /= b``."""
-    b = b if isinstance(b, torch.Tensor) else _number(b, a)
+    b = b if isinstance(b, torch.Tensor) else number(b, a)
     return a.div_(b) if a.dtype.is_floating_point else a.div_(b, rounding_mode="trunc")
 
 
@@ -229,7 +241,7 @@ def polynomial(x, coefficients):
 
 def constant(value, like):
     """A number as a tensor without axes, in the dtype of an array."""
-    return torch.full((), _number(value, like), dtype=like.dtype, device=like.device)
+    return torch.full((), number(value, like), dtype=like.dtype, device=like.device)
 
 
 def shares_memory(x, y):

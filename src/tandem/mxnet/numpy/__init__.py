@@ -19,9 +19,12 @@ from tandem.mxnet.numpy import (
     functions_reduce,
     functions_shape,
     linalg,
+    methods,
     random,
 )
 from tandem.mxnet.numpy.multiarray import ndarray
+
+methods.attach(ndarray)
 
 _FAMILIES = (
     functions_creation,

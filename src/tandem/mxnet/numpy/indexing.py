@@ -22,7 +22,9 @@ def get_item(array, key):
         return array
     key, empty = _expanded(array, key)
     found = indexing.get_item(array, key)
-    return found[:0] if empty else found
+    if empty is None:
+        return found
+    return found[:0] if empty else found.copy()
 
 
 def set_item(array, key, value):
@@ -78,10 +80,10 @@ def _is_fill(array, key, value):
 def _expanded(array, key):
     """A key without masks: the indices where they are true, None for True and False.
 
-    Answers (key, whether nothing is picked because of a False).
+    Answers (key, whether nothing is picked because of a False: None without such a key).
     Raises IndexError for a mask of another shape than the axes that it stands for.
     """
-    items, axis, empty = [], 0, False
+    items, axis, empty = [], 0, None
     if type(key) is list and key and all(type(entry) is bool for entry in key):
         key = onp.array(key)
     for item in key if type(key) is tuple else (key,):
@@ -92,7 +94,7 @@ def _expanded(array, key):
             axis = None if axis is None or item is Ellipsis else axis + (item is not None)
         elif mask.dim() == 0:
             items.append(None)
-            empty = empty or not mask.item()
+            empty = bool(empty) or not mask.item()
         else:
             _check_mask(array.shape, axis, tuple(mask.shape))
             items.extend(array._wrap(places) for places in subscript.where_true(mask))

@@ -351,6 +351,8 @@ register(
 
 
 def _checked(data, axis):
+    if data.dim() == 0 and axis in (0, -1):
+        return axis  # a number alone is its own axis
     if not -data.dim() <= axis < data.dim():
         raise MXNetError(explain("No such axis", expected=f"{-data.dim()} to {data.dim() - 1}", given=f"axis={axis}"))
     return axis

@@ -1,5 +1,7 @@
 """Operators of `mx.np` that pick, put in and take away entries, and windows and grids."""
 
+import functools
+
 import torch
 
 from tandem.core.errors import explain
@@ -26,6 +28,16 @@ register(
 )
 
 
+def _with_axes(function):
+    """The function for arrays that have axes; an array without any is answered as it is where one is asked for."""
+
+    @functools.wraps(function)
+    def compute(arr, *arrays, axis, **attributes):
+        return arr if arr.dim() == 0 and axis is not None else function(arr, *arrays, axis=axis, **attributes)
+
+    return compute
+
+
 def _flat(data, axis):
     return (data.reshape(-1), 0) if axis is None else (data, shapes.checked_axis(axis, data.dim()))
 
@@ -46,6 +58,7 @@ _SLICE = {
 }
 
 
+@_with_axes
 def _delete(arr, obj=None, *, start, stop, step, int_ind, axis):
     """arr without the entries of an axis (or of the flattened array) at some places."""
     arr, axis = _flat(arr, axis)
@@ -61,12 +74,14 @@ def _insert(arr, values, val, places, axis):
     return arrangement.inserted(arr, places, values, axis)
 
 
+@_with_axes
 def _insert_at(arr, values=None, *, val, start, stop, step, int_ind, axis):
     """arr with values put in before a place, or before each of a slice's places."""
     arr, axis = _flat(arr, axis)
     return _insert(arr, values, val, _places(arr, axis, start, stop, step, int_ind), axis)
 
 
+@_with_axes
 def _insert_before(arr, values=None, obj=None, *, val, start, stop, step, int_ind, axis):
     """arr with values put in before the places that an array numbers."""
     arr, axis = _flat(arr, axis)
@@ -98,7 +113,7 @@ register(
 
 def _unique(data, *, return_index, return_inverse, return_counts, axis):
     """The different values (or entries of an axis) in order, and what else is asked for."""
-    axis = axis if axis is None else shapes.checked_axis(axis, data.dim())
+    axis = axis if axis is None else shapes.checked_axis(axis, max(data.dim(), 1))
     values, *others = arrangement.unique(data, axis)
     wanted = (return_index, return_inverse, return_counts)
     return (values, *(other for other, is_wanted in zip(others, wanted) if is_wanted))

@@ -90,6 +90,35 @@ for _operator, _function, _parameters, _has_dtype in (
     )
 
 
+def _bernoulli(input1=None, *, prob, logit, size, is_logit, dtype, device):
+    """1 with a probability, or with given log odds, else 0."""
+    chance = input1
+    if chance is None:
+        chance = torch.full((), logit if is_logit else prob, device=device)
+    if is_logit:
+        chance = random.probability_of(chance)
+    return random.bernoulli(_shape_of("bernoulli", (chance,), size), chance.detach(), dtype=dtype)
+
+
+register(
+    "_npi_bernoulli",
+    _bernoulli,
+    _INPUTS[:1],
+    {
+        "prob": _REQUIRED,
+        "logit": _REQUIRED,
+        **_SIZE,
+        "is_logit": a.flag(a.REQUIRED),
+        "dtype": a.dtype("float32"),
+    },
+    present=lambda given: _INPUTS[: given["prob"] is None and given["logit"] is None],
+    same_dtype=False,
+    creates=True,
+    random=True,
+    differentiable=False,
+)
+
+
 def _randint(*, low, high, shape, dtype, device):
     """Whole numbers from low up to high, which is not included."""
     if not low < high:

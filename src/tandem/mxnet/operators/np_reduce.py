@@ -167,7 +167,7 @@ def _place(function):
     def find(data, *, axis, keepdims):
         if data.dtype is torch.bool:
             raise TypeError("bools have no order here; convert them with astype()")
-        axis = axis if axis is None else shapes.checked_axis(axis, data.dim())
+        axis = axis if axis is None else shapes.checked_axis(axis, max(data.dim(), 1))
         return function(data, axis, keepdims)
 
     find.__doc__ = function.__doc__

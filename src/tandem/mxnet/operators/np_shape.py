@@ -49,6 +49,8 @@ def _transpose(a, *, axes):
 
 def _squeeze(a, *, axis):
     """Without the axes of size 1, or without those given."""
+    if a.dim() == 0 and axis in ((0,), (-1,)):
+        return a
     gone = {place for place, size in enumerate(a.shape) if size == 1} if axis is None else {_axis(x, a) for x in axis}
     if any(a.shape[place] != 1 for place in gone):
         raise MXNetError(explain("Cannot squeeze an axis that is not of size 1", given=f"axis={axis}, {a.shape}"))

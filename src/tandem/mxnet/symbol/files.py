@@ -5,6 +5,7 @@ from tandem.formats import symbol_json
 from tandem.formats.limits import FormatError
 from tandem.formats.saving import atomic_write
 from tandem.formats.symbol_json import GraphData, NodeData
+from tandem.mxnet import util
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.symbol import control_flow
 from tandem.mxnet.symbol.compose import _tell_initializers
@@ -48,7 +49,7 @@ def dumps(symbol, remove_amp_cast=True):
         entries = _without_casts(entries)
     totals = {}
     graph = _data(entries, totals)
-    return symbol_json.dumps(graph, totals[id(graph)], totals)
+    return symbol_json.dumps(graph, totals[id(graph)], totals, numpy_shapes=util.is_np_shape())
 
 
 def save(symbol, path, remove_amp_cast=True):

@@ -1,5 +1,7 @@
 """`mx.sym.npx`: the operators beside NumPy's on symbols of `mx.np` arrays."""
 
+import importlib
+
 from tandem.mxnet.numpy_extension.view import OPERATORS_OF
 from tandem.mxnet.operators.table import OPERATORS
 from tandem.mxnet.symbol import namespaces
@@ -15,12 +17,17 @@ _table = namespaces.Namespace(
 )
 
 
+_MODULES = ("image", "random")
+
+
 def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"tandem.mxnet.symbol.npx_{name}")
     return _table.get(name, globals())
 
 
 def __dir__():
-    return _table.dir({})
+    return sorted({*_table.names, *_MODULES})
 
 
 class _F:

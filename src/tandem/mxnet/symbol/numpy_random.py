@@ -30,8 +30,8 @@ def __dir__():
     return list(__all__)
 
 
-def _draw(name, parameters, size, dtype=None, ctx=None, out=None, operator=None):
-    """parameters: name -> number or symbol.
+def draw(name, parameters, size, dtype=None, ctx=None, out=None, operator=None):
+    """A symbol of a sampler. parameters: name -> number or symbol; operator: its name, where it is another.
 
     Raises TypeError where `out` is given.
     """
@@ -46,12 +46,12 @@ def _draw(name, parameters, size, dtype=None, ctx=None, out=None, operator=None)
 
 def uniform(low=0.0, high=1.0, size=None, dtype=None, ctx=None, out=None):
     """Numbers from [low, high)."""
-    return _draw("uniform", {"low": low, "high": high}, size, dtype or "float32", ctx, out)
+    return draw("uniform", {"low": low, "high": high}, size, dtype or "float32", ctx, out)
 
 
 def normal(loc=0.0, scale=1.0, size=None, dtype=None, ctx=None, out=None):
     """Normally distributed numbers with mean loc and deviation scale."""
-    return _draw("normal", {"loc": loc, "scale": scale}, size, dtype or "float32", ctx, out)
+    return draw("normal", {"loc": loc, "scale": scale}, size, dtype or "float32", ctx, out)
 
 
 def lognormal(mean=0.0, sigma=1.0, size=None, dtype=None, ctx=None, out=None):
@@ -61,42 +61,42 @@ def lognormal(mean=0.0, sigma=1.0, size=None, dtype=None, ctx=None, out=None):
 
 def logistic(loc=0.0, scale=1.0, size=None, ctx=None, out=None):
     """Logistically distributed numbers with mean loc."""
-    return _draw("logistic", {"loc": loc, "scale": scale}, size, None, ctx, out)
+    return draw("logistic", {"loc": loc, "scale": scale}, size, None, ctx, out)
 
 
 def gumbel(loc=0.0, scale=1.0, size=None, ctx=None, out=None):
     """Gumbel distributed numbers with mode loc."""
-    return _draw("gumbel", {"loc": loc, "scale": scale}, size, None, ctx, out)
+    return draw("gumbel", {"loc": loc, "scale": scale}, size, None, ctx, out)
 
 
 def exponential(scale=1.0, size=None, ctx=None, out=None):
     """Exponentially distributed numbers with mean scale."""
-    return _draw("exponential", {"scale": scale}, size, None, ctx, out)
+    return draw("exponential", {"scale": scale}, size, None, ctx, out)
 
 
 def rayleigh(scale=0.0, size=None, ctx=None, out=None):
     """The lengths of vectors of two normal numbers with deviation scale."""
-    return _draw("rayleigh", {"scale": scale}, size, None, ctx, out)
+    return draw("rayleigh", {"scale": scale}, size, None, ctx, out)
 
 
 def weibull(a, size=None, ctx=None, out=None):
     """Weibull distributed numbers of shape a and scale 1."""
-    return _draw("weibull", {"a": a}, size, None, ctx, out)
+    return draw("weibull", {"a": a}, size, None, ctx, out)
 
 
 def pareto(a, size=None, ctx=None, out=None):
     """Pareto distributed numbers of the second kind (Lomax) of shape a."""
-    return _draw("pareto", {"a": a}, size, None, ctx, out)
+    return draw("pareto", {"a": a}, size, None, ctx, out)
 
 
 def power(a, size=None):
     """Numbers between 0 and 1 with density ``a x^(a - 1)``."""
-    return _draw("power", {"a": a}, size, operator="powerd")
+    return draw("power", {"a": a}, size, operator="powerd")
 
 
 def gamma(shape, scale=1.0, size=None, dtype=None, ctx=None, out=None):
     """Gamma distributed numbers with mean ``shape * scale``."""
-    return _draw("gamma", {"shape": shape, "scale": scale}, size, dtype or "float32", ctx, out)
+    return draw("gamma", {"shape": shape, "scale": scale}, size, dtype or "float32", ctx, out)
 
 
 def beta(a, b, size=None, dtype=None, ctx=None):
