@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tandem.mxnet as mx
+from tandem.engine.replay import EagerWarning
 from tandem.mxnet import autograd, nd
 
 COUNT = 200_000
@@ -118,3 +119,35 @@ def test_dropout_follows_the_training_mode():
 def test_wrong_parameters(draw, error):
     with pytest.raises(error):
         draw()
+
+
+def test_rows_of_different_numbers_of_zipfs_distribution():
+    mx.random.seed(1)
+    numbers, tries = nd._internal._sample_unique_zipfian(1000, (20, 400))
+    assert numbers.dtype == tries.dtype == np.int64
+    assert all(len(set(row)) == 400 for row in numbers.asnumpy().tolist())
+    assert numbers.asnumpy().min() >= 0 and numbers.asnumpy().max() < 1000
+    assert tries.asnumpy().mean() == pytest.approx(1254, rel=0.03)  # of MXNet, over 30 rows
+    symbol = mx.sym._internal._sample_unique_zipfian(range_max=5, shape=(2, 5))
+    assert symbol.infer_shape()[1] == [(2, 5), (2,)]
+    assert symbol.infer_type()[1] == [np.int64, np.int64]
+    with pytest.warns(EagerWarning):  # how many draws there are depends on their values
+        assert sorted(symbol.eval()[0].asnumpy()[1]) == [0, 1, 2, 3, 4]
+    for shape in ((3,), (1, 6)):
+        with pytest.raises(mx.MXNetError):
+            nd._internal._sample_unique_zipfian(range_max=5, shape=shape)
+
+
+@pytest.mark.parametrize("name", ["gamma", "negative_binomial", "generalized_negative_binomial"])
+def test_half_precision(name):
+    assert getattr(nd.random, name)(2, 0.5, shape=(4,), dtype="float16").dtype == np.float16
+
+
+def test_an_argument_is_given_once():
+    for call in (
+        lambda: nd.relu(nd.ones(2), data=nd.ones(2)),
+        lambda: nd.clip(nd.ones(2), 0, 1, a_min=0),
+        lambda: mx.sym.relu(mx.sym.var("x"), data=mx.sym.var("y")),
+    ):
+        with pytest.raises(TypeError, match="multiple values"):
+            call()

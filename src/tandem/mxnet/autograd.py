@@ -142,7 +142,8 @@ def _heads(heads, head_grads):
         except SparseStorage:
             tensor = head._carrier()
         failed.check(tensor)
-        if not tensor.is_floating_point():
+        whole = not tensor.is_floating_point()
+        if whole:
             tensor = path_of(tensor)
             if tensor is None:
                 raise _not_in_graph(position, head)
@@ -158,7 +159,7 @@ def _heads(heads, head_grads):
                 explain("A head gradient has another shape than its head", expected=head.shape, given=given.shape)
             )
         else:
-            incoming.append(given._tensor.double() if tensor is not head._tensor else given._tensor)
+            incoming.append(given._tensor.double() if whole else given._tensor)
     return heads, tensors, incoming
 
 

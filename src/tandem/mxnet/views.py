@@ -322,7 +322,10 @@ def _name_extra(row, extra, out, given, key):
     if len(extra) > len(names):
         out = extra[len(names)]
         key = None  # an array in the key would be kept alive
-    return out, {**dict(zip(names, extra)), **given}, key
+    by_place = dict(zip(names, extra))
+    for name in given.keys() & by_place.keys():
+        raise TypeError(f"{row.name}() got multiple values for argument {name!r}")
+    return out, {**by_place, **given}, key
 
 
 def _remember(row, bindings, key, given):

@@ -84,7 +84,9 @@ def log_likelihood(probabilities, draws):
 def gamma(shape, alpha, scale=1.0, *, dtype=None, device=None, generator=None):
     """Gamma distributed numbers with mean ``alpha * scale``; differentiable in tensor parameters."""
     dtype = _float_of(dtype, alpha, scale)
-    return torch._standard_gamma(_spread(alpha, shape, dtype, device), generator=generator) * scale
+    wide = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype  # torch draws no half ones
+    draw = torch._standard_gamma(_spread(alpha, shape, wide, device), generator=generator)
+    return draw.to(dtype) * scale
 
 
 def beta(shape, alpha, beta, *, dtype=None, device=None, generator=None):

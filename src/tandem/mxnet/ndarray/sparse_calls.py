@@ -58,11 +58,11 @@ def call(row, kind, binding, arrays, out=None):
             )
     if row.variadic is None:
         views._check_count(row, binding, arrays)
+    values = [_value(array) for array in arrays]
+    if (row.same_dtype or row.updates) and len({value.dtype for value in values}) > 1:
+        raise views.dtype_error(row.name, values)
     if row.updates or row.mutates:
         return _update(row, binding, arrays, out)
-    dtypes = {_value(array).dtype for array in arrays}
-    if row.same_dtype and len(dtypes) > 1:
-        raise views.dtype_error(row.name, [_value(array) for array in arrays])
     ctx = arrays[0]._ctx if arrays else None
     function = binding.training if row.modal and _scope.training is True else binding.function
     try:
@@ -70,7 +70,7 @@ def call(row, kind, binding, arrays, out=None):
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         if isinstance(error, MXNetError):
             raise
-        raise views.operator_error(row.name, [_value(one) for one in arrays], binding.attributes, error) from error
+        raise views.operator_error(row.name, values, binding.attributes, error) from error
     several = type(result) in (tuple, list)
     results = list(result) if several else [result]
     if binding.visible is not None:

@@ -87,7 +87,16 @@ def _smooth_l1(data, scalar):
 
 register("smooth_l1", _smooth_l1, attributes={"scalar": a.real(1.0)})
 register("Cast", typed.cast, attributes={"dtype": a.dtype()}, aliases=("cast",), aliases_input=True)
-register("amp_cast", typed.cast, attributes={"dtype": a.dtype()}, aliases_input=True)
+# The dtypes that mixed precision knows; arrays of others stay as they are.
+_MIXED = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def _amp_cast(data, *, dtype):
+    """data in another dtype where it is float32, float16 or bfloat16; others stay as they are."""
+    return typed.cast(data, dtype) if data.dtype in _MIXED else data
+
+
+register("amp_cast", _amp_cast, attributes={"dtype": a.dtype()}, aliases_input=True)
 register("_copy", typed.copied, aliases=("identity",))
 register("_copyto", typed.copied)
 register("BlockGrad", heads.stop_gradient, aliases=("stop_gradient",), aliases_input=True)
@@ -143,10 +152,11 @@ def _gradient_multiplier(data, scalar, is_int):
 
 
 def _multicast(*data, num_outputs, cast_narrow):
-    """All arrays in the widest (or, with cast_narrow, the narrowest) of their dtypes."""
-    order = sorted(data, key=lambda array: array.element_size())
-    dtype = order[0 if cast_narrow else -1].dtype
-    return tuple(typed.cast(array, dtype) for array in data)
+    """All arrays of mixed precision in the widest (or, with cast_narrow, the narrowest) of their dtypes."""
+    held = [array.dtype for array in data]
+    order = (torch.float16, torch.bfloat16, torch.float32) if cast_narrow else (torch.float32,)
+    dtype = next((dtype for dtype in order if dtype in held), held[0])
+    return tuple(_amp_cast(array, dtype=dtype) for array in data)
 
 
 register(

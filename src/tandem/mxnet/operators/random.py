@@ -7,7 +7,7 @@ from tandem.mxnet import failed
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
-from tandem.ops import random
+from tandem.ops import log_uniform, random
 
 
 def _check(holds, name, expected, **given):
@@ -204,6 +204,34 @@ register(
     _multinomial,
     attributes={"shape": a.optional_sizes(()), "get_prob": a.flag(False), "dtype": a.dtype("int32")},
     aliases=("sample_multinomial",),
+    random=True,
+)
+
+
+def _unique_zipfian(*, range_max, shape, device):
+    """(Rows of different numbers of the log-uniform distribution below range_max, the draws that each took)."""
+    if shape is None or len(shape) != 2:
+        raise MXNetError(
+            explain("_sample_unique_zipfian makes a matrix", expected="shape=(rows, columns)", given=shape)
+        )
+    if not 0 < shape[1] <= range_max:
+        raise MXNetError(
+            explain(
+                "Number of samples cannot exceed the number of possible classes",
+                expected=f"1 to {range_max} in a row",
+                given=shape[1],
+            )
+        )
+    rows = [log_uniform.distinct(shape[1], range_max, device=device) for _ in range(shape[0])]
+    return torch.stack([row[0] for row in rows]), torch.cat([row[1] for row in rows])
+
+
+register(
+    "_sample_unique_zipfian",
+    _unique_zipfian,
+    (),
+    {"range_max": a.integer(), "shape": _SHAPE},
+    creates=True,
     random=True,
 )
 

@@ -71,6 +71,8 @@ class Operator:
         for name, value in given.items():
             if name in known:
                 parsed[name] = known[name].read(name, value, self.name)
+            elif name in self.inputs:
+                raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
             elif known and not (name.startswith("__") and name.endswith("__")):
                 # An operator without parameters takes any, as in MXNet 1.9.1.
                 raise MXNetError(

@@ -91,7 +91,10 @@ def apply(row, kind, hint, args, given, name=None, attr=None, variadic=False):
                     given=f"{len(args)} arguments",
                 )
             )
-        given = {**dict(zip(order, args)), **given}
+        by_place = dict(zip(order, args))
+        for key in given.keys() & by_place.keys():
+            raise TypeError(f"{hint}() got multiple values for argument {key!r}")
+        given = {**by_place, **given}
         inputs, keyed = [], {}
         for key in row.inputs:
             value = given.pop(key, None)

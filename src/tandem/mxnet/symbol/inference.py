@@ -203,7 +203,7 @@ class Facts:
         if isinstance(wanted, torch.dtype) and (row.creates or row.name in rules.TYPED):
             for output in outputs[:1]:
                 self.tell_dtype(output, wanted, node)
-        elif row.creates and wanted is None:
+        elif row.creates and wanted is None and rule is None:
             self.tell_dtype(outputs[0], torch.float32, node)
 
     def _one_dtype(self, values, node):

@@ -126,7 +126,7 @@ OUTPUTS = {
     **dict.fromkeys(("_linalg_slogdet", "_npi_slogdet"), lambda a: _numbered(4, 2)),
     **dict.fromkeys(
         ("_linalg_gelqf", "_linalg_syevd", "moments", "_histogram", "_npi_histogram", "_npi_eigh", "_npi_eig")
-        + ("_contrib_box_encode", "_contrib_bipartite_matching"),
+        + ("_contrib_box_encode", "_contrib_bipartite_matching", "_sample_unique_zipfian"),
         lambda a: _numbered(2),
     ),
     **dict.fromkeys(("_npi_svd", "_contrib_quantize", "_contrib_quantize_v2"), lambda a: _numbered(3)),

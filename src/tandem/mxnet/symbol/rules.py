@@ -420,6 +420,7 @@ DTYPES = {
     **dict.fromkeys(("shape_array", "size_array", "_contrib_index_array"), _always(torch.int64)),
     **dict.fromkeys(("all_finite", "multi_all_finite"), _always(torch.float32)),
     "_contrib_allclose": _always(torch.uint8),
+    "_sample_unique_zipfian": _always(torch.int64, torch.int64),
     **dict.fromkeys(("SequenceMask", "SequenceLast", "SequenceReverse"), _sequence_types),
     **dict.fromkeys(("BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU"), _norm_types),
     "Embedding": _embedding_types,
@@ -434,7 +435,7 @@ DTYPES = {
 # Operators whose inputs may differ in dtype although the table asks for one where arrays are given.
 MIXED = frozenset(("Custom", "amp_multicast"))
 # Operators that have inputs and whose `dtype` is that of the result.
-TYPED = frozenset(("Cast", "amp_cast", "cumsum", "one_hot", "_npi_full_like", "argsort", "_npi_argsort"))
+TYPED = frozenset(("Cast", "cumsum", "one_hot", "_npi_full_like", "argsort", "_npi_argsort"))
 # Operators for which a size that is not known may be 1, which makes a difference.
 WHOLE = frozenset(("squeeze", "_np_squeeze"))
 # Operators whose results' sizes depend on values.
