@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tandem.engine.record import record
 from tandem.engine.replay import EagerWarning, Step
 
 STEPS = 6
@@ -222,6 +223,24 @@ def test_buffers_whose_lives_do_not_overlap_share_memory():
     program = step.programs[0]
     memory = {t.untyped_storage().data_ptr() for t in program.tensors() if t.numel() == 4096}
     assert len(memory) <= 4
+
+
+def test_a_recording_keeps_nothing_that_the_run_makes_and_knows_values_apart_that_had_the_same_memory():
+    def function(x):
+        for _ in range(20):
+            x = torch.tanh(x) * 1.5  # what was there before is freed, and its memory is the next one's
+        return x
+
+    x = torch.linspace(-1, 1, 5000)
+    result, recording = record(function, [x], (x,))
+    made = [storage for storage in recording.storages if storage.role == "made"]
+    assert len(made) == 40
+    assert all(storage.tensor is None for storage in made)
+    del result
+    assert all(storage.watch() is None for storage in made)
+    step = Step(function)
+    for _ in range(3):
+        torch.testing.assert_close(step(x), function(x), rtol=0, atol=0)
 
 
 def test_a_failing_call_leaves_the_step_usable():

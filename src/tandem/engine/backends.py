@@ -185,7 +185,7 @@ def _wanted(step, recording):
 
 
 def _on_gpu(recording):
-    return any(s.tensor is not None and s.tensor.is_cuda for s in recording.storages)
+    return any(s.device.type == "cuda" for s in recording.storages)
 
 
 def _plain(recording):

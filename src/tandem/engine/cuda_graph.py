@@ -33,10 +33,10 @@ def check(recording, inputs):
     if not torch.cuda.is_available():
         raise Unfaithful("there is no CUDA device")
     devices = {tensor.device for tensor in inputs if tensor.is_cuda}
-    devices |= {s.tensor.device for s in recording.storages if s.tensor is not None and s.tensor.is_cuda}
+    devices |= {s.device for s in recording.storages if s.device.type == "cuda"}
     if len(devices) != 1:
         raise Unfaithful(f"its tensors are on {len(devices)} CUDA devices, not on one")
-    on_cpu = {n for n, s in enumerate(recording.storages) if s.tensor is not None and not s.tensor.is_cuda}
+    on_cpu = {n for n, s in enumerate(recording.storages) if s.device.type != "cuda"}
     changed = {ref.storage for call in recording.calls for ref in written(call)}
     for call in recording.calls:
         if call.func is torch.ops.tandem.all_sum_.default:

@@ -31,7 +31,7 @@ def _glibc():
 def tidy():
     """Run a block that leaves small objects between large ones that it frees.
 
-    A recorder keeps something of every tensor. In the heap the holes between are just too small for the next tensors
+    A recorder keeps something of every call. In the heap the holes between are just too small for the next tensors
     (each asks for a little more, to begin at a multiple of 64 bytes), and memory would grow by a step's activations
     with each recording. So large blocks are not in the heap meanwhile, and what it has free is given back. Each of them
     then comes as pages that the system clears, which takes time: not for a process's first recording, when the C

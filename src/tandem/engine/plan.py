@@ -12,13 +12,12 @@ import torch
 
 from tandem.engine.arena import Memory, arena
 from tandem.engine.native import fuse, kernels, llvm, lower
-from tandem.engine.record import Ref, Storage, Unfaithful
+from tandem.engine.record import FILL, Ref, Storage, Unfaithful
 from tandem.engine.rewrite import rewritten
 from tandem.engine.schemas import (
     COPY,
     EMPTY,
     EQUIVALENTS,
-    FILL,
     HIDDEN_WRITES,
     NEW_MEMORY,
     bound,
@@ -81,7 +80,7 @@ class Plan:
             native
             and len(recording.calls) <= _MOST_CALLS
             and llvm.can_compile()
-            and all(s.tensor is None or s.tensor.device.type == "cpu" for s in recording.storages)
+            and all(s.device.type == "cpu" for s in recording.storages)
         )
         self.calls, self.storages, self.cut = recording.calls, list(recording.storages), recording.cut
         if native:
@@ -247,7 +246,7 @@ class Plan:
             strides.insert(0, step)
             step *= extent
         nbytes = max(1, math.prod(size)) * dtype.itemsize
-        self.storages.append(Storage("temporary", nbytes, 0, None))
+        self.storages.append(Storage("temporary", nbytes, 0, torch.device("cpu"), None))
         return Ref(len(self.storages) - 1, dtype, tuple(size), tuple(strides), 0)
 
     def _gathered(self, loops):
@@ -356,9 +355,8 @@ class Plan:
     def _device(self, unit):
         call = self.calls[unit.calls[0]]
         for ref in call.tensors():
-            tensor = self.storages[ref.storage].tensor
-            if tensor is not None and tensor.dim():
-                return tensor.device
+            if ref.size:  # a number may be on the CPU wherever it is used
+                return self.storages[ref.storage].device
         names = schema_of(call.func).names
         device = bound(call)[names.index("device")] if "device" in names else None
         if device is not None:

@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_unflatten
 from tandem.engine.bindings import binding, with_tensor
 from tandem.engine.native import emit, llvm
 from tandem.engine.plan import Plan
-from tandem.engine.record import Ref, Unfaithful
-from tandem.engine.schemas import ASKS_GRAD_MODE, EQUIVALENTS, FILL, bound, refs, schema_of
+from tandem.engine.record import FILL, Ref, Unfaithful
+from tandem.engine.schemas import ASKS_GRAD_MODE, EQUIVALENTS, bound, refs, schema_of
 
 aten = torch.ops.aten
 

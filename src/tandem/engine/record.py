@@ -9,11 +9,11 @@ import itertools
 import os
 import random
 import sys
+import weakref
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_flatten, tree_unflatten
@@ -27,7 +27,7 @@ aten = torch.ops.aten
 # Of a new tensor that Python made from numbers, the value may be compared between two recordings up to this size.
 _CONSTANT_ELEMENTS = 1 << 16
 
-# What a call makes is kept for folding constants up to this size; what is larger is freed when eager code frees it.
+# What follows from Python's numbers alone is kept up to this size: a program has it as a constant.
 _KEPT_BYTES = 1 << 16
 
 
@@ -127,11 +127,10 @@ class Storage:
 
     role: str  # "input", "made" or "outside"
     nbytes: int
-    key: int  # its address, which is not given to another storage as long as `weak` or `tensor` stands
-    tensor: (
-        torch.Tensor | None
-    )  # None for what is large and made during the run: that must be freed as eager code frees it
-    weak: object = None
+    key: int  # its address while it lives
+    device: torch.device
+    tensor: torch.Tensor | None  # None for what is made during the run: that must be freed as eager code frees it
+    watch: object = None
     maker: int = -1  # the index of the call that made it
     constant: bool = False  # Python made it from numbers during the recording
     owner: torch.Tensor | None = None  # the parameter that it belongs to, as the function saw it
@@ -191,6 +190,16 @@ def _same_values(a, b):
     return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
 
 
+# Calls that fill new memory with a number, whatever is in the tensor whose shape they take.
+FILL = {
+    "aten::zeros": 0,
+    "aten::zeros_like": 0,
+    "aten::new_zeros": 0,
+    "aten::ones": 1,
+    "aten::ones_like": 1,
+    "aten::new_ones": 1,
+}
+
 # Kernels of which one output (its number) has a shape that depends on values; only the kernel's gradient reads it.
 _SHAPELESS = {aten._ctc_loss.Tensor: 1}
 
@@ -204,6 +213,27 @@ def _by_numbers(func, flat):
 
 def _storage_key(tensor):
     return tensor.untyped_storage()._cdata
+
+
+class _Watch(weakref.ref):
+    """Forgets a storage's number when it is freed: its address may be another's then.
+
+    A weak reference of C++ would keep the address, and with it a small piece of the heap beside each large one that is
+    freed; the next tensor, which asks for a little more than its size, would not fit into the hole.
+    """
+
+    __slots__ = ("key", "numbers")
+
+    def __new__(cls, memory, numbers):
+        return super().__new__(cls, memory, cls._forget)
+
+    def __init__(self, memory, numbers):
+        super().__init__(memory, self._forget)
+        self.key, self.numbers = memory._cdata, numbers
+
+    @staticmethod
+    def _forget(watch):
+        watch.numbers.pop(watch.key, None)
 
 
 def user_frame():
@@ -357,14 +387,18 @@ class Recorder(DispatchMode):
         """Say that `tensor` is a buffer which the caller fills before each run."""
         self._add_storage(tensor, "input")
 
-    def _add_storage(self, tensor, role, maker=-1):
+    def _add_storage(self, tensor, role, maker=-1, fixed=False):
         number = len(self.recording.storages)
         memory = tensor.untyped_storage()
         nbytes = memory.nbytes()
-        keep = tensor.detach() if role != "made" or nbytes <= _KEPT_BYTES else None
-        weak = StorageWeakRef(memory) if keep is None else None
+        keep = tensor.detach() if role != "made" or (fixed and nbytes <= _KEPT_BYTES) else None
+        watch = _Watch(memory, self._numbers) if keep is None else None
         owner = tensor if role == "outside" and isinstance(tensor, torch.nn.Parameter) else None
-        self.recording.storages.append(Storage(role, nbytes, memory._cdata, keep, weak, maker, owner=owner))
+        self.recording.storages.append(
+            Storage(role, nbytes, memory._cdata, tensor.device, keep, watch, maker, owner=owner)
+        )
+        if fixed:
+            self._fixed.add(number)
         self._numbers[memory._cdata] = number
         return number
 
@@ -398,7 +432,9 @@ class Recorder(DispatchMode):
         if func is aten.lift_fresh.default and args[0].numel() <= _CONSTANT_ELEMENTS:
             self.recording.storages[refs[0].storage].constant = True
             self._fixed.add(refs[0].storage)
-        fixed = generator is None and all(ref.storage in self._fixed for ref in refs if isinstance(ref, Ref))
+        fixed = generator is None and (
+            func._schema.name in FILL or all(ref.storage in self._fixed for ref in refs if isinstance(ref, Ref))
+        )
         if torch.Tag.data_dependent_output in func.tags and not fixed:
             self.refuse("a tensor's value is read into Python", where)
         elif torch.Tag.dynamic_output_shape in func.tags and func not in _SHAPELESS and not _by_numbers(func, flat):
@@ -413,9 +449,7 @@ class Recorder(DispatchMode):
                 self.refuse(f"{func} gives a tensor that is not dense", where)
                 return result
             if _storage_key(tensor) not in self._numbers:
-                number = self._add_storage(tensor, "made", index)
-                if fixed:
-                    self._fixed.add(number)
+                number = self._add_storage(tensor, "made", index, fixed)
                 if len(outputs) == _SHAPELESS.get(func):
                     self._shapeless.add(number)
             outputs.append(self._ref(tensor))

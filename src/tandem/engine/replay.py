@@ -135,15 +135,14 @@ class Step:
             self._last = (signature, kind)
         if kind.eager:
             return self.function(*args)
-        program = kind.program
-        if program is None:
+        if kind.program is None:
             return self._record(kind, args, tensors)
-        if not program.is_current():
+        if not kind.program.is_current():
             kind.forget()
             return self._record(kind, args, tensors)
         if kind.recording is not None:
             kind.count(self)
-            program = kind.program
+        program = kind.program
         for buffer, tensor in zip(program.inputs, tensors, strict=True):
             buffer.copy_(tensor)
         try:
@@ -173,6 +172,7 @@ class Step:
         done, most = 0, len(feed) if most is None else most
         while done < most:
             if kind.recording is not None:
+                program = None  # nobody else holds the one that makes room for the next
                 kind.count(self)
             program = kind.program
             if program.whole is not None and feed.device is None and whole:

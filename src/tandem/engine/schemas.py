@@ -9,14 +9,6 @@ from tandem.engine.record import Ref
 aten = torch.ops.aten
 
 EMPTY = {"aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided"}
-FILL = {
-    "aten::zeros": 0,
-    "aten::zeros_like": 0,
-    "aten::new_zeros": 0,
-    "aten::ones": 1,
-    "aten::ones_like": 1,
-    "aten::new_ones": 1,
-}
 COPY = {"aten::clone", "aten::_to_copy"}
 
 # In-place operators that put other memory behind a tensor.
