@@ -68,6 +68,8 @@ class Variable(Holder):
     Raises ValueError where a function or a name comes without a shape.
     """
 
+    piece = None  # which part of the value `tensor` is, once a distribution has divided it over processes
+
     def __init__(
         self,
         initializer,
@@ -155,11 +157,32 @@ class Variable(Holder):
 
     @property
     def value(self):
-        """The tensor; inside a layer of mixed precision, in the layer's compute dtype."""
+        """The tensor; inside a layer of mixed precision, in the layer's compute dtype.
+
+        The whole one: where it is divided over processes, all of them ask for it together.
+        """
+        tensor = self.tensor if self.piece is None else self._whole()
         dtype = _autocast.dtype
-        if dtype is not None and self._autocast and self._floating and self.tensor.dtype is not dtype:
-            return self.tensor.to(dtype)
-        return self.tensor
+        if dtype is not None and self._autocast and self._floating and tensor.dtype is not dtype:
+            return tensor.to(dtype)
+        return tensor
+
+    def _whole(self):
+        return self.piece.whole(self.tensor) if self.piece.is_piece(self.tensor) else self.tensor
+
+    def divide(self, piece):
+        """Hold only this process's part of the value from now on; None: the whole value, all processes together."""
+        with torch.no_grad():
+            tensor = self._whole() if self.piece is not None else self.tensor
+            tensor = tensor if piece is None else piece.cut(tensor)
+        self.piece = piece
+        self.bind(torch.nn.Parameter(tensor, self.tensor.requires_grad) if self.is_parameter else tensor)
+
+    def _part(self, value):
+        """A value of the variable's shape as the tensor here holds it: its part, where it is divided."""
+        if self.piece is None or not value.dim() or not self.piece.is_piece(self.tensor):
+            return value
+        return self.piece.cut(value.expand(self.piece.shape))
 
     def numpy(self):
         """The value as a NumPy array (a copy)."""
@@ -173,7 +196,7 @@ class Variable(Holder):
         if stateless.scope is not None:
             tensor = stateless.scope.own(self)
         with torch.no_grad():
-            tensor.copy_(value)
+            tensor.copy_(self._part(value))
         return self.value
 
     def _check_shape(self, shape):
@@ -195,18 +218,18 @@ class Variable(Holder):
     def _change(self, change, value):
         tensor = self.tensor
         value = tensors.convert(value, tensor.dtype, tensor.device)
-        if value.dim() and value.shape != tensor.shape:
-            self._check_shape(torch.broadcast_shapes(value.shape, tensor.shape))
+        if value.dim() and value.shape != self.shape:
+            self._check_shape(torch.broadcast_shapes(value.shape, self.shape))
         if stateless.scope is not None:
             tensor = stateless.scope.own(self)
         with torch.no_grad():
-            change(tensor, value)
+            change(tensor, self._part(value))
         return self.value
 
     @property
     def shape(self):
-        """The shape, a tuple."""
-        return tuple(self.tensor.shape)
+        """The shape of the whole value, a tuple."""
+        return tuple(self.tensor.shape) if self.piece is None else self.piece.shape
 
     @property
     def ndim(self):
@@ -334,7 +357,9 @@ class Variable(Holder):
 
     def __repr__(self):
         value = ""
-        if self.tensor.device.type != "meta":
+        if self.piece is not None and self.piece.is_piece(self.tensor):
+            value = f", divided, here {tuple(self.tensor.shape)}"  # the value is not this process's alone to give
+        elif self.tensor.device.type != "meta":
             value = f", value={np.array2string(np.asarray(self), threshold=1000)}"
         return f"<{type(self).__name__} path={self.path}, shape={self.shape}, dtype={self.dtype}{value}>"
 

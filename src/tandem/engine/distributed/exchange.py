@@ -13,21 +13,62 @@ from tandem.engine.distributed import group
 # Bytes to a bucket: large enough that the time to begin does not count, small enough not to double a model's memory.
 BUCKET = 25 << 20
 
+_ALL = -1  # the number of the group of all processes
+_some = []  # other groups, by their numbers
+
 _LIBRARY = torch.library.Library("tandem", "FRAGMENT")
-_LIBRARY.define("all_sum_(Tensor(a!) x) -> ()")
-_LIBRARY.impl("all_sum_", lambda x: _all_sum(x), "CompositeExplicitAutograd")
-_LIBRARY.impl("all_sum_", lambda x: None, "Meta")
+_LIBRARY.define("all_sum_(Tensor(a!) x, int processes=-1) -> ()")
+_LIBRARY.impl("all_sum_", lambda x, processes=_ALL: _all_sum(x, processes), "CompositeExplicitAutograd")
+_LIBRARY.impl("all_sum_", lambda x, processes=_ALL: None, "Meta")
+_LIBRARY.define("gather_(Tensor(a!) parts, Tensor x, int processes) -> ()")
+_LIBRARY.impl("gather_", lambda parts, x, processes: _gather(parts, x, processes), "CompositeExplicitAutograd")
+_LIBRARY.impl("gather_", lambda parts, x, processes: None, "Meta")
+# They write: a recorded step keeps them, whoever reads what they give, so that all processes go through the same ones.
+OPERATORS = (torch.ops.tandem.all_sum_.default, torch.ops.tandem.gather_.default)
 
 
-def _all_sum(x):
-    dist.all_reduce(x)
+def known(processes):
+    """A number for a group of processes of torch's, by which the functions here, and recorded steps, know it."""
+    if processes not in _some:
+        _some.append(processes)
+    return _some.index(processes)
 
 
-def all_sum_(tensor):
-    """Put the sum of all processes' tensors into each of them, in place: contiguous, of one shape everywhere."""
+def _of(processes):
+    return None if processes == _ALL else _some[processes]
+
+
+def count(processes):
+    """How many processes a group has."""
+    return dist.get_world_size(_of(processes))
+
+
+def _all_sum(x, processes):
+    dist.all_reduce(x, group=_of(processes))
+
+
+def _gather(parts, x, processes):
+    # gloo does not know of all dtypes, but moves bytes.
+    sent, *received = (one.reshape(-1).view(torch.uint8) for one in (x.contiguous(), *parts))
+    dist.all_gather(received, sent, group=_of(processes))
+
+
+def gathered(tensor, processes, axis):
+    """The tensors of a group of processes side by side along an axis: of one shape everywhere."""
+    with torch.no_grad():
+        parts = tensor.new_empty((count(processes), *tensor.shape))
+        torch.ops.tandem.gather_(parts, tensor.detach(), processes)
+        return parts.flatten(0, 1) if axis == 0 else parts.movedim(0, axis).flatten(axis, axis + 1)
+
+
+def all_sum_(tensor, processes=_ALL):
+    """Put the sum of all processes' tensors into each of them, in place: contiguous, of one shape everywhere.
+
+    processes: the number of a group that `known` gave; by default all there are.
+    """
     if group.size() > 1:
         with torch.no_grad():
-            torch.ops.tandem.all_sum_(tensor.detach())
+            torch.ops.tandem.all_sum_(tensor.detach(), processes)
     return tensor
 
 
@@ -51,15 +92,18 @@ def all_sum(tensor):
     return _Sum.apply(tensor) if group.size() > 1 else tensor
 
 
-def sums(tensors):
-    """The sums over processes of some tensors: new tensors, of the shapes and dtypes of the old ones."""
+def sums(tensors, processes=_ALL):
+    """The sums over processes of some tensors: new tensors, of the shapes and dtypes of the old ones.
+
+    processes: as in `all_sum_`.
+    """
     if group.size() == 1:
         return list(tensors)
     result = [None] * len(tensors)
     with torch.no_grad():
         for numbers in _buckets(tensors):
             flat = torch.cat([tensors[number].reshape(-1) for number in numbers])
-            all_sum_(flat)
+            all_sum_(flat, processes)
             parts = flat.split([tensors[number].numel() for number in numbers])
             for number, part in zip(numbers, parts):
                 result[number] = part.view(tensors[number].shape)

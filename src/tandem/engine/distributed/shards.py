@@ -103,23 +103,39 @@ def sharing(share):
         _current.share = before
 
 
-def means(grads):
+def weight(share, like):
+    """What this process's gradients count in the mean over processes: as many as its rows are of the whole batch's.
+
+    In a loop of somebody's own, where there is no share, each process's count the same.
+    """
+    return 1 / group.size() if share is None else share.weight(like)
+
+
+def means(grads, pieces=None):
     """The means over processes of gradients, None where there is none: weighted by rows in a shared batch.
 
+    pieces: the `Piece` of each gradient that is a piece's: it came weighted, and joined from the processes that hold
+    other pieces; it is added to that of those that hold the same.
     In a loop of somebody's own each process's count the same; where there is no plan they are as given.
     """
     share = _current.share
     if share is None and plan() is None:
         return grads
-    present = [number for number, grad in enumerate(grads) if grad is not None]
+    pieces = pieces or [None] * len(grads)
+    whole = [number for number, grad in enumerate(grads) if grad is not None and pieces[number] is None]
     result = list(grads)
     with torch.no_grad():
         # Weighted before they are added up: a sum of gradients in half precision could overflow.
-        parts = [
-            grads[number] * (1 / group.size() if share is None else share.weight(grads[number])) for number in present
-        ]
-        for number, grad in zip(present, exchange.sums(parts)):
+        parts = [grads[number] * weight(share, grads[number]) for number in whole]
+        for number, grad in zip(whole, exchange.sums(parts)):
             result[number] = grad
+        holders = {}
+        for number, piece in enumerate(pieces):
+            for processes in piece.copies if piece is not None and grads[number] is not None else ():
+                holders.setdefault(processes, []).append(number)
+        for processes, numbers in holders.items():
+            for number, grad in zip(numbers, exchange.sums([result[number] for number in numbers], processes)):
+                result[number] = grad
     return result
 
 

@@ -1,9 +1,10 @@
 """All callbacks of one run behind one object."""
 
 from tandem.core.errors import explain
-from tandem.engine.distributed import group
+from tandem.engine.distributed import exchange, group, pieces
 from tandem.keras.callbacks.callback import HOOKS, Callback, History, keep_history, overrides
 from tandem.keras.callbacks.progbar_logger import ProgbarLogger
+from tandem.keras.trainers import parallel
 
 _BATCH_HOOKS = tuple(hook for hook in HOOKS if "batch" in hook)
 
@@ -18,11 +19,10 @@ class CallbackList(Callback):
     """
 
     def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
-        self.callbacks = [
-            callback
-            for callback in _flat(callbacks)
-            if group.is_chief() or not getattr(callback, "writes_files", False)
-        ]
+        given = _flat(callbacks)
+        writers = [callback for callback in given if getattr(callback, "writes_files", False)]
+        self.callbacks = [callback for callback in given if group.is_chief() or callback not in writers]
+        self._writing = {hook for hook in HOOKS if group.size() > 1 and any(_acts(one, hook) for one in writers)}
         self._history = self._find(History)
         self._progbar = self._find(ProgbarLogger)
         if add_history and self._history is None:
@@ -42,18 +42,15 @@ class CallbackList(Callback):
 
     def _hooked(self, hook):
         # A bar of our own is asked apart from the others: it only looks at a few batches a second.
-        older = hook.replace("train_", "") if "train_" in hook else hook
         return [
             getattr(callback, hook)
             for callback in self.callbacks
-            if type(callback) is not ProgbarLogger
-            and getattr(callback, "_watches_batches", True)
-            and (overrides(callback, hook) or overrides(callback, older))
+            if type(callback) is not ProgbarLogger and _acts(callback, hook)
         ]
 
     def wants(self, hook):
         """Whether any callback, the progress bar apart, does something in a hook at a batch's edge."""
-        return bool(self._batch_hooks[hook])
+        return bool(self._batch_hooks[hook]) or hook in self._writing
 
     @property
     def progress(self):
@@ -81,12 +78,23 @@ class CallbackList(Callback):
             callback.set_model(model)
 
     def _call(self, hook, *args):
-        for callback in self.callbacks:
-            getattr(callback, hook)(*args)
+        self._run(hook, [getattr(callback, hook) for callback in self.callbacks], *args)
+
+    def _run(self, hook, calls, *args):
+        if hook not in self._writing or self.model is None:
+            for call in calls:
+                call(*args)
+            return
+        # Variables that are divided over processes are whole where the first process may write or read files.
+        held = [variable for variable in parallel.variables_of(self.model) if pieces.of(variable) is not None]
+        with pieces.united(held):
+            for call in calls:
+                call(*args)
+            if hook == "on_train_begin":  # it alone has read them
+                exchange.spread_([variable.tensor for variable in held])
 
     def _call_batch(self, hook, batch, logs):
-        for call in self._batch_hooks[hook]:
-            call(batch, logs)
+        self._run(hook, self._batch_hooks[hook], batch, logs)
         logger = self._progbar
         if type(logger) is ProgbarLogger:
             getattr(logger, hook)(batch, logs)
@@ -128,6 +136,14 @@ for _kind in ("train", "test", "predict"):
     for _edge in ("begin", "end"):
         setattr(CallbackList, f"on_{_kind}_{_edge}", _edge_hook(f"on_{_kind}_{_edge}"))
         setattr(CallbackList, f"on_{_kind}_batch_{_edge}", _batch_hook(f"on_{_kind}_batch_{_edge}"))
+
+
+def _acts(callback, hook):
+    """Whether a callback does something in a hook."""
+    if "batch" not in hook:
+        return overrides(callback, hook)
+    older = hook.replace("train_", "")
+    return getattr(callback, "_watches_batches", True) and (overrides(callback, hook) or overrides(callback, older))
 
 
 def _flat(callbacks):

@@ -113,6 +113,12 @@ class Distribution:
         """The `TensorLayout` of a layer's output, "path/of/layer/output", or None."""
         raise NotImplementedError
 
+    def piece(self, variable):
+        """Which part of a variable is this process's: a `Piece`, or None where the process has all of it."""
+        # What is not learned is small, and is changed in place by code that looks at all of it.
+        layout = self.get_variable_layout(variable) if variable.is_parameter and variable.piece is None else None
+        return None if layout is None else layout.piece(variable.shape, variable.path)
+
     def distribute_dataset(self, dataset):
         """A dataset as `fit` takes it: itself, since each process takes its rows of every batch there."""
         return dataset
@@ -187,8 +193,10 @@ class ModelParallel(Distribution):
 
     layout_map: the layouts of variables and outputs by their paths; batch_dim_name: by default the mesh's first axis;
     auto_shard_dataset: see `Distribution`.
-    In one process everything is whole, on its device. In several, variables must be whole in each: `fit`, `evaluate`
-    and `predict` raise Unsupported for a model with variables that the map divides over more than one process.
+    In one process everything is whole, on its device. In several, `fit`, `evaluate` and `predict` leave each process
+    its part of a variable that the map divides, and of the optimizer's slots for it. A variable is put together where
+    it is computed with, so that all layers give the numbers of one process; the computation itself is not divided.
+    State that is not learned, and weights of `torch.nn` modules, stay whole.
     Raises ValueError without a layout map.
     """
 

@@ -7,7 +7,8 @@ import re
 import numpy as np
 
 from tandem.core.errors import explain
-from tandem.engine.distributed import group
+from tandem.engine.distributed import exchange, group
+from tandem.engine.distributed.pieces import Piece
 from tandem.keras import tensors
 from tandem.keras.distribution.devices import list_devices
 
@@ -132,6 +133,48 @@ class TensorLayout:
         ]
         return self._device_mesh.backend_mesh, placements
 
+    def check(self, shape, what="the tensor"):
+        """Raise ValueError where a tensor of this shape cannot be divided evenly; what: its name for the message."""
+        sizes = dict(zip(self._device_mesh.axis_names, self._device_mesh.shape))
+        if len(self._axes) > len(shape):
+            raise ValueError(
+                explain(f"The layout does not fit {what}", expected=f"{len(shape)} axes", given=f"axes={self._axes}")
+            )
+        names = [name for name in self._axes if name is not None]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                explain(
+                    f"The layout of {what} is wrong", expected="each name of an axis once", given=f"axes={self._axes}"
+                )
+            )
+        for axis, (name, length) in enumerate(zip(self._axes, shape)):
+            if name is not None and length % sizes[name]:
+                raise ValueError(
+                    explain(
+                        f"Axis {axis} of {what} cannot be divided along {name!r} of the mesh",
+                        expected=f"a multiple of {sizes[name]}",
+                        given=f"shape {tuple(shape)}",
+                    )
+                )
+
+    def piece(self, shape, what):
+        """Which part of a tensor of this shape is this process's: a `Piece`, None where it is all of it.
+
+        Raises ValueError where the tensor cannot be divided evenly; what: its name for the message.
+        """
+        mesh = self._device_mesh
+        names = [] if mesh is None else [name for name, size in zip(mesh.axis_names, mesh.shape) if size > 1]
+        if not set(names) & set(self._axes):
+            return None
+        self.check(shape, what)
+        held = {name: mesh.backend_mesh.get_group(str(name)) for name in names}
+        cuts = [
+            (axis, exchange.known(held[name]), mesh.backend_mesh.get_local_rank(str(name)))
+            for axis, name in enumerate(self._axes)
+            if name in held
+        ]
+        return Piece(shape, cuts, [exchange.known(held[name]) for name in names if name not in self._axes])
+
     def __repr__(self):
         return f"<{type(self).__name__} axes={self.axes}, device_mesh={self.device_mesh}>"
 
@@ -199,16 +242,7 @@ def distribute_tensor(tensor, layout):
         return tensor
     if layout.device_mesh is None:
         raise ValueError("Cannot create sharding when device mesh is not set for TensorLayout.")
-    sizes = dict(zip(layout.device_mesh.axis_names, layout.device_mesh.shape))
-    for axis, (name, length) in enumerate(zip(layout.axes, tensor.shape)):
-        if name is not None and length % sizes[name]:
-            raise ValueError(
-                explain(
-                    f"Axis {axis} of the tensor cannot be divided along {name!r} of the mesh",
-                    expected=f"a multiple of {sizes[name]}",
-                    given=f"shape {tuple(tensor.shape)}",
-                )
-            )
+    layout.check(tensor.shape)
     if group.size() == 1:
         return tensor
     from torch.distributed import tensor as sharded  # takes long to import

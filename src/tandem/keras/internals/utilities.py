@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import random
 
 import torch
@@ -185,7 +186,7 @@ def set_logging_verbosity(level):
 def weight_memory_size(weights):
     """How many bytes variables hold."""
     each = {id(weight): weight for weight in weights}.values()
-    return sum(weight.tensor.numel() * dtype_size(weight.dtype) / 8 for weight in each)
+    return sum(math.prod(weight.shape) * dtype_size(weight.dtype) / 8 for weight in each)
 
 
 def readable_memory_size(weight_memory_size):

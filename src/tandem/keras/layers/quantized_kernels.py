@@ -130,7 +130,7 @@ class QuantizedKernel(Quantized):
     def _quantize_int8(self, mode, config):
         axes = self._summed()[1]
         quantizer = QuantizationConfig.weight_quantizer_or_default(config, AbsMaxQuantizer(axis=axes))
-        value = self.__dict__["kernel"].tensor
+        value = self.__dict__["kernel"].value
         codes, scale = quantizer(value.detach(), to_numpy=True)
         self._drop("kernel")
         self._build_quantized(value.shape, mode, config)
@@ -175,7 +175,7 @@ class QuantizedKernel(Quantized):
             self.g_idx.assign(formulas.group_numbers(rows, size))
 
     def _quantize_int4(self, mode, config):
-        value = self.__dict__["kernel"].tensor.detach()
+        value = self.__dict__["kernel"].value.detach()
         quantizer = QuantizationConfig.weight_quantizer_or_default(
             config, AbsMaxQuantizer(axis=0, value_range=(-8, 7), output_dtype="int8")
         )
@@ -336,7 +336,7 @@ class QuantizedKernel(Quantized):
         mode, lora = self.quantization_mode, self._lora()
         own = self.__dict__
         if mode is None:
-            return {"kernel": formulas.adapted(own["kernel"].tensor, *lora)}
+            return {"kernel": formulas.adapted(own["kernel"].value, *lora)}
         if mode == "int8":
             floats = self._floats_int8(own["kernel"].tensor, own["kernel_scale"].tensor)
             codes, scale = formulas.abs_max(formulas.adapted(floats, *lora), self._summed()[1])

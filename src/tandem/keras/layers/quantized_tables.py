@@ -77,7 +77,7 @@ class QuantizedTable(Quantized):
         tables = {name: axis for name, axis in (("embeddings", 1), ("reverse_embeddings", 0)) if name in self.__dict__}
         found = {}
         for name, axis in tables.items():
-            found[name] = self._in_codes(self.__dict__[name].tensor.detach(), mode, config, axis)
+            found[name] = self._in_codes(self.__dict__[name].value.detach(), mode, config, axis)
             self._drop(name)
         self._build_quantized((self.input_dim, self.output_dim), mode, config)
         own = self.__dict__
@@ -120,7 +120,7 @@ class QuantizedTable(Quantized):
     def _merged(self):
         own, mode, lora = self.__dict__, self.quantization_mode, self._lora()
         if mode is None:
-            return {"embeddings": formulas.adapted(own["embeddings"].tensor, *lora)}
+            return {"embeddings": formulas.adapted(own["embeddings"].value, *lora)}
         scale = own["embeddings_scale"].tensor
         if mode == "int8":
             floats = formulas.apart(own["embeddings"].tensor, scale.unsqueeze(-1), scale.dtype)

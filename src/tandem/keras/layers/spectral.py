@@ -57,9 +57,7 @@ class SpectralNormalization(Wrapper):
 
     def normalized_weights(self):
         """(the kernel divided by its largest singular value, the new estimate of its singular vector)."""
-        return attention.spectral_step(
-            self.kernel.tensor.detach(), self.vector_u.tensor.detach(), self.power_iterations
-        )
+        return attention.spectral_step(self.kernel.value.detach(), self.vector_u.tensor.detach(), self.power_iterations)
 
     def compute_output_shape(self, input_shape):
         """The shape of the layer's output for an input of `input_shape`."""

@@ -1,6 +1,7 @@
 """The weights of a layer: making, listing, getting and setting them."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -187,7 +188,7 @@ class Weights:
                 f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. You can build it "
                 "manually via: `layer.build(input_shape)`."
             )
-        return sum(variable.tensor.numel() for variable in self.weights)
+        return sum(math.prod(variable.shape) for variable in self.weights)
 
     def save_own_variables(self, store):
         """Put the layer's own variables into the mapping `store`, under "0", "1", …"""

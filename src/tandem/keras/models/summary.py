@@ -1,5 +1,6 @@
 """The table that `Model.summary` prints, laid out as Keras 3 lays it out."""
 
+import math
 import re
 import shutil
 
@@ -218,8 +219,8 @@ def _totals(model):
 
 
 def _amount(variables):
-    count = sum(variable.tensor.numel() for variable in variables)
-    size = float(sum(variable.tensor.numel() * variable.tensor.element_size() for variable in variables))
+    count = sum(math.prod(variable.shape) for variable in variables)
+    size = float(sum(math.prod(variable.shape) * variable.tensor.element_size() for variable in variables))
     for unit in _UNITS:
         if size < 1024 or unit == _UNITS[-1]:
             break

@@ -15,6 +15,8 @@ class SGD(Optimizer):
     nesterov: ``w += momentum * v - lr * g`` with the new v. Raises ValueError for a momentum outside [0, 1].
     """
 
+    _elementwise = True
+
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **common):
         super().__init__(learning_rate, **common)
         if not isinstance(momentum, (float, int)) or not 0 <= momentum <= 1:
@@ -53,6 +55,8 @@ class RMSprop(Optimizer):
 
     momentum: of the step; centered: the running variance of g in place of the mean of its square (Graves, 2013).
     """
+
+    _elementwise = True
 
     def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, **common):
         super().__init__(learning_rate, **common)
@@ -100,6 +104,8 @@ class RMSprop(Optimizer):
 class Adagrad(Optimizer):
     """``s += g^2; w -= lr * g / sqrt(s + epsilon)``, s starting at `initial_accumulator_value` (Duchi et al., 2011)."""
 
+    _elementwise = True
+
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **common):
         super().__init__(learning_rate, **common)
         self.initial_accumulator_value = initial_accumulator_value
@@ -132,6 +138,8 @@ class Adadelta(Optimizer):
 
     ``s = rho * s + (1 - rho) * g^2; d = g * sqrt(e + epsilon) / sqrt(s + epsilon); w -= lr * d; e`` as s, of d^2.
     """
+
+    _elementwise = True
 
     def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **common):
         super().__init__(learning_rate, **common)
@@ -170,6 +178,8 @@ class Ftrl(Optimizer):
 
     Raises ValueError for a positive `learning_rate_power` and for negative strengths.
     """
+
+    _elementwise = True
 
     def __init__(
         self,
@@ -247,6 +257,8 @@ class Lion(Optimizer):
 
     Raises ValueError for a beta_1 outside (0, 1].
     """
+
+    _elementwise = True
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **common):
         super().__init__(learning_rate, **common)

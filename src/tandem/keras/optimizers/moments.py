@@ -54,6 +54,8 @@ class Adam(_Moments):
     amsgrad: the largest v so far in place of v (Reddi et al., 2018).
     """
 
+    _elementwise = True
+
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False, **common):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, common)
         self.amsgrad = amsgrad
@@ -111,6 +113,8 @@ class Adamax(_Moments):
     epsilon)``.
     """
 
+    _elementwise = True
+
     _names = ("momentum", "norm")
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **common):
@@ -136,6 +140,8 @@ class Nadam(_Moments):
 
     schedule_decay: the speed of the warm-up, which Keras 1 and 2 take (0.004 is their default) and Keras 3 does not.
     """
+
+    _elementwise = True
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **common):
         self.schedule_decay = float(common.pop("schedule_decay", 1.0))

@@ -10,7 +10,7 @@ import torch
 from tandem.core import dtypes
 from tandem.core.errors import explain
 from tandem.core.module import Module
-from tandem.engine.distributed import shards
+from tandem.engine.distributed import pieces, shards
 from tandem.keras import naming, tensors
 from tandem.keras.legacy import optimizers as legacy
 from tandem.keras.legacy.updates import HandUpdates
@@ -178,8 +178,12 @@ class Optimizer(HandUpdates, Stateless, Phased):
                 trainable=False,
                 name=f"{base}_{name or 'slot'}".replace("/", "_"),
             )
+        slot.like = reference_variable
         like = tensor_of(reference_variable)
-        if like.device != slot.tensor.device or like.stride() != slot.tensor.stride():
+        piece = pieces.of(reference_variable)
+        if piece is not None:
+            slot.divide(piece)
+        elif like.device != slot.tensor.device or like.stride() != slot.tensor.stride():
             # Fused kernels walk raw memory: a slot must be laid out as its parameter is.
             slot.bind(torch.empty_like(like, requires_grad=False).copy_(slot.tensor))
         return self._track(slot)
@@ -350,7 +354,14 @@ class Optimizer(HandUpdates, Stateless, Phased):
                 self.built = True
             self._check_known(variables)
         with torch.no_grad():
-            self._apply(shards.means(grads), variables)
+            held = [pieces.of(variable) for variable in variables]
+            grads = shards.means(grads, held)
+            if not any(held) or self._updates_pieces():
+                self._apply(grads, variables)
+                return
+            grads = pieces.wholes(grads, variables)
+            with pieces.united([*variables, *self.variables]):
+                self._apply(grads, variables)
 
     def _apply(self, grads, variables):
         grads, variables = self._without_empty(*_overwritten(grads, variables))
@@ -425,6 +436,13 @@ class Optimizer(HandUpdates, Stateless, Phased):
             if "update_step" in vars(kind):
                 return False
         return False
+
+    def _updates_pieces(self):
+        """Whether the pieces of a divided variable may be updated apart: the rule changes each element by itself."""
+        if self.clipnorm or self.global_clipnorm:
+            return False
+        rule = next(kind for kind in type(self).__mro__ if {"update_all", "update_step"} & vars(kind).keys())
+        return vars(rule).get("_elementwise", False)
 
     def update_all(self, grads, variables, learning_rate):
         """Update some variables of one dtype by their gradients; learning_rate: a 0-d tensor."""

@@ -230,6 +230,8 @@ class ScheduleFreeAdamW(Optimizer):
     warmup_steps: the rate rises in a straight line for so many steps.
     """
 
+    _elementwise = True
+
     def __init__(self, learning_rate=0.0025, beta_1=0.9, beta_2=0.999, epsilon=1e-8, warmup_steps=0, **common):
         super().__init__(learning_rate, **common)
         self.beta_1 = beta_1

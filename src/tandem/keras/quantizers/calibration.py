@@ -78,7 +78,7 @@ def _quantize(layer, config, seen):
                 hint="`filters` can leave it out.",
             )
         )
-    weights = layer.kernel.tensor.detach().reshape(layer._rounded_shape).t().to(torch.float32)
+    weights = layer.kernel.value.detach().reshape(layer._rounded_shape).t().to(torch.float32)
     if config.mode == "awq":
         found = calibrated.awq(weights, known, size=config.group_size, points=config.num_grid_points)
         layer.take_calibrated(*found)

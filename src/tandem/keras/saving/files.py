@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import tempfile
 import zipfile
 
 from tandem.core.errors import Unsupported, explain, warn
+from tandem.engine.distributed import group, pieces
 from tandem.formats import keras_archive, keras_hdf5, keras_weights
 from tandem.formats.limits import LARGEST_CONFIG
 from tandem.formats.saving import atomic_write
@@ -31,6 +33,23 @@ def _local(filepath):
 # --- whole models -----------------------------------------------------------------------------------------------------
 
 
+def _whole(save):
+    """A function that writes a model: where its variables are divided over processes, the first one writes them whole,
+    and all of them call the function.
+    """
+
+    @functools.wraps(save)
+    def together(model, filepath, *args, **kwargs):
+        from tandem.keras.trainers.parallel import variables_of
+
+        variables = variables_of(model) if group.size() > 1 and hasattr(model, "_training") else ()
+        with pieces.written_once(variables) as writes:
+            return save(model, filepath, *args, **kwargs) if writes else None
+
+    return together
+
+
+@_whole
 def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     """Write a model: its config, its weights, and with `compile`'s arguments the optimizer's state.
 
@@ -273,6 +292,7 @@ def _finder(root):
 # --- weights ----------------------------------------------------------------------------------------------------------
 
 
+@_whole
 def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs):
     """Write the weights of a model, and the state of its optimizer.
 

@@ -21,7 +21,7 @@ def write(variables, path):
                 hint="Give the layers unique names.",
             )
         )
-    tensors = {variable.path: variable.tensor for variable in variables}
+    tensors = {variable.path: variable.value.detach() for variable in variables}
     safetensor_files.write(tensors, path, {_ORDER: json.dumps(paths)})
 
 

@@ -3,8 +3,7 @@
 import torch
 
 from tandem.core import arrays
-from tandem.core.errors import Unsupported, explain
-from tandem.engine.distributed import exchange, shards
+from tandem.engine.distributed import exchange, pieces, shards
 from tandem.engine.replay import Step
 from tandem.keras.trainers import parts, sources
 
@@ -76,42 +75,40 @@ def _versions(metric):
 def follow(model):
     """Have a model's functions made anew where batches are shared out in another way than before.
 
-    All processes begin with the first one's weights then. Raises Unsupported for variables that are to be divided.
+    All processes begin with the first one's weights then, whole or divided as the distribution says.
     """
     plan, state = shards.plan(), model._training
     if plan is state.plan:
         return
+    for variable in variables_of(model):
+        if variable.piece is not None:
+            variable.divide(None)
     state.follow(plan)
     begin(model)
 
 
 def begin(model):
-    """Give all processes the first one's weights, states and first epoch."""
+    """Give all processes the first one's weights, states and first epoch, and divide what the distribution divides."""
     plan, state = shards.plan(), model._training
     if plan is None:
         return
-    _refuse_divided(plan, model.variables)
-    variables = [*model.variables, *model.metrics_variables]
-    if state.optimizer is not None:
-        variables += state.optimizer.variables
-    exchange.spread_([variable.tensor for variable in variables])
+    variables = variables_of(model)
+    exchange.spread_(
+        [variable.tensor for variable in [*variables, *model.metrics_variables] if not pieces.of(variable)]
+    )
+    for variable in variables:
+        if variable.piece is None:
+            like = getattr(variable, "like", None)
+            piece = plan.piece(variable) if like is None else getattr(like, "piece", None)
+            if piece is not None:
+                variable.divide(piece)
     state.initial_epoch = exchange.agreed(state.initial_epoch)
 
 
-def _refuse_divided(plan, variables):
-    for variable in variables:
-        layout = plan.get_variable_layout(variable)
-        sizes = dict(zip(layout.device_mesh.axis_names, layout.device_mesh.shape)) if layout.device_mesh else {}
-        divided = [axis for axis in layout.axes if axis is not None and sizes.get(axis, 1) > 1]
-        if divided:
-            raise Unsupported(
-                explain(
-                    "Variables that are divided over several processes are not supported yet",
-                    expected="layouts of None, or axes of the mesh with one device",
-                    given=f"{layout.axes} for {variable.path!r}",
-                    hint="Leave the key out of the LayoutMap: each process then has the whole variable.",
-                )
-            )
+def variables_of(model):
+    """A model's variables and its optimizer's: those of which each process may hold a piece."""
+    optimizer = model._training.optimizer
+    return [*model.variables, *(() if optimizer is None else optimizer.variables)]
 
 
 def agree_to_stop(state):
