@@ -94,7 +94,45 @@ def model_in_model(K):
     return K.Model([a, b], L.Average()([inner(a), inner(b)]))
 
 
-MODELS = [sequential, branches, nested, shared, masked, diamond, recurrent_state, masked_merge, model_in_model]
+def own_layers(K):
+    """A layer of a script's own: sublayers built while shapes are inferred, masks in a list, several results."""
+
+    class Patches(K.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.convolve = K.Sequential([K.layers.Conv1D(6, 2, padding="same"), K.layers.MaxPooling1D(1)])
+            self.attend = K.layers.MultiHeadAttention(2, 3)
+            self.supports_masking = True
+
+        def call(self, inputs, mask=None):
+            x, y = inputs
+            return x, K.ops.concatenate([self.attend(x, self.convolve(y)), y], axis=-1)
+
+        def get_config(self):
+            return {}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls()
+
+    K.saving.register_keras_serializable("tests")(Patches)
+    i, j, unused = K.Input((4,)), K.Input((4, 3)), K.Input((2,), name="unused")
+    _, y = Patches()([K.layers.Embedding(5, 3, mask_zero=True)(i), j])
+    return K.Model([i, j, unused], K.layers.GRU(2)(K.layers.Dropout(0.1)(y)))
+
+
+MODELS = [
+    own_layers,
+    sequential,
+    branches,
+    nested,
+    shared,
+    masked,
+    diamond,
+    recurrent_state,
+    masked_merge,
+    model_in_model,
+]
 
 
 def _both(make):
@@ -204,6 +242,70 @@ def test_summary_counts_the_optimizer():
     assert _summary(mine) == _summary(real)
 
 
+def test_summary_of_a_class_with_layers_of_its_own():
+    def make(K):
+        class Own(K.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.inner = K.layers.Dense(3)
+
+            def call(self, x):
+                return self.inner(x)
+
+        class Shaped(Own):
+            def compute_output_shape(self, input_shape):
+                return (*input_shape[:-1], 3)
+
+        class Wider(K.layers.Dense):
+            def call(self, x):
+                return super().call(x) * 2
+
+        class Whole(K.Model):
+            def __init__(self):
+                super().__init__()
+                self.parts = [Own(), Shaped(), Wider(3), K.layers.LSTM(4, return_sequences=True, return_state=True)]
+                self.attend = K.layers.MultiHeadAttention(2, 4)
+                self.images = K.Sequential([K.layers.RandomFlip(), K.layers.Resizing(2, 2)])
+                i = K.Input((5, 4))
+                self.split = K.Model(i, [i + 1, i[:, 0]])
+
+            def call(self, x):
+                for part in self.parts[:3]:
+                    x = part(x)
+                x, _, _ = self.parts[3](x)
+                self.images(K.ops.reshape(x, (1, 10, 4, 1)))
+                return self.split(self.attend(x, x))
+
+        model = Whole()
+        model(np.ones((2, 5, 3), "float32"))
+        model.compile("sgd", "mse")
+        return model
+
+    mine, real = _both(make)
+    assert _summary(mine) == _summary(real)
+
+
+def test_summary_shows_the_last_use_of_a_layer():
+    def make(K):
+        dense = K.layers.Dense(3)
+        i, j = K.Input((3,)), K.Input((7, 3))
+        return K.Model([i, j], [dense(i), dense(j)])
+
+    mine, real = _both(make)
+    assert _summary(mine) == _summary(real)
+
+
+def _forgotten(K, value):
+    class Forgetful(K.layers.Layer):
+        def __init__(self):
+            self.x = value
+
+        def call(self, x):
+            return x
+
+    return Forgetful()(np.ones((2, 3)))
+
+
 def _plain(config):
     """A config as JSON leaves it, floats as float32."""
     if isinstance(config, dict):
@@ -290,6 +392,7 @@ ERRORS = {
     "iteration": lambda K: list(K.Input((3,))),
     "merge mode": lambda K: K.layers.Bidirectional(K.layers.LSTM(2), merge_mode="all"),
     "labels": lambda K: K.Variable("zeros"),
+    "no super().__init__()": lambda K: _forgotten(K, 3),
 }
 
 

@@ -131,10 +131,11 @@ def test_symbolic_shapes(call, unknown):
     assert [_what(leaf) for leaf in found] == [_what(leaf) for leaf in wanted]
 
 
-DTYPES = ["bool", "uint8", "int8", "int16", "int32", "float16", "bfloat16", "float32"]
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
 ONE = (  # noqa: SIM905
     "abs sign square exp log sqrt sin ceil floor mean sum prod cumsum cumprod max min std var median average argmax "
-    "all isnan norm logsumexp erf nansum nanmean nan_to_num sort argsort count_nonzero reciprocal cbrt"
+    "all isnan norm logsumexp erf nansum nanmean nan_to_num sort argsort count_nonzero reciprocal cbrt "
+    "deg2rad rad2deg i0 corrcoef"
 ).split()
 TWO = (  # noqa: SIM905
     "add subtract multiply divide true_divide floor_divide mod fmod power maximum minimum fmax fmin arctan2 logaddexp "
@@ -166,6 +167,28 @@ def test_dtypes_of_two(name):
         for second, y in {**tensors, "int": 2, "float": 2.5}.items():
             wanted = _dtype(getattr(real.ops, name), x, y)
             assert wanted is None or _dtype(getattr(keras.ops, name), x, y) == wanted, (first, second)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ops.where(c, x, y)",
+        "ops.clip(x, 0, y)",
+        "ops.clip(y, x, 3.5)",
+        "ops.tensordot(x, y, 1)",
+        "ops.concatenate([x, y])",
+    ],
+)
+def test_dtypes_of_others(call):
+    def dtype(module, x, y):
+        return _dtype(eval(f"lambda x, y, c: {call}", {"ops": module.ops}), x, y, np.array([True, False, True]))
+
+    real = real_keras()
+    tensors = {dtype: real.ops.cast(np.array([1, 2, 3]), dtype) for dtype in DTYPES}
+    for first, x in {**tensors, "int": 2, "float": 2.5}.items():
+        for second, y in {**tensors, "int": 2, "float": 2.5}.items():
+            wanted = dtype(real, x, y)
+            assert wanted is None or dtype(keras, x, y) == wanted, (first, second)
 
 
 def _model(module):

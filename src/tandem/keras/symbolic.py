@@ -12,6 +12,7 @@ from tandem.core import arrays, graph
 from tandem.core.dtypes import dtype_name
 from tandem.core.errors import Unsupported, explain
 from tandem.keras import config, naming
+from tandem.keras.internals.init_arguments import arguments_of
 
 KerasHistory = namedtuple("KerasHistory", ["operation", "node_index", "tensor_index"])
 
@@ -236,6 +237,11 @@ class Operation:
     name: by default the class's name in snake case, numbered.
     """
 
+    def __new__(cls, *args, **kwargs):
+        instance = super().__new__(cls)
+        instance.__dict__["_init_arguments"] = (args, kwargs)
+        return instance
+
     def __init__(self, name=None):
         check_name(name, self)
         self.name = name or naming.auto_name(type(self).__name__)
@@ -273,8 +279,8 @@ class Operation:
         return _first_use(self, "output")
 
     def get_config(self):
-        """The arguments that make an equal operation."""
-        return {"name": self.name}
+        """The arguments that make an equal operation, where they are plain values. Raises NotImplementedError."""
+        return arguments_of(self)
 
     @classmethod
     def from_config(cls, config):

@@ -59,15 +59,21 @@ def join_masks(query=None, value=None, key=None, given=None):
     return both(steps, given)
 
 
+def with_heads(mask, scores, count):
+    """A mask of scores (or None) with the axes that it lacks, those of the heads, before its last ``2 count`` ones."""
+    if mask is not None:
+        for _ in range(scores.dim() - mask.dim()):
+            mask = mask.unsqueeze(-2 * count - 1)
+    return mask
+
+
 def masked_weights(scores, mask, axes):
     """The softmax of scores over `axes`, of what the mask has; mask: of no more axes than scores, the heads left out.
 
-    The mask's missing axes come before the last ``2 len(axes)``. Where the mask has nothing, weights are equal.
+    Where the mask has nothing, weights are equal.
     """
     if mask is not None:
-        for _ in range(scores.dim() - mask.dim()):
-            mask = mask.unsqueeze(-2 * len(axes) - 1)
-        scores = masks.without(scores, mask)
+        scores = masks.without(scores, with_heads(mask, scores, len(axes)))
     if len(axes) == 1:
         return torch.softmax(scores, axes[0])
     flat = scores.flatten(-len(axes))

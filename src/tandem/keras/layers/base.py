@@ -550,9 +550,7 @@ def _shown(facts, explicit, kwargs, alone):
             shown["training"] = facts.training_default
         if facts.has_mask:
             shown["mask"] = kwargs.get("mask")
-        return shown
-    masks = {key: value for key, value in kwargs.items() if key == "mask" or key in facts.mask_names}
-    return {**shown, **{key: value for key, value in masks.items() if value is not None}}
+    return shown
 
 
 def _given_shape(kwargs):

@@ -1,5 +1,6 @@
 """Convolutions over one to three axes."""
 
+from tandem.core import graph
 from tandem.core.errors import explain
 from tandem.keras import activations, regularizers
 from tandem.keras.layers.arguments import sizes, standardize_data_format, standardize_padding
@@ -150,7 +151,8 @@ class _Conv(_BaseConv):
         self.kernel = add_weight(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         if self.data_format == "channels_last":
             kernel = self.kernel.tensor
-            kernel.data = conv.laid_out(kernel.data, "spatial_io")
+            with graph.off_meta():  # a layer's sublayers are built while its shapes are inferred
+                kernel.data = conv.laid_out(kernel.data, "spatial_io")
         self.bias = add_weight(self, "bias", (self.filters,)) if self.use_bias else None
 
     def call(self, inputs):

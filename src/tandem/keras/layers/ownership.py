@@ -7,6 +7,15 @@ from tandem.keras.layers import tracking
 from tandem.keras.variables import Variable
 
 
+class _Hooks:
+    """What torch's `__call__` looks for first; where it is missing, so is all that `Layer.__init__` sets."""
+
+    def __get__(self, layer, owner):
+        if layer is not None:
+            layer._check_super_called()
+        raise AttributeError("_backward_hooks")
+
+
 class Ownership:
     """The part of `Layer` that finds out what belongs to it."""
 
@@ -16,6 +25,7 @@ class Ownership:
     _seed_generators: list
     _metrics: list
     _locked: bool
+    _backward_hooks = _Hooks()
 
     def __setattr__(self, name, value):
         own = self.__dict__

@@ -42,6 +42,7 @@ class Functional(Model):
     _depths: dict
     _operations: list
     _overrides_training: bool
+    _restores_masks: bool
     _ancillary: tuple = ()  # values that are computed besides the outputs: losses and metrics that were added
 
     def __new__(cls, *args, **kwargs):
@@ -95,6 +96,7 @@ class Functional(Model):
         own["_graph"] = graph.Graph(own["_inputs"], [outputs, self._ancillary])
         own["_graph"].outputs = outputs
         own["_overrides_training"] = any("training" in node.kwargs for node in own["_graph"].nodes)
+        own["_restores_masks"] = any(_takes_masks_off(node) for node in own["_graph"].nodes)
         own["_nodes"], own["_depths"] = ordered_nodes(own["_inputs"], [*own["_outputs"], *self._ancillary])
         own["_operations"] = operations_of(own["_nodes"])
         own["_is_plain_input"] = isinstance(inputs, KerasTensor)
@@ -228,14 +230,19 @@ class Functional(Model):
         if bound.values is not None:
             values = [learnable(value) for value in values]
             bound.values.update((id(symbol), value) for symbol, value in zip(self._inputs, values, strict=True))
-        elif not self._overrides_training:
+        elif not self._overrides_training and not self._restores_masks:
             return _alone(self._graph.run(values))
         flag = scope.is_training() if training is None else training
 
         def run(node, args, kwargs):
             if self._overrides_training and flag is not None and "training" in kwargs:
                 kwargs = {**kwargs, "training": flag}
+            given = arrays.leaves((args, kwargs)) if _takes_masks_off(node) else ()
+            masks = [tensors.get_mask(value) for value in given]
             result = node.operation(*args, **kwargs)
+            for value, one in zip(given, masks, strict=True):
+                if one is not None:  # the graph knows the masks, as in Keras
+                    tensors.set_mask(value, one)
             return result if bound.values is None else remember(node, result)
 
         return _alone(self._graph.run(values, run))
@@ -398,6 +405,10 @@ def _alone(outputs):
     return outputs[0] if type(outputs) in (list, tuple) and len(outputs) == 1 else outputs
 
 
+def _takes_masks_off(node):
+    return getattr(node.operation, "takes_masks_off", False)
+
+
 def _shape_for(symbol, tensor):
     """The shape of a tensor; of code points, that of the strings."""
     return tensor.shape[:-1] if symbol.dtype == "string" and tensor.dtype is torch.uint32 else tensor.shape
@@ -504,7 +515,7 @@ def ordered_nodes(inputs, outputs):
     for value in inputs:  # inputs that no output needs belong to the model all the same
         if id(value.node) not in depths:
             depths[id(value.node)] = 0
-            number.setdefault(id(value.node.operation), len(number))
+            number.setdefault(id(value.node.operation), -1)  # before the outputs' layers
             operation_depths.setdefault(id(value.node.operation), 0)
             finished.append(value.node)
     order = sorted(finished, key=lambda node: (-operation_depths[id(node.operation)], number[id(node.operation)]))

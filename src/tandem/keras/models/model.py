@@ -34,6 +34,8 @@ class Model(Trainer, Layer):
     makes its layers in `__init__`.
     """
 
+    _config_names_it = False
+
     def __new__(cls, *args, **kwargs):
         if cls is Model and _is_functional(args, kwargs):
             from tandem.keras.models.functional import Functional

@@ -134,26 +134,37 @@ def _output_shape(layer):
     def shape_text(shape):
         return "(" + ", ".join(map(str, shape)) + ")"
 
-    found = [node.outputs for node in layer._inbound_nodes]
-    if found:
-        shapes = [arrays.map_tree(lambda leaf: shape_text(leaf.shape), outputs) for outputs in found]
-        if any(shape != shapes[0] for shape in shapes[1:]):
-            return "multiple"
-        return _plain(shapes[0])
-    if getattr(layer, "_build_shapes", None):
-        try:
-            shape = layer.compute_output_shape(**_compute_arguments(layer))
-        except Exception:  # what only runs on values has no shape to show
-            return "?"
-        return _plain(_shape_tree(shape, shape_text))
-    return "?"
+    if layer._inbound_nodes:  # of several uses the last one, as in Keras 3
+        return _plain([shape_text(leaf.shape) for leaf in arrays.leaves(layer._inbound_nodes[-1].outputs)])
+    if not getattr(layer, "_build_shapes", None):
+        return "?"
+    if hasattr(layer, "output_shape"):
+        return shape_text(layer.output_shape)
+    if not _says_its_shape(type(layer)):
+        return "?"
+    try:
+        shape = layer.compute_output_shape(**_compute_arguments(layer))
+    except Exception:  # what only runs on values has no shape to show
+        return "?"
+    return _plain(_shape_tree(shape, shape_text))
+
+
+def _says_its_shape(kind):
+    """Whether a class has a `compute_output_shape`: those here have, a class of a script's own if it wrote one."""
+    for base in kind.__mro__:
+        if base is Layer:
+            return False
+        if "compute_output_shape" in vars(base) or ("call" in vars(base) and base.__module__.startswith("tandem.")):
+            return True
+    return False
 
 
 def _compute_arguments(layer):
     import inspect
 
-    name = next(iter(inspect.signature(layer.compute_output_shape).parameters))
-    return {name: next(iter(layer._build_shapes.values()))}
+    shapes = layer._build_shapes
+    names = list(inspect.signature(layer.compute_output_shape).parameters)
+    return shapes if set(shapes) <= set(names) else {names[0]: next(iter(shapes.values()))}
 
 
 def _shape_tree(shape, text):
@@ -161,15 +172,13 @@ def _shape_tree(shape, text):
         return text(shape)
     if isinstance(shape, dict):
         return {key: _shape_tree(value, text) for key, value in shape.items()}
-    return [_shape_tree(value, text) for value in shape]
+    return type(shape)(_shape_tree(value, text) for value in shape)
 
 
 def _plain(tree):
-    """Shapes in words: one as it is, several in brackets."""
-    if isinstance(tree, str):
-        return tree
+    """Shapes in words: one as it is, several in the brackets that they came in."""
     values = arrays.leaves(tree)
-    return values[0] if len(values) == 1 else "[" + ", ".join(values) + "]"
+    return values[0] if len(values) == 1 else str(tree).replace("'", "")
 
 
 def _parameters(layer):
@@ -210,7 +219,7 @@ def _within(operations, layer_range):
 def _totals(model):
     trainable, frozen = model.trainable_weights, model.non_trainable_weights
     optimizer = getattr(model, "optimizer", None)
-    extra = list(optimizer.variables) if optimizer is not None else []
+    extra = list(optimizer.variables) if optimizer is not None and optimizer.built else []
     groups = [("Total params", [*model.weights, *extra])]
     groups += [("Trainable params", trainable), ("Non-trainable params", frozen)]
     if extra:

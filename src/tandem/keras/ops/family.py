@@ -57,6 +57,11 @@ def to_float(x):
     return x if x.is_floating_point() or x.is_complex() else x.to(storage_dtype(None))
 
 
+def to_wide_float(x):
+    """`to_float`, with float64 for int64: what Keras has for a few functions."""
+    return x.to(torch.float64) if x.dtype == torch.int64 else to_float(x)
+
+
 def to_narrow_float(x):
     """The result type of x and a Python float: 16 and 32 bits."""
     return x if x.is_complex() else x.to(result_type(x, float))
@@ -71,6 +76,16 @@ def narrow(*xs):
     """Operands as tensors of their result type, which is at most 32 bits wide; numbers give way."""
     xs = [operand(x) for x in xs]
     dtype = result_type(*(getattr(x, "dtype", type(x)) for x in xs))
+    return [tensor(x).to(dtype) for x in xs]
+
+
+def meeting(*xs):
+    """`narrow`, but with the 64 bits that one of the operands has."""
+    xs = [operand(x) for x in xs]
+    dtype = result_type(*(getattr(x, "dtype", type(x)) for x in xs))
+    wide = {torch.int32: torch.int64, torch.float32: torch.float64}.get(dtype)
+    if any(getattr(x, "dtype", None) is wide for x in xs) and wide is not None:
+        dtype = wide
     return [tensor(x).to(dtype) for x in xs]
 
 

@@ -8,7 +8,7 @@ from tandem.keras import config
 from tandem.keras.ops import numpy_indexing
 from tandem.keras.ops.family import (
     Family,
-    common,
+    meeting,
     narrow,
     narrow_float,
     operand,
@@ -16,6 +16,7 @@ from tandem.keras.ops.family import (
     tensor,
     to_float,
     to_narrow_float,
+    to_wide_float,
     together,
 )
 from tandem.ops import arithmetic, elementwise, promoted
@@ -40,20 +41,20 @@ _UNARY = [
     ("arctanh", "Arctanh", elementwise.atanh, to_float),
     ("bitwise_invert", "BitwiseInvert", elementwise.bitwise_not, _same),
     ("bitwise_not", "BitwiseNot", elementwise.bitwise_not, _same),
-    ("cbrt", "Cbrt", elementwise.cbrt, to_float),
+    ("cbrt", "Cbrt", elementwise.cbrt, to_wide_float),
     ("ceil", "Ceil", elementwise.ceil, to_narrow_float),
     ("conj", "Conj", elementwise.conj, _same),
     ("conjugate", "Conjugate", elementwise.conj, _same),
     ("copy", "Copy", arithmetic.copied, _same),
     ("cos", "Cos", elementwise.cos, to_float),
     ("cosh", "Cosh", elementwise.cosh, to_float),
-    ("deg2rad", "Deg2rad", elementwise.deg2rad, to_float),
+    ("deg2rad", "Deg2rad", elementwise.deg2rad, to_wide_float),
     ("exp", "Exp", elementwise.exp, to_float),
     ("exp2", "Exp2", elementwise.exp2, to_float),
     ("expm1", "Expm1", elementwise.expm1, to_float),
     ("fabs", "Fabs", elementwise.abs, to_float),
     ("floor", "Floor", elementwise.floor, to_narrow_float),
-    ("i0", "I0", elementwise.i0, to_float),
+    ("i0", "I0", elementwise.i0, to_wide_float),
     ("imag", "Imag", arithmetic.imaginary, _same),
     ("isfinite", "Isfinite", elementwise.isfinite, _same),
     ("isinf", "Isinf", elementwise.isinf, _same),
@@ -67,7 +68,7 @@ _UNARY = [
     ("log2", "Log2", elementwise.log2, to_float),
     ("logical_not", "LogicalNot", elementwise.logical_not, _same),
     ("negative", "Negative", elementwise.neg, _same),
-    ("rad2deg", "Rad2deg", elementwise.rad2deg, to_float),
+    ("rad2deg", "Rad2deg", elementwise.rad2deg, to_wide_float),
     ("real", "Real", elementwise.real, _same),
     ("reciprocal", "Reciprocal", elementwise.reciprocal, to_float),
     ("sign", "Sign", elementwise.sgn, _same),
@@ -195,15 +196,14 @@ def round_(x, decimals=0):
 
 @NAMES.op("Clip")
 def clip(x, x_min, x_max):
-    """``min(max(x, x_min), x_max)``; the bounds are numbers or tensors that broadcast, or None."""
-    x = tensor(x)
-    if x.dtype == torch.bool:
-        x = x.to(torch.int32)
-    bounds = [bound if bound is None or type(bound) in (int, float) else tensor(bound) for bound in (x_min, x_max)]
-    if any(type(bound) is float for bound in bounds):
-        x = to_float(x)
-    x = x.to(common(x.dtype, *(bound.dtype for bound in bounds if hasattr(bound, "dtype"))))
-    return arithmetic.clip(x, *bounds)
+    """``min(max(x, x_min), x_max)``; the bounds are numbers or tensors that broadcast, or None. float16 stays so."""
+    x = operand(x)
+    x = int(x) if type(x) is bool else x.to(torch.int32) if getattr(x, "dtype", None) is torch.bool else x
+    given = [operand(bound) for bound in (x_min, x_max) if bound is not None]
+    if getattr(x, "dtype", None) is not torch.float16:
+        x = meeting(x, *given)[0]
+    bounds = (bound if bound is None else operand(bound) for bound in (x_min, x_max))
+    return arithmetic.clip(x, *(bound.to(x.dtype) if hasattr(bound, "dtype") else bound for bound in bounds))
 
 
 @NAMES.op("NanToNum")
@@ -231,8 +231,7 @@ def isin(x1, x2, assume_unique=False, invert=False):
 
 
 def _chosen(condition, x1, x2):
-    condition = arithmetic.truth(tensor(condition))
-    return elementwise.where(condition, *narrow(x1, x2))
+    return elementwise.where(arithmetic.truth(tensor(condition)), *meeting(x1, x2))
 
 
 _where = NAMES.add("where", _chosen, "Where", 3)

@@ -6,14 +6,6 @@ from tandem.ops import products
 NAMES = Family()
 
 
-def _promoted(x1, x2):
-    x1, x2 = tensor(x1), tensor(x2)
-    if x1.dtype == x2.dtype:
-        return x1, x2
-    dtype = common(x1.dtype, x2.dtype)
-    return x1.to(dtype), x2.to(dtype)
-
-
 def _narrow(x1, x2):
     return narrow(tensor(x1), tensor(x2))
 
@@ -26,7 +18,7 @@ def _matmul(x1, x2):
     return y if eights else y.to(x1.dtype)
 
 
-def _two(function, prepare=_promoted):
+def _two(function, prepare):
     return lambda x1, x2: function(*prepare(x1, x2))
 
 
@@ -46,7 +38,7 @@ NAMES.add("matmul", _matmul, "Matmul", 2).__doc__ = "The product of matrices, or
 @NAMES.op("Tensordot", 2)
 def tensordot(x1, x2, axes=2):
     """Products summed over axes: the last of x1 with the first of x2, so many, or two lists of axes."""
-    return products.tensordot(*_promoted(x1, x2), axes)
+    return products.tensordot(*_narrow(x1, x2), axes)
 
 
 @NAMES.op("Cross", 2)

@@ -1,7 +1,17 @@
 """Reductions, running sums, statistics."""
 
 from tandem.keras import backend
-from tandem.keras.ops.family import Family, axes, result_type, spec, storage_dtype, tensor, to_float, to_narrow_float
+from tandem.keras.ops.family import (
+    Family,
+    axes,
+    result_type,
+    spec,
+    storage_dtype,
+    tensor,
+    to_float,
+    to_narrow_float,
+    to_wide_float,
+)
 from tandem.ops import array_reduce, reduce, statistics
 
 NAMES = Family()
@@ -191,7 +201,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 @NAMES.op("Corrcoef")
 def corrcoef(x):
     """The correlation coefficients of the rows: ``c_ij / sqrt(c_ii c_jj)``."""
-    return array_reduce.correlations(to_float(tensor(x)))
+    return array_reduce.correlations(to_wide_float(tensor(x)))
 
 
 @NAMES.op("Correlate", 2)

@@ -96,16 +96,19 @@ def _home(kind):
     module = getattr(kind, "_keras_module", None)
     if module is not None and "_keras_module" in kind.__dict__:
         return module, kind.__name__
+    outside = None if kind.__module__ in ("__main__", "builtins") else kind.__module__
     if registry.is_registered(kind):
-        return None, registry.get_registered_name(kind)
+        return outside, registry.get_registered_name(kind)
     if kind.__module__.startswith("keras.src."):
         return kind.__module__, kind.__name__
     if kind.__module__.startswith("tandem.keras."):
         room = kind.__module__.split(".")[2]
+        if "optimizers.schedules" in kind.__module__:
+            return "keras.optimizers.schedules", None
         home = _PUBLIC.get(room, f"keras.{room}")
         # What a room's main class is beside, such as quantised policies, is public in the room alone.
         return (f"keras.{room}" if home == "keras" and kind.__name__ not in CLASSES[home].split() else home), None
-    return kind.__module__, kind.__name__
+    return outside, kind.__name__
 
 
 def serialize_dict(config):

@@ -1,6 +1,7 @@
 """Attention with several heads: the layers `MultiHeadAttention` and `GroupQueryAttention`."""
 
-from tandem.keras import naming, regularizers
+from tandem.keras import naming, regularizers, tensors
+from tandem.keras.layers.activation import Softmax
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.einsum import EinsumDense
 from tandem.keras.layers.regularization import Dropout
@@ -17,15 +18,10 @@ def _positive(value, name, *, none=False):
     )
 
 
-def without_mask(x):
-    """The tensor without the mask that travels with it: the projections take none."""
-    return x if getattr(x, "_keras_mask", None) is None else x.view_as(x)
-
-
 class _Heads(Layer):
     """What attention with heads shares: projections, masks, and the two ways to compute."""
 
-    _asks_queries = True  # whether what a masked query gives is masked
+    _asks_queries = True  # whether an argument `query_mask` counts, and not only the mask that the query brings along
 
     def _set_up(self, dropout, use_bias, sliding_window, flash_attention, use_gate, seed, given):
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window <= 0):
@@ -71,12 +67,17 @@ class _Heads(Layer):
             **again,
         )
 
-    def _make_dropout(self):
-        if self._dropout > 0:
-            self._dropout_layer = Dropout(self._dropout, dtype=self.dtype_policy, seed=self.seed)
+    def _make_inner(self, axes=(-1,)):
+        # Layers as in Keras, whose names are counted whether or not there is something to drop.
+        self._softmax = Softmax(axis=axes, dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(self._dropout, dtype=self.dtype_policy, seed=self.seed)
 
     def _drop(self, weights, training):
         return self._dropout_layer(weights, training=training) if self._dropout > 0 else weights
+
+    def _without_mask(self, x):
+        """A tensor without the mask that travels with it: the projections take none."""
+        return x if tensors.get_mask(x) is None else x.view_as(x)
 
     def _check_flash(self, wanted):
         if self._flash_attention and wanted:
@@ -112,9 +113,9 @@ class _Heads(Layer):
         """The projected outputs of all heads, and their weights where they are asked for."""
         self._check_flash(return_attention_scores)
         key = value if key is None else key
-        masks = (query_mask if self._asks_queries else None, value_mask, key_mask)
+        masks = (query_mask if self._asks_queries else tensors.get_mask(query), value_mask, key_mask)
         keep = self._mask(query, value, masks, attention_mask, use_causal_mask)
-        query, key, value = without_mask(query), without_mask(key), without_mask(value)
+        query, key, value = (self._without_mask(x) for x in (query, key, value))
         gate = self._gate_dense(query) if self._use_gate else None
         query, key, value = self._query_dense(query), self._key_dense(key), self._value_dense(value)
         outputs, weights = self._compute_attention(query, key, value, keep, training, return_attention_scores)
@@ -188,8 +189,13 @@ class MultiHeadAttention(_Heads):
             attention_axes = (attention_axes,)
         self._attention_axes = None if attention_axes is None else tuple(attention_axes)
 
-    # Keras 3.15 does not ask for the queries' mask: what a masked query gives is nobody's business.
-    _asks_queries = False
+    _asks_queries = False  # so in Keras 3.15, which
+    takes_masks_off = True  # the caller's own tensors: what it does with them next has none either.
+
+    def _without_mask(self, x):
+        if tensors.get_mask(x) is not None:
+            tensors.set_mask(x, None)
+        return x
 
     num_heads = property(lambda self: self._num_heads, doc="How many heads there are.")
     key_dim = property(lambda self: self._key_dim, doc="The size of a head's queries and keys.")
@@ -218,7 +224,7 @@ class MultiHeadAttention(_Heads):
         self._value_dense.build(value_shape)
         if self._attention_axes is None:
             self._attention_axes = tuple(range(1, rank - 1))
-        self._make_dropout()
+        self._make_inner(tuple(range(-len(self._attention_axes), 0)))
         output_shape = self._output_shape or (query_shape[-1],)
         self._output_dense = self._project("attention_output", rank + 1, rank - 1, output_shape)
         self._output_dense.build((*query_shape[:-1], heads, self._value_dim))
@@ -240,8 +246,7 @@ class MultiHeadAttention(_Heads):
                 )
             return attention.dot_product_attention(query, key, value, mask=attention_mask, scale=scale), None
         scores = attention.scores(query, key, axes, scale=scale)
-        softmax_axes = tuple(range(-len(axes), 0))
-        weights = attention.masked_weights(scores, attention_mask, softmax_axes)
+        weights = self._softmax(scores, mask=attention.with_heads(attention_mask, scores, len(self._softmax.axis)))
         return attention.combine(self._drop(weights, training), value, axes), weights
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
@@ -320,7 +325,7 @@ class GroupQueryAttention(_Heads):
             self._gate_dense.build(query_shape)
         self._value_dense = self._project("value", 3, 2, keys)
         self._value_dense.build(value_shape)
-        self._make_dropout()
+        self._make_inner()
         self._output_dense = self._project("attention_output", 4, 2, (query_shape[-1],))
         self._output_dense.build((*query_shape[:-1], *queries))
 
@@ -332,7 +337,7 @@ class GroupQueryAttention(_Heads):
                 attention_mask = attention_mask.unsqueeze(1)
             return attention.dot_product_attention(query, key, value, mask=attention_mask, scale=scale), None
         scores = attention.grouped_scores(query, key, scale=scale)
-        weights = attention.masked_weights(scores, attention_mask, (-1,))
+        weights = self._softmax(scores, mask=attention.with_heads(attention_mask, scores, len(self._softmax.axis)))
         return attention.grouped_combine(self._drop(weights, training), value), weights
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):

@@ -58,7 +58,6 @@ class CategoryEncoding(DataLayer):
         self.num_tokens = num_tokens
         self.output_mode = output_mode
         self.sparse = sparse
-        self.__dict__["built"] = True
 
     def call(self, inputs, count_weights=None):
         """The rows."""
@@ -245,7 +244,6 @@ class Discretization(DataLayer):
         self.output_mode = output_mode
         self.sparse = sparse
         self.__dict__["_cast_to"] = None
-        self.__dict__["built"] = True
         self.__dict__["bin_boundaries"] = self.input_bin_boundaries or []
         self.reset_state()
 

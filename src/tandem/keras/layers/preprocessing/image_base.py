@@ -72,7 +72,6 @@ class ImageLayer(DataLayer):
         self.data_format = standardize_data_format(data_format)
         if factor is not None:
             self.factor = limits(factor, bounds=self._bounds)
-        self.__dict__["built"] = True
 
     # --- what a subclass gives -------------------------------------------------------------------------------------
     def get_random_transformation(self, data, training=True, seed=None):
