@@ -248,7 +248,8 @@ def histogram(a, bins=10, range=None):
     if isinstance(bins, int):
         if range is None:
             range = (float(a.min().asscalar()), float(a.max().asscalar()))
-            return tuple(_internal._histogram(a, bin_cnt=bins, range=range))
+            counts, edges = _internal._histogram(a, bin_cnt=bins, range=range)
+            return counts.astype("float32"), edges  # MXNet counts with NumPy here
         return _internal._histogram(a, bin_cnt=bins, range=range)
     raise ValueError("bins argument should be either an integer or an NDArray")
 

@@ -17,7 +17,7 @@ __all__ = ["load", "load_frombuffer", "save"]
 def save(fname, data):
     """Write an array, a list of arrays, or a dict of names and arrays, so that MXNet reads them too.
 
-    Raises ValueError for other data.
+    Raises ValueError for other data, TypeError for a list or dict with something else in it.
     """
     if isinstance(data, NDArray):
         names, arrays = [], [data]
@@ -26,9 +26,9 @@ def save(fname, data):
     elif isinstance(data, (list, tuple)):
         names, arrays = [], list(data)
     else:
-        raise _wrong(data)
+        raise ValueError(_wrong(data))
     if not all(isinstance(array, NDArray) for array in arrays) or not all(isinstance(name, str) for name in names):
-        raise _wrong(data)
+        raise TypeError(_wrong(data))
     devices = [(array.context.device_typeid, array.context.device_id) for array in arrays]
     # Arrays without axes, or with sizes of 0, mean what they are only in the form with NumPy's shapes.
     numpy_shapes = any(array.ndim == 0 or 0 in array.shape for array in arrays)
@@ -47,11 +47,9 @@ def _stored(array):
 
 
 def _wrong(data):
-    return ValueError(
-        explain(
-            "data needs to either be a NDArray, dict of (str, NDArray) pairs or a list of NDArrays",
-            given=type(data).__name__,
-        )
+    return explain(
+        "data needs to either be a NDArray, dict of (str, NDArray) pairs or a list of NDArrays",
+        given=f"{type(data).__name__} {data!r}"[:200],
     )
 
 

@@ -1,10 +1,13 @@
 """The methods that change an array's shape and share its memory, or broadcast it."""
 
+import math
+
 import torch
 
 from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet import util
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators.shapes import reshaped
 from tandem.mxnet.paths import in_graph
 
@@ -35,7 +38,12 @@ def reshape_array(array, shape, kwargs):
     elif target == ():
         raise ValueError(f"Cannot reshape array of size {tensor.numel()} into shape ()")
     else:
-        sizes = reshaped(tuple(tensor.shape), target, kwargs.get("reverse", False))
+        try:
+            sizes = reshaped(tuple(tensor.shape), target, kwargs.get("reverse", False))
+        except MXNetError as error:
+            if _too_few(target, tensor.numel()):
+                raise ValueError(f"Cannot reshape array of size {tensor.numel()} into shape {target}") from error
+            raise
     if not tensor.is_contiguous():
         tensor = array._tensor = tensor.contiguous()  # so that the result can share memory
     if _scope.recording or not torch.is_grad_enabled():
@@ -45,6 +53,14 @@ def reshape_array(array, shape, kwargs):
         return array._wrap(result, array._ctx)
     with torch.no_grad():
         return array._wrap(tensor.view(sizes), array._ctx)
+
+
+def _too_few(target, total):
+    """Whether sizes, of which one may be -1, ask for fewer elements than there are: MXNet has another error for it."""
+    if min(target) < -1 or 0 in target or target.count(-1) > 1:
+        return False
+    known = math.prod(abs(size) for size in target)
+    return (known * (total // known) if -1 in target else known) < total
 
 
 def broadcast_array(array, shape):

@@ -42,7 +42,8 @@ def _batch_norm(
     y, mean, variance = norm.batch_norm_batch(data, scale, beta, axis=axis, epsilon=eps)
     norm.blend_(moving_mean, mean, momentum)
     norm.blend_(moving_var, variance, momentum)
-    return y, mean, norm.inverse_deviation(variance, eps)
+    # Detached: MXNet's backward pass takes no gradient from these outputs.
+    return y, mean.detach(), norm.inverse_deviation(variance.detach(), eps)
 
 
 _STATISTICS = ("data", "gamma", "beta", "moving_mean", "moving_var")
