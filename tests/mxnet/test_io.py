@@ -260,6 +260,7 @@ found = [
     epochs(C(data_csv=d + 'x.csv', data_shape=(3,), batch_size=5)),
     epochs(C(data_csv=d + 'i.csv', data_shape=(3,), batch_size=7, dtype='int32', label_csv=d + 'y.csv')),
     epochs(C(data_csv=d + 'i.csv', data_shape=(3,), batch_size=3, dtype='int64')),
+    epochs(C(data_csv=d + 'x.csv', data_shape=(3,), batch_size=3, dtype='int32')),
 ]
 it = C(data_csv=d + 'x.csv', data_shape=(3,), batch_size=3)
 found.append([it.next().data, it.getpad(), it.getindex(), it.getdata(), it.getlabel()])

@@ -84,6 +84,18 @@ def test_a_metric_of_ones_own():
         metric.EvalMetric("x").update([], [])
 
 
+def test_sums_may_be_set_before_the_base_is_made():
+    class Several(metric.EvalMetric):
+        def __init__(self, count):
+            self.num_inst, self.sum_metric = [1] * count, [6.0] * count
+            super().__init__("several")
+
+        def reset(self):
+            self.seen = self.num_inst, self.sum_metric
+
+    assert Several(2).seen == ([1, 1], [6.0, 6.0])
+
+
 def test_sums_are_exact_over_many_batches():
     accuracy = metric.Accuracy()
     label, pred = nd.array([1]), nd.array([[0.1, 0.9]])

@@ -207,6 +207,14 @@ def test_unknown_sizes_follow_as_in_mxnet():
         ("mx.sym.contrib.quantized_pooling(a, b, c, kernel=(2, 2))", {"a": (2, 3, 5, 5)}),
         ("mx.sym.contrib.dequantize(a, b, c)", {"a": (2, 3)}),
         ("mx.sym.split_v2(a, (2,), axis=1)[0] + y", {"a": (0, 5), "y": (3, 2)}),
+        ("mx.sym.SliceChannel(a, num_outputs=3, squeeze_axis=True)[1] + y", {"a": (0, 3), "y": (5,)}),
+        ("mx.sym.SliceChannel(a, num_outputs=3)[2] + y", {"a": (0, 6, 0), "y": (5, 2, 4)}),
+        ("mx.sym.linalg.gemm(a, b, c, transpose_a=True, transpose_b=True)", {"a": (5, 2, 3), "b": (5, 4, 2)}),
+        ("mx.sym.linalg.gemm(a, b, c, axis=0)", {"a": (2, 5, 3), "b": (3, 5, 4)}),
+        ("mx.sym.Dropout(a)", {"a": (2, 0, 4)}),
+        ("mx.sym.Variable('a', shape=(2, 3)) * 2 + b", {"a": (4, 3), "b": (0, 3)}),
+        ("mx.sym.Variable('a', shape=(2, 3)) * 2 + b", {"a": (4, 0)}),
+        ("mx.sym.Variable('a', shape=(0, 3)) * 2 + b", {"a": (4, 0)}),
     ]
     same_code(PARTIAL, ["found"], questions=questions)
 

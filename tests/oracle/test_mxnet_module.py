@@ -235,8 +235,12 @@ def test_feed_forward():
     scores = model.score(data(30), "acc")
     limited = mx.model.FeedForward(mlp(), num_epoch=2, epoch_size=3, arg_params=mlp_params(), aux_params={})
     ended = fit(limited, data())
+    np.random.seed(0)
+    shuffled = mx.model.FeedForward(mlp(), num_epoch=1, arg_params=mlp_params(), aux_params={}, numpy_batch_size=10)
+    fit(shuffled, data().data[0][1].asnumpy(), data().label[0][1].asnumpy())
+    order = [plain((shuffled.arg_params,)), np.random.rand()]
     """
-    _both(code, ["weights", "predicted", "scores", "lines", "ended"])
+    _both(code, ["weights", "predicted", "scores", "lines", "ended", "order"])
 
 
 def test_monitors():

@@ -279,6 +279,7 @@ def test_inference():
         sym.BatchNorm(a, name='c').infer_type(a='float16')
         sym.Embedding(a, input_dim=7, output_dim=5, dtype='float16', name='c').infer_type(a='int32')
         sym.Variable('x', dtype='float64').infer_type()
+        sym.Variable('x', dtype='float64').infer_type(x='float16')
         (sym.zeros((2,), dtype='int32') + a).infer_type()
         sym.argmax(a, axis=1).infer_type(a='float64')
         """,
@@ -330,6 +331,14 @@ def back(*heads, **kwargs):
     return ex.grad_arrays
 loss = sym.Group([sym.MakeLoss(a * a), sym.BlockGrad(b)]).simple_bind(mx.cpu(), a=(2,), b=(2,))
 loss.arg_dict['a'][:] = 3
+softmax = sym.SoftmaxOutput(a, b)
+behind = sym.reshape(softmax, shape=(1, 2, 3)).simple_bind(mx.cpu(), a=(2, 3))
+behind.arg_dict['b'][:] = [0, 2]
+added = (sym.BlockGrad(a) + sym.MakeLoss(a)).simple_bind(mx.cpu(), a=(2,))
+mixed = (a + sym.MakeLoss(a)).simple_bind(mx.cpu(), a=(2,))
+fixed = sym.MakeLoss(sym.BatchNorm(a, name='bn')).simple_bind(mx.cpu(), a=(3, 2))
+fixed.arg_dict['a'][:] = nd.arange(6).reshape((3, 2))
+fixed.arg_dict['bn_gamma'][:] = 3
 """
     )
     same_expressions(
@@ -360,6 +369,15 @@ loss.arg_dict['a'][:] = 3
         c.simple_bind(mx.cpu(), grad_req='null', a=(2, 3)).grad_dict
         c.simple_bind(mx.cpu(), grad_req=['write', 'null'], a=(2, 3)).grad_dict
         c.simple_bind(mx.cpu(), grad_req='foo', a=(2, 3))
+        c.simple_bind(mx.cpu(), grad_req=['write'], a=(2, 3))
+        c.bind(mx.cpu(), [nd.ones((2,))] * 2, grad_req='foo')
+        (sym.Variable('a', shape=(2, 3), dtype='float16') * 2).simple_bind(mx.cpu(), a=(4, 3)).outputs[0].shape
+        (sym.Variable('a', shape=(2, 3)) * 2).bind(mx.cpu(), [nd.ones((4,))]).forward()
+        (behind.forward(True), behind.backward(), behind.grad_dict)
+        (added.forward(True), added.backward(), added.grad_dict)
+        (mixed.forward(True), mixed.backward())
+        (fixed.forward(True), fixed.backward(), fixed.grad_dict, fixed.arg_dict)
+        (fixed.forward(), fixed.arg_dict)
         c.simple_bind(mx.cpu(), type_dict={'a': 'float64'}, a=(2, 3)).arg_dict
         c.simple_bind(mx.cpu(), type_dict={'a': 'int32', 'b': 'float32'}, a=(2, 3))
         c.eval(a=nd.ones((2,)), b=nd.ones((2,)))

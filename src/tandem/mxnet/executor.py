@@ -50,7 +50,8 @@ class Executor:
         self.arg_arrays, self.grad_arrays, self.aux_arrays = handle.args, handle.grads, handle.aux
         self._lowered = Lowered(_with_own_heads(symbol), handle.facts, handle.devices)
         self._replayable = not any(node.row is not None and _is_eager(node) for node in self._lowered.order)
-        self._needs_head = [_needs_head(entry) for entry in symbol._entries]
+        pass_on = _passing_gradients_on(handle)
+        self._needs_head = [id(entry.node) in pass_on for entry in symbol._entries]
         self.outputs = [
             NDArray._wrap(torch.zeros(self._shape_of(entry), dtype=handle.facts.dtype(entry)), self._context_of(entry))
             for entry in symbol._entries
@@ -374,7 +375,7 @@ class Executor:
         facts = Facts(self._symbol._entries)
         for node, array in zip(self._arrays.nodes, self._arrays.variables):
             if node.name in kwargs:
-                facts.tell_shape(Entry(node), known(kwargs[node.name]))
+                facts.give_shape(node, known(kwargs[node.name]))
             facts.tell_dtype(Entry(node), mxnet_dtype(array.dtype))
         facts.search(dtypes=True)
         found = [facts.shape(Entry(node)) for node in self._arrays.nodes]
@@ -453,10 +454,24 @@ def _with_own_heads(symbol):
     )
 
 
-def _needs_head(entry):
-    node = entry.node
-    if node.row is None:
-        return True
+def _passing_gradients_on(arrays):
+    """The ids of the nodes through which a gradient of their output comes to an argument that wants one."""
+    found = set()
+    wanted = {id(node) for node, (_, request) in zip(arrays.nodes, arrays.requests) if request != "null"}
+    for node in arrays.facts.order:
+        if node.is_variable:
+            on = id(node) in wanted
+        else:
+            on = _asks_for_head(node) and any(id(entry.node) in found for entry in node.inputs)
+        if on:
+            found.add(id(node))
+    return found
+
+
+def _asks_for_head(node):
+    """Whether an operator's gradients depend on that of its output."""
     if node.row.name in _LOSSES:
         return node.row.name == "SoftmaxOutput" and node.binding.attributes["out_grad"]
-    return not (node.row.name == "Custom" and not SPECIAL["Custom"].needs_head(node))
+    if node.row.name == "Custom":
+        return SPECIAL["Custom"].needs_head(node)
+    return node.row.differentiable

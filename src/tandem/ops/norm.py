@@ -287,6 +287,11 @@ def inverse_deviation(variance, epsilon):
     return torch.rsqrt(variance + epsilon)
 
 
+def keep_at_one_(scale):
+    """``scale = 1``, in place and without gradient."""
+    scale.data.fill_(1)
+
+
 def blend_(moving, batch, momentum):
     """``moving = momentum * moving + (1 - momentum) * batch``, in place and without gradient."""
     moving.lerp_(batch.detach().to(moving.dtype), 1.0 - momentum)

@@ -1,6 +1,7 @@
 """Iterators over files, which MXNet has in C++: their arguments may be strings, and names of arrays are arguments."""
 
 import ast
+import re
 import warnings
 
 import numpy as np
@@ -225,13 +226,24 @@ def _dtype(iterator, given, allowed):
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
+def _leading_integer(text):
+    found = re.match(r"\s*[-+]?\d+", text)
+    if found is None:
+        raise ValueError(f"could not convert string {text!r} to an integer")
+    return int(found.group())
+
+
 def _table(path, dtype):
-    """The numbers in a file of comma separated values, a row to a line.
+    """The numbers in a file of comma separated values, a row to a line. Of integers what follows the digits is left
+    out, as in MXNet.
 
     Raises MXNetError where it cannot be read.
     """
+    converters = _leading_integer if np.issubdtype(dtype, np.integer) else None
     try:
-        return np.loadtxt(path, dtype=dtype, delimiter=",", ndmin=2, comments=None, encoding="utf-8")
+        return np.loadtxt(
+            path, dtype=dtype, delimiter=",", ndmin=2, comments=None, encoding="utf-8", converters=converters
+        )
     except (OSError, ValueError) as error:
         raise MXNetError(explain(f"Cannot read {path!r}", expected="comma separated numbers", given=error)) from error
 

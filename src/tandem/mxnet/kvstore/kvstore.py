@@ -116,8 +116,8 @@ class KVStore(KVStoreBase):
         if isinstance(self._updater, Updater):
             self._updater(numbers, sums, stored)
         else:  # somebody's own function, which knows of one key at a time
-            for one in zip(numbers, sums, stored):
-                self._updater(*one)
+            for number, total, array in zip(numbers, sums, stored):
+                self._updater(number.encode() if isinstance(number, str) else number, total, array)  # as MXNet calls it
 
     def _across(self, keys, totals):
         """What the sums of this machine's devices become before they are stored: with one machine, themselves."""

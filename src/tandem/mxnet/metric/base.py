@@ -75,13 +75,18 @@ class EvalMetric:
 
     _has_global_stats = False
 
+    def __new__(cls, *args, **kwargs):
+        """A metric with sums: a subclass may set them before it calls `__init__`, or have a `reset` of its own."""
+        self = super().__new__(cls)
+        EvalMetric.reset(self)
+        return self
+
     def __init__(self, name, output_names=None, label_names=None, **kwargs):
         self.name = str(name)
         self.output_names = output_names
         self.label_names = label_names
         self._has_global_stats = kwargs.pop("has_global_stats", self._has_global_stats)
         self._kwargs = kwargs
-        EvalMetric.reset(self)  # a subclass's own need not call it
         self.reset()
 
     def __str__(self):

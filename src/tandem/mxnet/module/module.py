@@ -163,7 +163,7 @@ class Module(BaseModule):
 
     def get_params(self):
         """(arguments, auxiliary states), name -> array: the mean over the contexts."""
-        self._demand(bound=True, parameters=True)
+        self._demand(parameters=True)
         if self._params_dirty:
             self._sync_params_from_devices()
         return self._arg_params, self._aux_params

@@ -28,11 +28,14 @@ def _batch_norm(
 ):
     """``(x - mean) / sqrt(var + eps) * gamma + beta`` with the batch's statistics in training, else the moving ones.
 
-    In training the moving ones become ``momentum * moving + (1 - momentum) * batch``, in place. fix_gamma: gamma is 1.
+    In training the moving ones become ``momentum * moving + (1 - momentum) * batch``, in place. fix_gamma: gamma is 1;
+    where its gradient is wanted, and an optimizer's weight decay may have changed it, it becomes 1 again.
     The calibration ranges belong to quantization and change nothing here.
     """
     axis = checked_axis(axis, data.dim())
     scale = None if fix_gamma else gamma
+    if fix_gamma and gamma.requires_grad and gamma.is_leaf:
+        norm.keep_at_one_(gamma)
     if not training or use_global_stats:
         y = norm.batch_norm(data, scale, beta, moving_mean, moving_var, axis=axis, epsilon=eps)
         return y, moving_mean, norm.inverse_deviation(moving_var, eps)

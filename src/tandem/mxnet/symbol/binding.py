@@ -74,10 +74,12 @@ def _ordered(given, names, what, allow_missing=False):
 def requests_of(grad_req, names):
     """The request of each argument's gradient.
 
-    Raises ValueError, TypeError or KeyError for a `grad_req` that does not say them.
+    Raises ValueError or TypeError for a `grad_req` that does not say them, KeyError for a request in a list or dict.
     """
     if isinstance(grad_req, str):
-        found = [grad_req] * len(names)
+        if grad_req not in _REQUESTS:
+            raise ValueError(explain("Unknown grad_req", expected=", ".join(_REQUESTS), given=repr(grad_req)))
+        return [grad_req] * len(names)
     elif isinstance(grad_req, (list, tuple)):
         if len(grad_req) != len(names):
             raise ValueError(
@@ -132,8 +134,8 @@ def bind(symbol, ctx, args, args_grad, grad_req, aux_states, group2ctx, shared_e
     for node in facts.order:
         if node.is_variable:
             array = next(kept if id(node) in written else given)
-            facts.tell_shape(Entry(node), array.shape, node)
-            facts.tell_dtype(Entry(node), mxnet_dtype(array.dtype), node)
+            facts.give_shape(node, array.shape)
+            facts.give_dtype(node, mxnet_dtype(array.dtype))
     facts.search(dtypes=True)
     for name, array, grad in zip(arguments, args, grads):
         if grad is not None and grad.shape != array.shape:
@@ -154,9 +156,9 @@ def simple_bind(
     try:
         for node in variables:
             if node.name in shapes:
-                facts.tell_shape(Entry(node), known(shapes[node.name]), node)
+                facts.give_shape(node, known(shapes[node.name]))
             if node.name in (type_dict or {}):
-                facts.tell_dtype(Entry(node), mxnet_dtype(type_dict[node.name]), node)
+                facts.give_dtype(node, mxnet_dtype(type_dict[node.name]))
         facts.search(dtypes=True)
         facts.default_dtypes()
         facts.search(dtypes=True)
@@ -169,7 +171,7 @@ def simple_bind(
                 )
             )
         requests = requests_of(grad_req, symbol.list_arguments())
-    except (MXNetError, KeyError) as error:
+    except (MXNetError, KeyError, ValueError) as error:
         listed = "".join(f"{name}: {shape}, " for name, shape in shapes.items())
         raise RuntimeError(f"simple_bind error. Arguments:\n{listed}\n{error}") from error
     pool = _Pool(facts.order, ctx, group2ctx, stype_dict, shared_arg_names, shared_exec, shared_buffer)

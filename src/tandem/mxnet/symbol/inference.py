@@ -117,6 +117,20 @@ class Facts:
                 )
             )
 
+    def give_shape(self, node, shape):
+        """The shape that a variable is given: a whole one goes before the one of the variable's attributes, which
+        goes before one with unknown sizes.
+        """
+        if None not in shape:
+            self._shapes.pop((id(node), 0), None)
+        if self.shape(Entry(node)) is None:
+            self.tell_shape(Entry(node), shape, node)
+
+    def give_dtype(self, node, dtype):
+        """The dtype that a variable is given, before that of its attributes."""
+        self._dtypes.pop((id(node), 0), None)
+        self.tell_dtype(Entry(node), dtype, node)
+
     # --- the search --------------------------------------------------------------------------------------------------
 
     def search(self, dtypes, shapes=True):
@@ -355,7 +369,7 @@ def tell(facts, given, tell_one, what):
     for node in facts.order:
         if node.is_variable and node.name in given:
             left.discard(node.name)
-            tell_one(Entry(node), given[node.name])
+            tell_one(node, given[node.name])
     if left:
         unknown = min(left)
         names = [node.name for node in facts.order if node.is_variable]
@@ -387,7 +401,7 @@ def infer_shape(symbol, partial, args, kwargs):
         if not isinstance(shape, (tuple, list)):
             raise TypeError(f"Arguments need to be shapes (tuple), but '{name}' is {type(shape)}.")
     facts = Facts(symbol._entries)
-    tell(facts, given, lambda entry, shape: facts.tell_shape(entry, known(shape)), "symbol")
+    tell(facts, given, lambda node, shape: facts.give_shape(node, known(shape)), "symbol")
     facts.search(dtypes=False)
     found = _parts(symbol, facts, lambda entry: _plain(facts.shape(entry)))
     if partial:
@@ -406,7 +420,7 @@ def infer_type(symbol, partial, args, kwargs):
 
     given = _given(symbol, args, kwargs, "types")
     facts = Facts(symbol._entries)
-    tell(facts, given, lambda entry, dtype: facts.tell_dtype(entry, mxnet_dtype(dtype)), "symbol")
+    tell(facts, given, lambda node, dtype: facts.give_dtype(node, mxnet_dtype(dtype)), "symbol")
     facts.search(dtypes=True, shapes=False)
     found = _parts(symbol, facts, lambda entry: None if facts.dtype(entry) is None else NUMPY_TYPES[facts.dtype(entry)])
     if partial or not any(one is None for part in found for one in part):

@@ -105,7 +105,8 @@ def _concat(facts, node, outputs, a):
 
 
 def _slice_channel(facts, node, outputs, a):
-    output = next((facts.shape(value) for value in outputs if facts.shape(value) is not None), None)
+    _alike((outputs[0], *outputs), facts, node)
+    output = facts.shape(outputs[0])
     if output is None:
         return
     if a["squeeze_axis"]:
@@ -137,10 +138,6 @@ def _swap(facts, node, outputs, a):
         facts.tell_shape(node.inputs[0], shape, node)
 
 
-def _first_as_output(facts, node, outputs, a):
-    facts.tell_shape(node.inputs[0], facts.shape(outputs[0]), node)
-
-
 def _where(facts, node, outputs, a):
     """Both branches are as the result is, once it is known whether the condition chooses elements or rows."""
     condition = facts.shape(node.inputs[0])
@@ -167,9 +164,10 @@ def _reshape(facts, node, outputs, a):
 
 def _alike(values, facts, node):
     """All of these have one shape."""
-    for value in values:
-        for other in values:
-            facts.tell_shape(other, facts.shape(value), node)
+    for value in values[1:]:
+        facts.tell_shape(values[0], facts.shape(value), node)
+    for value in values[1:]:
+        facts.tell_shape(value, facts.shape(values[0]), node)
 
 
 def _broadcast(facts, node, outputs, a):
@@ -250,6 +248,19 @@ def _cumulated(facts, node, outputs, a):
         _alike((node.inputs[0], outputs[0]), facts, node)
 
 
+def _gemm(facts, node, outputs, a):
+    """What is added has the product's shape."""
+    left, right = (facts.shape(entry) for entry in node.inputs[:2])
+    if left is None or right is None or len(left) < 2 or len(left) != len(right):
+        return
+    place, last = a["axis"] % len(left), len(left) - 1
+    found = list(left)
+    found[place] = left[last if a["transpose_a"] else place]
+    found[last] = right[place if a["transpose_b"] else last]
+    facts.tell_shape(outputs[0], found, node)
+    _alike((outputs[0], node.inputs[2]), facts, node)
+
+
 def _as_first(facts, node, outputs, a):
     """The result has the first input's shape, whatever the others are."""
     _alike((node.inputs[0], outputs[0]), facts, node)
@@ -305,6 +316,7 @@ SHAPES = {
     "_contrib_Proposal": _proposal,
     "_contrib_MultiProposal": _proposal,
     "expand_dims": _expanded,
+    "_linalg_gemm": _gemm,
     "cumsum": _cumulated,
     "pick": _without_axis(1),
     "_slice_assign": _as_first,
@@ -350,7 +362,7 @@ SHAPES = {
     "where": _where,
     **dict.fromkeys(
         ("Dropout", "BatchNorm", "LayerNorm", "InstanceNorm", "LRN", "L2Normalization", "LeakyReLU", "MakeLoss"),
-        _first_as_output,
+        _as_first,
     ),
     "softmax": _masked_softmax,
     **dict.fromkeys(
