@@ -124,6 +124,13 @@ def test_save_and_load(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["arrays.params"]
 
 
+@pytest.mark.parametrize(("data", "error"), [(5, ValueError), ({"a": 1}, TypeError), ([1], TypeError)])
+def test_what_is_no_array_is_not_saved(tmp_path, data, error):
+    with pytest.raises(error):
+        nd.save(tmp_path / "a.params", data)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_cut_off_anywhere_is_an_error(tmp_path):
     file = tmp_path / "arrays.params"
     nd.save(file, {"a": nd.array([[1, 2]]), "b": nd.array([3], dtype="int64")})
