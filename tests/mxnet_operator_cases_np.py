@@ -156,6 +156,9 @@ case("_npi_take", (4, 3), fixed([0, 2, 2], "int32"), axis=1, mode="raise", _meta
 case("_npi_delete", (4, 3), int_ind=-2, axis=0, _meta=False, _grad=False)
 case("_npi_delete", (4, 3), start=0, stop=4, step=2, axis=0, _meta=False, _grad=False)
 case("_npi_delete", (4, 3), fixed([0, 2], "int64"), axis=1, _meta=False, _grad=False)
+# The oracle assigns in place only, and to what is not recorded.
+case("_npi_boolean_mask_assign_scalar", (4, 3), fixed([0, 1, 1]), value=2.5, start_axis=1, _oracle=False, _grad=False)
+case("_npi_boolean_mask_assign_tensor", (4, 3), fixed([0, 1, 0, 1]), (2, 3), _meta=False, _oracle=False, _grad=False)
 case("_npi_insert_scalar", (4, 3), (3,), int_ind=1, axis=0, _meta=False, _grad=False)
 case("_npi_insert_scalar", (4,), int_ind=-1, val=2.5, axis=0, _meta=False, _oracle=False)
 case("_npi_insert_slice", (4, 3), (2, 3), start=0, stop=4, step=2, axis=0, _meta=False, _grad=False)
@@ -226,6 +229,8 @@ for _name in ("exponential", "rayleigh"):
     case(f"_npi_{_name}", uniform(3, low=0.5), scale=None, **_RANDOM)
 for _name in ("weibull", "pareto", "powerd"):
     case(f"_npi_{_name}", a=2.0, size=(2, 3), **_RANDOM)
+case("_npi_bernoulli", prob=0.3, logit=None, size=(2, 3), is_logit=False, **_RANDOM)
+case("_npi_bernoulli", uniform(3), prob=None, logit=None, size=(2, 3), is_logit=True, **_RANDOM)
 case("_npi_random_randint", low=0, high=5, shape=(2, 3), dtype="int32", **_RANDOM)
 case("_npi_choice", a=5, size=(2, 3), **_RANDOM, _meta=False)
 case("_npi_choice", uniform(4), fixed([0.25] * 4), a=None, size=(2,), replace=False, weighted=True, **_RANDOM)

@@ -36,6 +36,11 @@ def test_the_switches_belong_to_a_thread():
     assert util.is_np_array()
     with pytest.raises(ValueError, match="NumPy shapes"):
         npx.set_np(shape=False)
+    with pytest.raises(ValueError, match="NumPy shapes"):
+        util.set_np_shape(False)
+    with pytest.raises(ValueError, match="NumPy shapes"), util.np_shape(False):
+        pass
+    assert util.is_np_shape()
 
 
 def test_decorators_switch_functions_and_classes():

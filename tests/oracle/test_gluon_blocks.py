@@ -156,6 +156,32 @@ attempt(lambda: d.items()); attempt(lambda: d.values()); attempt(lambda: d.zero_
     )
 
 
+def test_hybridized_blocks_answer_lists():
+    same_log("""
+class Several(gluon.HybridBlock):
+    def hybrid_forward(self, F, x):
+        return x, (x * 2, [x * 3]), [x]
+class Around(gluon.HybridBlock):
+    def __init__(self):
+        super().__init__()
+        self.inner = Several()
+    def hybrid_forward(self, F, x):
+        first, rest, last = self.inner(x)
+        return (first, rest + (first,), last)
+class Single(gluon.HybridBlock):
+    def hybrid_forward(self, F, x):
+        return (x,)
+def kinds(tree):
+    return [type(tree).__name__, *map(kinds, tree)] if isinstance(tree, (list, tuple)) else 0
+for block in (Several(), Around(), Single()):
+    tell(str(kinds(block(nd.ones(1)))))
+    block.hybridize()
+    for _ in range(3):
+        tell(str(kinds(block(nd.ones(1)))))
+    tell(str(kinds(block(mx.sym.var("x")))))
+""")
+
+
 def test_errors():
     same_log(
         """

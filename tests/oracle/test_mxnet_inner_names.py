@@ -125,3 +125,44 @@ def test_a_data_set_in_a_folder_of_its_own(tmp_path):
         "found",
         folder=str(tmp_path / "own"),
     )
+
+
+OPERATORS = """
+inner, inner_of_symbols = nd.np._internal, mx.sym.np._internal
+x, rows, columns = np.arange(6).reshape(2, 3), np.array([True, False], dtype=bool), np.array([1, 0, 1]) > 0
+a, b = mx.sym.var("a").as_np_ndarray(), mx.sym.var("b").as_np_ndarray()
+def run(symbol, **given):
+    return symbol.bind(mx.cpu(), given).forward()
+"""
+
+
+def test_operators_of_numpy_under_their_own_names():
+    table = """
+inner.add(x, x)
+inner.add_scalar(x, scalar=2)
+inner.rsubtract_scalar(x, scalar=2)
+inner.true_divide(x, x + 1)
+inner.boolean_mask(x, rows)
+inner.boolean_mask_assign_scalar(x, rows, 7.0, out=x)
+inner.boolean_mask_assign_scalar(data=x, mask=x > 3, value=7, start_axis=0, out=x) is x
+inner.boolean_mask_assign_scalar(x, columns, 7.0, start_axis=1, out=x)
+inner.boolean_mask_assign_tensor(x, x > 2, np.array([5.0, 6, 7]), out=x)
+inner.boolean_mask_assign_tensor(x, rows, np.array(5.0), out=x)
+inner.boolean_mask_assign_tensor(x, columns, np.array([[1.0, 2], [3, 4]]), start_axis=1, out=x)
+inner.boolean_mask_assign_tensor(x, x > 2, np.array([5.0, 6]), out=x)
+inner.cast(x, dtype="int32")
+inner.share_memory(x, x)
+inner.gather_nd(x, np.array([[0, 1], [1, 2]]))
+inner.nonzero(x)
+inner.reshape(x, newshape=(3, -1))
+inner.slice_assign_scalar(x, scalar=4, begin=(0,), end=(1,))
+inner.rnn_param_concat(x, x, dim=0)
+inner.zeros(shape=(2,))
+inner.mean(x).shape
+inner.nothing_like_it
+type(inner_of_symbols.exp(a)).__name__
+run(inner_of_symbols.add(a, b), a=x, b=x)
+run(inner_of_symbols.subtract_scalar(a, scalar=3), a=x)
+inner_of_symbols.boolean_mask_assign_scalar(a, b, value=3.0).list_arguments()
+"""
+    same_expressions(table, OPERATORS, numpy=True)

@@ -372,6 +372,7 @@ without_gradient_and_variables(lambda x: nd.argmax(x, axis=0))
 partly_without_gradient()
 statistics(lambda x: nd.BatchNorm(x, nd.ones(3), nd.zeros(3), nd.zeros(3), nd.ones(3), output_mean_var=True, axis=-1))
 statistics(lambda x: nd.LayerNorm(x, nd.ones(3), nd.zeros(3), output_mean_var=True))
+statistics(lambda x: nd.BatchNorm(x, *(nd.ones(3) for _ in range(4)), output_mean_var=True, fix_gamma=False))
 statistics(lambda x: nd.GroupNorm(x.reshape((1, 2, 3)), nd.ones(2), nd.zeros(2), num_groups=2, output_mean_var=True))
 truth_added()
 nd.array([1, 2], dtype="int32").grad

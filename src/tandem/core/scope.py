@@ -4,6 +4,7 @@
 `recording` is MXNet's `autograd.record` flag: None where torch's own grad mode rules. `rebinds`: whether `x += y`
 leaves the tensor as it is and gives another (see `keras/internals/rebinding.py`). `recorder`: the number of the
 recording that is being made, or None; while there is one, nobody sees how intermediate values lie in memory.
+`inside`: whether a hybridized block is computing, of whose graph the blocks in it are parts.
 """
 
 import threading
@@ -16,6 +17,7 @@ class _Scope(threading.local):
     eager = False
     rebinds = False
     recorder = None
+    inside = False
 
 
 current = _current = _Scope()  # `current` is for those who cannot afford a call

@@ -54,9 +54,21 @@ def is_np_array():
 
 
 def set_np_shape(active):
-    """Turn NumPy's shape semantics on or off in this thread; answers what was before."""
+    """Turn NumPy's shape semantics on or off in this thread; answers what was before.
+
+    Raises ValueError for off while NumPy's array semantics are on.
+    """
+    if not active:
+        _check(False, _switches.array)
     before, _switches.shape = _switches.shape, bool(active)
     return before
+
+
+def _check(shape, array):
+    if array and not shape:
+        raise ValueError(
+            explain("NumPy arrays need NumPy shapes", expected="shape=True", given="shape=False, array=True")
+        )
 
 
 def set_np(shape=True, array=True):
@@ -64,10 +76,7 @@ def set_np(shape=True, array=True):
 
     Raises ValueError for array semantics without shape semantics.
     """
-    if not shape and array:
-        raise ValueError(
-            explain("NumPy arrays need NumPy shapes", expected="shape=True", given="shape=False, array=True")
-        )
+    _check(shape, array)
     _switches.shape, _switches.array = bool(shape), bool(array)
 
 
@@ -83,6 +92,8 @@ class _Scope:
         self._name, self._active, self._before = name, bool(active), []
 
     def __enter__(self):
+        if self._name == "shape":
+            _check(self._active, _switches.array)
         self._before.append(getattr(_switches, self._name))
         setattr(_switches, self._name, self._active)
         return self

@@ -395,11 +395,11 @@ class Namespace:
     """The names of one MXNet module that come from the operator table, made into functions when first used.
 
     module: its dotted name; kind: a function that answers the array type (called late: the modules import each other);
-    names: public name -> operator name.
+    names: public name -> operator name; scalars: as in `function_of`.
     """
 
-    def __init__(self, module, kind, names):
-        self.module, self.kind, self.names = module, kind, names
+    def __init__(self, module, kind, names, *, scalars=False):
+        self.module, self.kind, self.names, self.scalars = module, kind, names, scalars
 
     def get(self, name, scope_globals):
         """The function for `name`, kept in the module's globals from then on.
@@ -408,7 +408,7 @@ class Namespace:
         """
         if name not in self.names:
             raise missing(self.module, name, self.dir(scope_globals))
-        function = function_of(OPERATORS[self.names[name]], self.kind(), name)
+        function = function_of(OPERATORS[self.names[name]], self.kind(), name, scalars=self.scalars)
         scope_globals[name] = function
         return function
 

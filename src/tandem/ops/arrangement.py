@@ -140,8 +140,14 @@ def recycled(x, shape):
 
 def grids(xs, indexing="xy"):
     """Vectors broadcast over the grid that they span; "xy": the second one runs down, "ij": the first one."""
-    xs = [x.reshape(-1) for x in xs]
-    return [grid.contiguous() for grid in torch.meshgrid(*xs, indexing=indexing)]
+    order = list(range(len(xs)))  # the axis along which each runs; torch.meshgrid wants one dtype
+    if indexing == "xy" and len(xs) > 1:
+        order[:2] = 1, 0
+    sizes = [xs[place].numel() for place in order]
+    return [
+        x.reshape([-1 if axis == own else 1 for axis in range(len(xs))]).expand(sizes).contiguous()
+        for own, x in zip(order, xs)
+    ]
 
 
 def indices(sizes, *, dtype, device=None):

@@ -13,6 +13,14 @@ def polynomial_at(coefficients, x):
     return y
 
 
+def floating(*xs):
+    """Arrays of one floating point dtype as they are; integers, and arrays of several dtypes, in float64."""
+    dtype = xs[0].dtype
+    if dtype.is_floating_point and all(x.dtype is dtype for x in xs):
+        return xs
+    return tuple(x.double() for x in xs)
+
+
 def svd(a):
     """(u, values, v) with ``a = u diag(values) v``, values falling."""
     u, values, v = torch.linalg.svd(a, full_matrices=False)
@@ -21,6 +29,7 @@ def svd(a):
 
 def eigh(a, *, upper=False):
     """(values, vectors) of symmetric matrices, values rising; one triangle is read, the lower one unless `upper`."""
+    (a,) = floating(a)
     values, vectors = torch.linalg.eigh(a, "U" if upper else "L")
     return values, vectors
 
@@ -32,7 +41,7 @@ def eig(a):
     """
     if a.dim() < 2 or a.shape[-1] != a.shape[-2]:
         raise ValueError(f"eigenvalues are those of square matrices, got {tuple(a.shape)}")
-    a = a if a.is_floating_point() else a.double()
+    (a,) = floating(a)
     values, vectors = torch.linalg.eig(a)
     if bool((values.imag != 0).any()):
         raise ValueError("the eigenvalues are complex, for which there is no dtype")
@@ -41,11 +50,13 @@ def eig(a):
 
 def solve(a, b):
     """x with ``a x = b``: b is one vector (or a stack of them) where it has one axis less than a, else columns."""
-    return torch.linalg.solve(a, b)
+    return torch.linalg.solve(*floating(a, b))
 
 
 def pseudo_inverse(a, rcond):
     """The pseudo-inverse, singular values up to rcond times the largest counting as 0."""
+    if a.numel() == 0:
+        return torch.zeros_like(a.mT)
     u, values, v = torch.linalg.svd(a, full_matrices=False)
     large = values > values.amax(-1, keepdim=True) * rcond
     inverse = torch.where(large, 1 / torch.where(large, values, 1), 0.0)
@@ -69,12 +80,13 @@ def tensor_inverse(a, axes=2):
 def tensor_solve(a, b, axes=()):
     """x with ``tensordot(a, x, x.dim()) = b``; axes: those of a that are moved to the end first."""
     order = [place for place in range(a.dim()) if place not in {axis % a.dim() for axis in axes}]
-    a = a.permute(*order, *axes)
+    a = a.permute((*order, *axes))
     sizes = a.shape[b.dim() :]
-    flat = a.reshape(b.numel(), -1)
-    if flat.shape[0] != flat.shape[1]:
-        raise ValueError(f"the system is not square: {tuple(flat.shape)}")
-    return torch.linalg.solve(flat, b.reshape(-1)).reshape(sizes)
+    size = math.prod(sizes)
+    if b.numel() != size or a.numel() != size * size:
+        raise ValueError(f"the system is not square: {tuple(a.shape)} for {tuple(b.shape)}")
+    flat = a.reshape(size, size)
+    return solve(flat, b.reshape(-1)).reshape(sizes)
 
 
 def least_squares(a, b, rcond):
@@ -84,11 +96,12 @@ def least_squares(a, b, rcond):
     times the larger side. The residuals are empty where they say nothing (rank below n, or m <= n).
     """
     rows, columns = a.shape
+    a, b = floating(a, b)
     if rcond is None:
         rcond = torch.finfo(a.dtype).eps * max(rows, columns)
     u, values, v = torch.linalg.svd(a, full_matrices=False)
-    large = values > values.amax() * max(rcond, 0.0)
-    right = b.reshape(rows, -1)
+    large = values > values[:1] * max(rcond, 0.0)  # the largest comes first
+    right = b.reshape(rows, math.prod(b.shape[1:]))
     x = v.mT @ (torch.where(large, 1 / torch.where(large, values, 1), 0.0).unsqueeze(-1) * (u.mT @ right))
     rank = large.sum().to(torch.int32)
     residuals = ((a @ x - right) ** 2).sum(0)

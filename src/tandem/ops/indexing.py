@@ -238,6 +238,20 @@ def _outside(index, size, name, lowest=None):
     return IndexError(f"An index of {name} is out of range: expected {lowest} to {size - 1}, given {some}")
 
 
+def masked(x, mask, value, axis=0):
+    """x with a value where a mask over its axes from `axis` on is true.
+
+    value: a number, or what broadcasts to the entries that the mask picks.
+    """
+    mask = mask != 0
+    if isinstance(value, torch.Tensor) and value.dim():
+        y = x.clone()
+        y[(slice(None),) * axis + (mask,)] = value.to(x.dtype)
+        return y
+    sizes = (*[1] * axis, *mask.shape, *[1] * (x.dim() - axis - mask.dim()))
+    return torch.where(mask.reshape(sizes), value, x).to(x.dtype)
+
+
 def set_picked(x, indices, values):
     """x (rows, classes) with ``x[i, indices[i]] = values[i]``: the reverse of `pick` over the last axis."""
     return x.scatter(-1, _whole(indices).long().unsqueeze(-1), values.to(x.dtype).unsqueeze(-1))

@@ -1,7 +1,8 @@
 """Binary arithmetic of arrays of different dtypes, as `mx.np` mixes them.
 
 Floating point wins over integers, the wider of two of a kind over the narrower, anything over bool. Where MXNet has no
-rule (int8 with uint8; most mixtures of integers but sums, products and powers) a TypeError says so. A number takes the
+rule (int8 with uint8; most mixtures of integers but sums, products and powers, and where shapes differ differences and
+remainders) a TypeError says so. A number takes the
 array's dtype, as in `tandem.ops.typed`; with a bool array it makes int64.
 """
 
@@ -39,7 +40,8 @@ def _converted(a, b, whole):
         if a.dtype is torch.bool and not whole:
             raise _refuse(a, b)
         return a, b
-    if not whole and not (a.dtype.is_floating_point or b.dtype.is_floating_point):
+    # MXNet's kernel for operands that broadcast mixes what its kernel for equal shapes refuses.
+    if not whole and a.shape == b.shape and not (a.dtype.is_floating_point or b.dtype.is_floating_point):
         raise _refuse(a, b)
     dtype = common_dtype(a, b)
     return a.to(dtype), b.to(dtype)

@@ -165,6 +165,11 @@ def split(x, parts, axis=0):
     return torch.tensor_split(x, tuple(int(p) for p in parts), axis)
 
 
+def split_nearly_equal(x, count, axis=0):
+    """So many parts along an axis, the first ones larger by one where they cannot be equal."""
+    return torch.tensor_split(x, count, axis)
+
+
 def depth_to_space(x, block, *, layout="channels_first"):
     """Channels as blocks of pixels: channel ``(i * block + j) * C + c`` gives pixel (i, j) of the block in channel c.
 

@@ -16,6 +16,13 @@ def over(function, x, axis, keepdims, **options):
     return function(x, axis, keepdims, **options)
 
 
+def accumulated(function, x, axis, keepdims, dtype):
+    """A sum or product in a dtype; in one of integers that of floating point numbers is cut towards zero."""
+    if x.is_floating_point() and not dtype.is_floating_point:
+        return over(function, x, axis, keepdims).to(dtype)
+    return over(function, x, axis, keepdims, dtype=dtype)
+
+
 def mean(x, axis=None, keepdims=False, *, dtype=None):
     """The mean; of integers in float32, in an integer dtype cut towards zero."""
     if dtype is not None and not dtype.is_floating_point:

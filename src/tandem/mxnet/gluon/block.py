@@ -21,6 +21,11 @@ _modes = torch._C._len_torch_dispatch_stack
 __all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]  # noqa: F822 (SymbolBlock: on demand)
 
 
+def _lists(outputs):
+    """What a hybridized block answers: lists where its computation has tuples, as MXNet's cached graph has it."""
+    return [_lists(one) for one in outputs] if isinstance(outputs, (tuple, list)) else outputs
+
+
 class HybridBlock(Block):
     """A block whose computation can be recorded once and replayed (`hybridize`).
 
@@ -65,7 +70,13 @@ class HybridBlock(Block):
             elif replay is not None and replay.inlined and _scope.recording:
                 outputs = self.forward(*args, **kwargs)
             else:
-                outputs = self._call_hybrid(replay, args, kwargs)
+                inside, _scope.inside = _scope.inside, True
+                try:
+                    outputs = self._call_hybrid(replay, args, kwargs)
+                finally:
+                    _scope.inside = inside
+                if not inside and type(outputs) in (tuple, list):
+                    outputs = _lists(outputs)
                 probabilities.mark_replayed(self, outputs)
         else:
             outputs = self.forward(*args, **kwargs)

@@ -5,6 +5,7 @@ it so, and raises AttributeError where MXNet does not have it.
 """
 
 import builtins
+import importlib
 
 import numpy as onp
 
@@ -63,6 +64,8 @@ __all__ = [
 
 
 def __getattr__(name):
+    if name == "_internal":
+        return importlib.import_module("tandem.mxnet.numpy._internal")
     raise missing("mxnet.numpy", name, __all__)
 
 

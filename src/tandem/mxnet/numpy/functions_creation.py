@@ -40,6 +40,8 @@ def _c_order(order):
 
 def _sizes(shape):
     whole = (int, onp.integer)
+    if isinstance(shape, ndarray) and shape.ndim == 0 and shape.dtype.kind in "iu":
+        shape = shape.item()
     sizes = (shape,) if isinstance(shape, whole) else shape
     if not isinstance(sizes, (tuple, list)) or not all(isinstance(size, whole) and size >= 0 for size in sizes):
         raise MXNetError(explain("A shape is a tuple of sizes", expected="integers from 0 on", given=repr(shape)))
@@ -67,7 +69,7 @@ def array(object, dtype=None, ctx=None):
             explain("mx.np.array() makes no array of an NDArray", hint="NDArray.as_np_ndarray() shares its memory.")
         )
     if dtype is None:
-        dtype = object.dtype if isinstance(object, onp.ndarray) else "float32"
+        dtype = object.dtype if isinstance(object, (onp.ndarray, onp.generic)) else "float32"
     try:
         values = onp.array(_plain(object))
         if values.dtype.kind == "c":
@@ -120,10 +122,8 @@ def full(shape, fill_value, dtype=None, order="C", ctx=None, out=None):
 def _like(a, value, dtype, order, out):
     _c_order(order)
     checked_array(a, "a")
-    if not isinstance(value, NUMBERS):
-        raise MXNetError(explain("fill_value is a number", given=repr(value)[:200]))
     wanted = a._tensor.dtype if dtype is None else mxnet_dtype(dtype)
-    made = torch.full(a.shape, as_number(value), dtype=wanted, device=a._tensor.device)
+    made = torch.full(a.shape, _number(value, "fill_value"), dtype=wanted, device=a._tensor.device)
     return written(ndarray._wrap(made, a._ctx), out)
 
 
@@ -158,6 +158,8 @@ def empty_like(prototype, dtype=None, order="C", subok=False, shape=None):
 
 
 def _number(value, name):
+    if isinstance(value, ndarray) and value.size == 1:
+        return value.item()
     if not isinstance(value, NUMBERS):
         raise MXNetError(explain(f"{name} is a number", given=repr(value)[:200]))
     return as_number(value)

@@ -202,6 +202,8 @@ def clip(a, a_min, a_max, out=None):
     """
     if a_min is None and a_max is None:
         raise ValueError("array_clip: must set either max or min")
+    if isinstance(a, NUMBERS):
+        return onp.clip(a, a_min, a_max)
     return row("_npi_clip", "clip")(checked_array(a), a_min, a_max, out=out)
 
 

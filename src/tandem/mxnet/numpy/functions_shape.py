@@ -237,14 +237,12 @@ def _cuts(places):
 def array_split(ary, indices_or_sections, axis=0):
     """A list of parts along an axis, as `split`, but the first ones may be larger by one."""
     checked_array(ary)
-    if isinstance(indices_or_sections, (list, tuple, set)):
+    if not isinstance(indices_or_sections, (int, onp.integer)):
         return split(ary, indices_or_sections, axis)
     parts = int(indices_or_sections)
     if parts <= 0:
         raise ValueError(explain("number sections must be larger than 0", given=parts))
-    each, more = divmod(ary.shape[axis], parts)
-    ends = [each * place + min(place, more) for place in range(1, parts)]
-    return row("_npi_split", "array_split")(ary, indices=(0, *ends), axis=axis)
+    return row("_npi_split", "array_split")(ary, indices=(0,), axis=axis, sections=parts)
 
 
 def _needs_axes(ary, count, name):
@@ -253,9 +251,9 @@ def _needs_axes(ary, count, name):
 
 
 def hsplit(ary, indices_or_sections):
-    """`split` along the second axis, of a vector along its only one."""
+    """`array_split` along the second axis, of a vector along its only one."""
     _needs_axes(ary, 1, "hsplit")
-    return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+    return array_split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
 
 
 def vsplit(ary, indices_or_sections):

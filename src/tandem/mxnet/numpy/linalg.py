@@ -158,9 +158,15 @@ def lstsq(a, b, rcond="warn"):
     precision alone.
     """
     checked_array(a, "a")
-    if a.ndim != 2 or checked_array(b, "b").ndim not in (1, 2):
-        raise MXNetError(explain("lstsq() takes a matrix and one or more right sides", given=f"{a.shape}, {b.shape}"))
-    number = -1.0 if isinstance(rcond, str) else rcond
+    if a.ndim != 2 or checked_array(b, "b").ndim not in (1, 2) or a.shape[0] != b.shape[0]:
+        raise onp.linalg.LinAlgError(
+            explain("lstsq() takes a matrix, and a vector or a matrix with as many rows", given=f"{a.shape}, {b.shape}")
+        )
+    if onp.float16 in (a.dtype, b.dtype):
+        raise TypeError(explain("lstsq() has no way for float16", expected="float32, float64 or integers"))
+    number = -1.0 if rcond == "warn" else rcond
+    if isinstance(number, str):
+        raise TypeError(explain("rcond is a number or None", given=repr(rcond)))
     found = decompositions.least_squares(a._tensor.detach(), b._tensor.detach(), number)
     x, residuals, rank, values = (ndarray._wrap(one, a._ctx) for one in found)
     return x, residuals, onp.int32(rank.item()), values

@@ -31,6 +31,7 @@ UFUNCS = """
     """.split()  # noqa: SIM905
 _FUNCTIONS, _UFUNCS = frozenset(FUNCTIONS), frozenset(UFUNCS)
 _RENAMED = {"divide": "true_divide"}  # numpy 2 calls it so
+_STACKED = {"dtype": None, "casting": "same_kind"}
 _MISSING = ("shape",)  # in MXNet's list, and plain enough to read off the array
 
 _told = set()
@@ -45,6 +46,10 @@ def array_function(self, func, types, args, kwargs):
         return NotImplemented
     if name in _MISSING:
         return args[0].shape
+    if "method" in kwargs and name in ("percentile", "quantile"):
+        kwargs = {("interpolation" if key == "method" else key): value for key, value in kwargs.items()}
+    elif name == "vstack":  # numpy's row_stack hands on its own defaults
+        kwargs = {key: value for key, value in kwargs.items() if key not in _STACKED or value != _STACKED[key]}
     return _counterpart(name)(*args, **kwargs)
 
 

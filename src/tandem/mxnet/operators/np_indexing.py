@@ -111,6 +111,29 @@ register(
 )
 
 
+def _mask_assign_scalar(data, mask, *, value, start_axis):
+    """data with a number where a mask over its axes from `start_axis` on is true."""
+    return indexing.masked(data, mask, value, start_axis)
+
+
+def _mask_assign_tensor(data, mask, value, *, start_axis):
+    """data with values, which broadcast, where a mask over its axes from `start_axis` on is true."""
+    return indexing.masked(data, mask, value, start_axis)
+
+
+for _name, _function, _inputs, _given in (
+    ("scalar", _mask_assign_scalar, ("data", "mask"), {"value": a.real(0.0)}),
+    ("tensor", _mask_assign_tensor, ("data", "mask", "value"), {}),
+):
+    register(
+        f"_npi_boolean_mask_assign_{_name}",
+        _function,
+        _inputs,
+        {**_given, "start_axis": a.integer(0)},
+        same_dtype=False,
+    )
+
+
 def _unique(data, *, return_index, return_inverse, return_counts, axis):
     """The different values (or entries of an axis) in order, and what else is asked for."""
     axis = axis if axis is None else shapes.checked_axis(axis, max(data.dim(), 1))

@@ -54,13 +54,13 @@ register("_npi_polyval", decompositions.polynomial_at, ("p", "x"))
 # --- matrices --------------------------------------------------------------------------------------------------------
 
 
-def _square(function):
-    """The function for stacks of square matrices of floating point numbers."""
+def _square(function, whole=False):
+    """The function for stacks of square matrices of floating point numbers, where `whole` of integers too."""
 
     def compute(A, **options):
         if A.dim() < 2 or A.shape[-1] != A.shape[-2]:
             raise MXNetError(explain("The operator is for square matrices", given=tuple(A.shape)))
-        if not A.is_floating_point():
+        if not whole and not A.is_floating_point():
             raise MXNetError(explain("The operator is for floating point numbers", given=str(A.dtype)))
         return function(A, **options)
 
@@ -104,7 +104,7 @@ for _name, _function in (
     register(f"_npi_{_name}", _square(_function), ("A",))
 register("_npi_svd", _svd, ("A",))
 for _name, _function in (("eigh", _eigh), ("eigvalsh", _eigvalsh)):
-    register(f"_npi_{_name}", _square(_function), ("A",), {"UPLO": a.choice("L", "U", default="L")})
+    register(f"_npi_{_name}", _square(_function, True), ("A",), {"UPLO": a.choice("L", "U", default="L")})
 register("_npi_eig", _eig, ("A",), differentiable=False)
 register("_npi_eigvals", _eigvals, ("A",), differentiable=False)
 
@@ -141,7 +141,7 @@ def _tensorsolve(a, b, *, a_axes):
     return decompositions.tensor_solve(a, b, a_axes)
 
 
-register("_npi_solve", _solve, ("A", "B"))
+register("_npi_solve", _solve, ("A", "B"), same_dtype=False)
 register("_npi_pinv", _pinv, ("A", "rcond"), {"hermitian": a.flag(False)})
 register(
     "_npi_pinv_scalar_rcond",
@@ -150,4 +150,4 @@ register(
     {"rcond": a.real(1.0000000000000001e-15), "hermitian": a.flag(False)},
 )
 register("_npi_tensorinv", _tensorinv, ("a",), {"ind": a.integer(2)})
-register("_npi_tensorsolve", _tensorsolve, ("a", "b"), {"a_axes": a.sizes(())})
+register("_npi_tensorsolve", _tensorsolve, ("a", "b"), {"a_axes": a.sizes(())}, same_dtype=False)

@@ -46,13 +46,13 @@ _TYPED = {
 def _sum(a, *, axis, dtype, keepdims, initial):
     """The sum, in the array's dtype; of bools in int64."""
     _no_initial(initial)
-    return statistics.over(reduce.sum, a, _axes(a, axis), keepdims, dtype=_summed(a, dtype))
+    return statistics.accumulated(reduce.sum, a, _axes(a, axis), keepdims, _summed(a, dtype))
 
 
 def _prod(a, *, axis, dtype, keepdims, initial):
     """The product, in the array's dtype; of bools in int64."""
     _no_initial(initial)
-    return statistics.over(reduce.prod, a, _axes(a, axis), keepdims, dtype=_summed(a, dtype))
+    return statistics.accumulated(reduce.prod, a, _axes(a, axis), keepdims, _summed(a, dtype))
 
 
 def _mean(a, *, axis, dtype, keepdims, initial):

@@ -174,11 +174,11 @@ for _name, _function, _has_dim in (
 
 
 def _split(data, *, indices, axis, squeeze_axis, sections):
-    """Parts along an axis: `sections` equal ones, or those that begin at the indices."""
+    """Parts along an axis: `sections` of them, the first ones larger by one where need be, or from index to index."""
     axis = _axis(axis, data)
     if not sections and data.shape[axis] and any(index > data.shape[axis] for index in indices):
         raise MXNetError(explain("split() cuts inside the axis", expected=data.shape[axis], given=f"{indices}"))
-    parts = shape.split(data, sections or indices[1:], axis)
+    parts = shape.split_nearly_equal(data, sections, axis) if sections else shape.split(data, indices[1:], axis)
     return tuple(part.squeeze(axis) for part in parts) if squeeze_axis else tuple(parts)
 
 

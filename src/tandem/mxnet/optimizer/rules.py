@@ -426,4 +426,4 @@ class Test(Optimizer):
         if isinstance(index, (list, tuple)):
             raise AssertionError(explain("The Test optimizer updates one weight at a time"))
         weight[:] += grad * self.rescale_grad
-        weight.copyto(state)  # which may be sparse
+        weight.as_nd_ndarray().copyto(state)  # which may be sparse

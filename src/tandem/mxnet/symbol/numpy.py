@@ -33,7 +33,7 @@ _TABLE = {
     }.items()
 }
 _TABLE["cumsum"] = "cumsum"
-_MODULES = {"linalg": "numpy_linalg", "random": "numpy_random"}
+_MODULES = {"_internal": "numpy_internal", "linalg": "numpy_linalg", "random": "numpy_random"}
 _table = namespaces.Namespace(
     "mxnet.symbol.numpy", {name: full for name, full in _TABLE.items() if full in OPERATORS}, lambda: _Symbol
 )
@@ -52,4 +52,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*_table.names, *_FUNCTIONS, *_MODULES})
+    return sorted({*_table.names, *_FUNCTIONS, *(name for name in _MODULES if not name.startswith("_"))})
