@@ -382,6 +382,7 @@ for _kind in [
     case(f"_random_{_kind}", shape=(2, 3), **({"p": 0.5} if _kind == "negative_binomial" else {}), _oracle=False)
     case(f"_random_{_kind}_like", (2, 3), **({"p": 0.5} if _kind == "negative_binomial" else {}), _oracle=False)
 case("_random_randint", low=2, high=5, shape=(2, 3), _oracle=False)
+case("_sample_unique_zipfian", range_max=9, shape=(2, 3), _oracle=False, _meta=False)
 for _kind in ["uniform", "normal", "gamma", "negative_binomial", "generalized_negative_binomial"]:
     case(f"_sample_{_kind}", uniform(2, low=0.3, high=0.5), uniform(2, low=0.6, high=0.9), shape=(3,), _oracle=False)
 for _kind in ("exponential", "poisson"):
