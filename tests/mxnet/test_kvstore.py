@@ -209,6 +209,16 @@ def test_the_store_that_keeps_nothing():
             getattr(store, method)(argument)
 
 
+def test_arrays_of_another_shape_do_not_broadcast():
+    store = kvstore.create()
+    store.init("a", nd.ones(3))
+    for call in (lambda: store.pull("a", out=nd.zeros((2, 3))), lambda: store.push("a", nd.ones(1))):
+        with pytest.raises(mx.MXNetError, match="another shape"):
+            call()
+    with pytest.raises(AssertionError, match="takes arrays"):
+        store.push("a", "x")
+
+
 def test_a_server_has_nothing_to_do():
     server = kvstore.KVStoreServer(kvstore.create())
     assert server.run() is None

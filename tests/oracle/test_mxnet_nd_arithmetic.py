@@ -63,7 +63,7 @@ def test_bools_and_numbers():
         "mx.engine.set_bulk_size(0)",
         "nd.array(np.float64(3), dtype='int32').asscalar()",
     ]
-    same_expressions([*table, f"2 * {bools}", f"0.5 - {bools}"])
+    same_expressions([*table, f"2 * {bools}", f"0.5 - {bools}", f"-{bools}"])
 
 
 def test_arrays():

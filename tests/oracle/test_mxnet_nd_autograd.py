@@ -377,6 +377,7 @@ statistics(lambda x: nd.GroupNorm(x.reshape((1, 2, 3)), nd.ones(2), nd.zeros(2),
 truth_added()
 nd.array([1, 2], dtype="int32").grad
 nd.ones(3).attach_grad('foo')
+autograd.backward([nd.ones(3)], [nd.ones(3), nd.ones(3)])
 nd.ones(3).grad
 var(2).astype('float64').grad
 var(2).copy().grad

@@ -132,7 +132,7 @@ def _heads(heads, head_grads):
     elif isinstance(head_grads, NDArray):
         head_grads = [head_grads]
     if len(heads) != len(head_grads):
-        raise ValueError(
+        raise AssertionError(
             explain("One head gradient to each head", given=f"{len(heads)} heads, {len(head_grads)} gradients")
         )
     tensors, incoming = [], []

@@ -57,7 +57,7 @@ class KVStore(KVStoreBase):
     def _pairs(self, key, value):
         """(key, list of arrays) pairs from one key or a list of them.
 
-        Raises MXNetError for keys of mixed types.
+        Raises MXNetError for keys of mixed types, AssertionError for what is no array.
         """
         several = isinstance(key, (list, tuple))
         keys, values = (list(key), list(value)) if several else ([key], [value])
@@ -70,7 +70,19 @@ class KVStore(KVStoreBase):
                     explain("Mixed key types are not allowed", expected=self._key_type.__name__, given=repr(one))
                 )
             self._key_type = kind
-        return [(one, [item] if isinstance(item, NDArray) else list(item)) for one, item in zip(keys, values)]
+        pairs = [(one, [item] if isinstance(item, NDArray) else list(item)) for one, item in zip(keys, values)]
+        for one, arrays in pairs:
+            for array in arrays:
+                if not isinstance(array, NDArray):
+                    raise AssertionError(explain(f"key {one} takes arrays", given=f"{type(array).__name__} {array!r}"))
+        return pairs
+
+    @staticmethod
+    def _fit(key, stored, array):
+        if array.shape != stored.shape:
+            raise MXNetError(
+                explain(f"key {key} holds an array of another shape", expected=stored.shape, given=array.shape)
+            )
 
     def _find(self, key):
         if key not in self._stored:
@@ -107,6 +119,7 @@ class KVStore(KVStoreBase):
         sums = self._across(keys, sums)
         if self._updater is None:
             for one, total in zip(keys, sums):
+                self._fit(one, self._stored[one], total)
                 if total.stype == self._stored[one].stype == "default":
                     self._stored[one][:] = total
                 else:
@@ -137,6 +150,7 @@ class KVStore(KVStoreBase):
         for one, arrays in self._pairs(key, out):
             stored = self._find(one)
             for array in arrays:
+                self._fit(one, stored, array)
                 if array.stype == "default" and stored.stype == "default":
                     array[:] = stored.as_in_context(array.context)
                 elif array.stype == "default" or not ignore_sparse:

@@ -123,7 +123,7 @@ def attach():
         ("le", typed.less_equal),
     ):
         setattr(NDArray, f"__{name}__", _operator(name, function))
-    NDArray.__neg__ = lambda self: self.negative()
+    NDArray.__neg__ = lambda self: self * -1 if self.dtype is np.bool_ else self.negative()
     NDArray.__abs__ = lambda self: self.abs()
 
 

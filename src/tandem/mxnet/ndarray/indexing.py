@@ -171,8 +171,9 @@ def set_item(array, key, value):
     Raises MXNetError for an array of a recorded computation while recording, ValueError where the shapes do not fit.
     """
     tensor = array._tensor
-    value = _value(value, array)
     whole = type(key) is slice and key == slice(None)
+    items = (slice(None),) * tensor.dim() if whole else normalize(key, tuple(tensor.shape), tensor.device)[0]
+    value = _value(value, array)
     if _scope.recording:
         tracked = isinstance(value, torch.Tensor) and value.requires_grad
         if tensor.requires_grad or (tracked and not whole):
@@ -182,10 +183,6 @@ def set_item(array, key, value):
         target = tensor.data  # see NDArray._assign
     if isinstance(value, torch.Tensor):
         value = value if _scope.recording else value.detach()
-    if whole:
-        items = (slice(None),) * tensor.dim()
-    else:
-        items, _ = normalize(key, tuple(tensor.shape), tensor.device)
     try:
         if whole and not isinstance(value, torch.Tensor):
             target.fill_(value)
