@@ -58,6 +58,12 @@ def several():
     a.assign_add(1.0)
     return [found["a"], found["c"][0], tape.gradient(other, c), a.numpy(), c.assign_sub([1.0, 1.0]).numpy()]
 
+def raises(function):
+    try:
+        return str(function())
+    except Exception as error:
+        return type(error).__name__
+
 def sampled_loss(function):
     table, biases = tf.Variable(tf.reshape(tf.linspace(-1.0, 1.0, 80), (20, 4))), tf.Variable(tf.linspace(0.0, 1.0, 20))
     counts = tf.constant([[0.5], [0.3], [0.2]]), tf.constant([0.3, 0.2, 0.2, 0.1])

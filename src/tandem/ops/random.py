@@ -251,3 +251,9 @@ def probability_of(logit):
 def outside(x, low, high):
     """Whether an element of x is below or above the bounds, as Python's bool: it waits for the values."""
     return bool(((x < low) | (x > high)).any())
+
+
+def sobol(dimensions, count, skip=0):
+    """Points of Sobol's low-discrepancy sequence after the first `skip`: (count, dimensions) in [0, 1), float32."""
+    engine = torch.quasirandom.SobolEngine(dimensions)
+    return engine.fast_forward(skip).draw(count) if skip else engine.draw(count)

@@ -10,6 +10,9 @@ class OpError(Exception):
         super().__init__(message)
         self.node_def, self.op, self.message = node_def, op, message
 
+    error_code = 2
+    experimental_payloads = {}
+
 
 class InvalidArgumentError(OpError, ValueError):
     """A value does not fit."""
@@ -71,4 +74,27 @@ class UnavailableError(OpError, ConnectionError):
     """A service is not there."""
 
 
+class UnauthenticatedError(OpError):
+    """Nobody says who asks."""
+
+
+class OperatorNotAllowedInGraphError(TypeError):
+    """Python asks for what only a value has."""
+
+
 NAMES = {name: thing for name, thing in vars().items() if isinstance(thing, type)}
+CODES = {
+    name: number
+    for number, name in enumerate(
+        """
+        OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED
+        RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS
+        UNAUTHENTICATED
+        """.split()  # noqa: SIM905 (one name to a line would be a page)
+    )
+}
+for _name, _code in CODES.items():
+    _class = NAMES.get("".join(part.title() for part in _name.split("_")) + "Error")
+    if _class is not None:
+        _class.error_code = _code
+NAMES.update(CODES)

@@ -4,7 +4,6 @@ from tandem.compat.tensorflow import _math as math
 from tandem.compat.tensorflow import lifted
 from tandem.compat.tensorflow.results import Qr
 from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, static
-from tandem.core.errors import explain
 from tandem.keras import ops
 
 NAMES = {
@@ -57,7 +56,6 @@ _one("eig", ops.eig, "(eigenvalues, eigenvectors).")
 _one("trace", lambda x: ops.trace(x, axis1=-2, axis2=-1), "The sum of the diagonal.")
 _one("slogdet", ops.slogdet, "(sign, logarithm of the size) of the determinant.")
 _one("logdet", ops.logdet, "The logarithm of the determinant.")
-_one("diag_part", lambda x: ops.diagonal(x, axis1=-2, axis2=-1), "The diagonals of matrices.")
 _one("tensor_diag_part", ops.diagonal, "The diagonal.")
 _one("tensor_diag", ops.diag, "A matrix with a diagonal.")
 _one("matrix_transpose", lambda x: ops.swapaxes(x, -1, -2), "Matrices with rows and columns changed.")
@@ -77,25 +75,6 @@ def inv(input, adjoint=False):
 def pinv(a, rcond=None, validate_args=False):
     """The pseudo-inverse."""
     return ops.pinv(convert(a), rcond=rcond)
-
-
-@add
-def diag(diagonal, k=0, num_rows=-1, num_cols=-1, padding_value=0):
-    """Matrices with these diagonals. Raises NotImplementedError for sizes or a padding of one's own."""
-    if (k, num_rows, num_cols, padding_value) != (0, -1, -1, 0):
-        raise NotImplementedError("tf.linalg.diag makes square matrices with their main diagonal.")
-    x = convert(diagonal)
-    return ops.multiply(ops.expand_dims(x, -1), ops.eye(x.shape[-1], dtype=x.dtype))
-
-
-@add
-def set_diag(input, diagonal, k=0):
-    """Matrices with other main diagonals."""
-    if k != 0:
-        raise NotImplementedError(explain("tf.linalg.set_diag sets the main diagonal", given=f"k={k}"))
-    x, values = convert_pair(input, diagonal)
-    unit = ops.cast(ops.eye(x.shape[-2], x.shape[-1]), "bool")
-    return ops.where(unit, ops.expand_dims(values, -1), x)
 
 
 @add
@@ -127,15 +106,6 @@ def cholesky_solve(chol, rhs):
     """The X with ``chol chol' X = rhs``."""
     a, b = convert_pair(chol, rhs)
     return ops.solve_triangular(ops.swapaxes(a, -1, -2), ops.solve_triangular(a, b, lower=True), lower=False)
-
-
-@add
-def lstsq(matrix, rhs, l2_regularizer=0.0, fast=True):
-    """The X that brings ``matrix X`` nearest to rhs."""
-    if l2_regularizer:
-        raise NotImplementedError("tf.linalg.lstsq: `l2_regularizer` is not there.")
-    a, b = convert_pair(matrix, rhs)
-    return ops.matmul(ops.pinv(a), b)
 
 
 @add

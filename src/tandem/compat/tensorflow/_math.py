@@ -5,8 +5,8 @@ import numpy as np
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _strings as strings
 from tandem.compat.tensorflow import lifted
-from tandem.compat.tensorflow._ragged import RaggedTensor
 from tandem.compat.tensorflow._strings import StringTensor
+from tandem.compat.tensorflow.ragged_rows import RaggedTensor, on_values, paired
 from tandem.compat.tensorflow.results import TopK
 from tandem.compat.tensorflow.shape_vectors import Sizes, sizes
 from tandem.compat.tensorflow.tensor import convert, convert_pair, has_text, ints, public, static
@@ -32,7 +32,7 @@ def _is_text(x):
 def _one(name, function, doc):
     def compute(x):
         if isinstance(x, RaggedTensor):
-            return x.with_values(NAMES[name](x.values))
+            return on_values(NAMES[name], x)
         return function(convert(x))
 
     compute.__name__, compute.__doc__ = name, doc
@@ -96,11 +96,13 @@ for _name, _function in _ONE.items():
 
 def _two(name, function, doc):
     def compute(x, y):
+        if isinstance(x, RaggedTensor) or isinstance(y, RaggedTensor):
+            return paired(NAMES[name], x, y)
         if isinstance(x, Sizes) or isinstance(y, Sizes):
             whole = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "floordiv": np.floor_divide}
             if name in whole and all(isinstance(one, (Sizes, int)) for one in (x, y)):
                 return whole[name](x, y)
-        return function(*convert_pair(x, y))
+        return function(*convert_pair(x, y, None if name in ("divide", "truediv") else name))
 
     compute.__name__, compute.__doc__ = name, doc
     add(compute)
@@ -146,6 +148,8 @@ _add_numbers = NAMES["add"]
 
 def _add(x, y, name=None):
     """The sum; text is joined."""
+    if isinstance(x, RaggedTensor) or isinstance(y, RaggedTensor):
+        return paired(_add, x, y)
     if _is_text(x) or _is_text(y):
         return strings.join([x, y])
     return _add_numbers(x, y)
@@ -156,10 +160,12 @@ NAMES["add"] = _add
 
 def _compared(name, function):
     def compute(x, y):
+        if isinstance(x, RaggedTensor) or isinstance(y, RaggedTensor):
+            return paired(NAMES[name], x, y)
         if _is_text(x) or _is_text(y):
             x = x if isinstance(x, StringTensor) else convert(x)
             return x == y if name == "equal" else x != y
-        return function(*convert_pair(x, y))
+        return function(*convert_pair(x, y, name))
 
     compute.__name__, compute.__doc__ = name, "Comparison, element by element; of text too."
     add(compute)
@@ -211,7 +217,9 @@ def _reduction(name, function, doc):
         if isinstance(input_tensor, Sizes) and name == "reduce_prod" and axis is None:
             return sizes(np.prod(np.asarray(input_tensor)))
         if isinstance(input_tensor, RaggedTensor):
-            return _ragged(function, input_tensor, axis)
+            from tandem.compat.tensorflow import _ragged
+
+            return _ragged.reduced(name, input_tensor, axis, bool(keepdims))
         value = convert(input_tensor)
         if axis == ():  # no axis at all: nothing is reduced
             return value
@@ -222,14 +230,6 @@ def _reduction(name, function, doc):
 
     compute.__name__, compute.__doc__ = name, doc
     add(compute)
-
-
-def _ragged(function, ragged, axis):
-    if axis is None:
-        return function(ragged.flat_values)
-    if axis != 1:
-        raise NotImplementedError(f"Ragged tensors are reduced along axis 1 or all axes. Received: axis={axis}")
-    return ops.stack([function(row, axis=0) for row in ragged])
 
 
 _REDUCTIONS = {
@@ -339,30 +339,52 @@ def _segment(name, function):
         data, segment_ids = convert(data), convert(segment_ids)
         if num_segments is None:
             num_segments = int(ops.max(segment_ids)) + 1
-        return function(data, segment_ids, int(num_segments))
+        found = function(data, segment_ids, int(num_segments))
+        if name.endswith(("max", "min")):
+            found = _with_empty(name, found, segment_ids, int(num_segments))
+        return found
 
     compute.__name__, compute.__doc__ = name, "The rows of each segment together."
     add(compute)
+
+
+def _with_empty(name, found, ids, number):
+    """The segments of which there are no rows: 0, or of those not in order the lowest or highest finite number."""
+    kind = dtypes.as_dtype(found.dtype)
+    if not name.startswith("unsorted"):
+        fill = 0
+    else:
+        fill = kind.min if name.endswith("max") else kind.max
+    count = ops.segment_sum(ops.ones_like(ids), ids, number)
+    empty = ops.reshape(ops.equal(count, 0), (-1, *[1] * (len(found.shape) - 1)))
+    return ops.where(empty, convert(fill, kind), found)
 
 
 def _segment_mean(data, ids, number):
     total = ops.segment_sum(data, ids, number)
     count = ops.segment_sum(ops.ones_like(ids, dtype=dtypes.as_dtype(data.dtype).name), ids, number)
     count = ops.reshape(ops.maximum(count, 1), (-1, *[1] * (len(data.shape) - 1)))
-    return ops.divide(total, count)
+    return ops.divide(total, count) if dtypes.as_dtype(data.dtype).is_floating else ops.floor_divide(total, count)
 
 
-for _name, _function in {
-    "segment_sum": ops.segment_sum,
-    "segment_max": ops.segment_max,
-    "segment_min": ops.segment_min,
-    "segment_mean": _segment_mean,
-    "unsorted_segment_sum": ops.segment_sum,
-    "unsorted_segment_max": ops.segment_max,
-    "unsorted_segment_min": ops.segment_min,
-    "unsorted_segment_mean": _segment_mean,
-}.items():
-    _segment(_name, _function)
+def add_segments(functions):
+    """Take functions of (data, numbers of segments, how many) by name."""
+    for name, function in functions.items():
+        _segment(name, function)
+
+
+add_segments(
+    {
+        "segment_sum": ops.segment_sum,
+        "segment_max": ops.segment_max,
+        "segment_min": ops.segment_min,
+        "segment_mean": _segment_mean,
+        "unsorted_segment_sum": ops.segment_sum,
+        "unsorted_segment_max": ops.segment_max,
+        "unsorted_segment_min": ops.segment_min,
+        "unsorted_segment_mean": _segment_mean,
+    }
+)
 
 
 # --- products --------------------------------------------------------------------------------------------------------
@@ -381,7 +403,7 @@ def matmul(
     output_type=None,
 ):
     """The product of matrices."""
-    a, b = convert_pair(a, b)
+    a, b = convert_pair(a, b, "matmul")
     a, b = turned(a, transpose_a, adjoint_a), turned(b, transpose_b, adjoint_b)
     found = ops.matmul(a, b)
     return found if output_type is None else ops.cast(found, dtypes.as_dtype(output_type).name)

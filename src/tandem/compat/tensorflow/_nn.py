@@ -199,45 +199,62 @@ def separable_conv2d(input, depthwise_filter, pointwise_filter, strides, padding
     return NAMES["conv2d"](between, pointwise_filter, 1, "VALID", data_format)
 
 
-@add
-def conv2d_transpose(input, filters, output_shape, strides, padding="SAME", data_format="NHWC", dilations=None):
-    """What a convolution's gradient does: filters are (height, width, channels out, channels in).
+def _conv_transpose(name, rank):
+    def compute(input, filters, output_shape, strides, padding="SAME", data_format=None, dilations=None):
+        layout = _layout(data_format)
+        x, filters = convert_pair(input, filters)
+        steps = _spatial(strides, rank, layout, "strides")
+        holes = _spatial(dilations, rank, layout, "dilations")
+        found = ops.conv_transpose(x, filters, strides=steps, padding="valid", data_format=layout, dilation_rate=holes)
+        shape = ints(output_shape)
+        if len(shape) == rank:
+            shape = (None, *shape, None) if layout == "channels_last" else (None, None, *shape)
+        first = 1 if layout == "channels_last" else 2
+        sizes = [(size - 1) * hole + 1 for size, hole in zip(tuple(filters.shape), holes)]
+        for axis, step, size in zip(range(first, first + rank), steps, sizes):
+            found = _cut(found, x, axis, step, size, shape[axis], padding.lower())
+        return found
+
+    compute.__name__ = name
+    compute.__doc__ = """What a convolution's gradient does: filters are (space, channels out, channels in).
 
     Raises ValueError where the output has another shape than `output_shape`.
     """
-    layout = _layout(data_format)
-    x, filters = convert_pair(input, filters)
-    axes = (1, 2) if layout == "channels_last" else (2, 3)
-    steps = _spatial(strides, 2, layout, "strides")
-    shape, pad = ints(output_shape), padding.lower()
-    found = ops.conv_transpose(
-        x,
-        filters,
-        strides=steps,
-        padding="valid",
-        data_format=layout,
-        dilation_rate=_spatial(dilations, 2, layout, "dilations"),
-    )
-    # What the convolution of an image of `output_shape` had padded is cut off; what it had not reached is 0.
-    for axis, step, size in zip(axes, steps, (filters.shape[0], filters.shape[1])):
-        wanted, reach = shape[axis], (x.shape[axis] - 1) * step + size
-        if -(-(wanted if pad == "same" else wanted - size + 1) // step) != x.shape[axis]:
-            raise ValueError(
-                explain(
-                    "`output_shape` does not fit the input",
-                    expected=f"what gives {x.shape[axis]} places at strides of {step}",
-                    given=f"{wanted} along axis {axis}",
-                )
+    add(compute)
+
+
+def _cut(found, x, axis, step, size, wanted, pad):
+    """What the convolution of an image of `output_shape` had padded is cut off; what it had not reached is 0."""
+    reach = (x.shape[axis] - 1) * step + size
+    if -(-(wanted if pad == "same" else wanted - size + 1) // step) != x.shape[axis]:
+        raise ValueError(
+            explain(
+                "`output_shape` does not fit the input",
+                expected=f"what gives {x.shape[axis]} places at strides of {step}",
+                given=f"{wanted} along axis {axis}",
             )
-        before = max(reach - wanted, 0) // 2 if pad == "same" else 0
-        key = [slice(None)] * 4
-        key[axis] = slice(before, before + wanted)
-        found = found[tuple(key)]
-        if found.shape[axis] < wanted:
-            widths = [(0, 0)] * 4
-            widths[axis] = (0, wanted - found.shape[axis])
-            found = ops.pad(found, widths)
+        )
+    before = max(reach - wanted, 0) // 2 if pad == "same" else 0
+    rank = len(x.shape)
+    key = [slice(None)] * rank
+    key[axis] = slice(before, before + wanted)
+    found = found[tuple(key)]
+    if found.shape[axis] < wanted:
+        widths = [(0, 0)] * rank
+        widths[axis] = (0, wanted - found.shape[axis])
+        found = ops.pad(found, widths)
     return found
+
+
+for _rank in (1, 2, 3):
+    _conv_transpose(f"conv{_rank}d_transpose", _rank)
+
+
+@add
+def conv_transpose(input, filters, output_shape, strides, padding="SAME", data_format=None, dilations=None):
+    """The transposed convolution of as many axes of space as the input has."""
+    rank = len(convert(input).shape) - 2
+    return NAMES[f"conv{rank}d_transpose"](input, filters, output_shape, strides, padding, data_format, dilations)
 
 
 def _pool(name, rank, function):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
-from tandem.compat.tensorflow._ragged import RaggedTensor, nested
+from tandem.compat.tensorflow.ragged_rows import RaggedTensor, nested, paired
 from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.core.errors import explain
 
@@ -219,6 +219,8 @@ def regex_replace(input, pattern, rewrite, replace_global=True, name=None):
 
 def regex_full_match(input, pattern, name=None):
     """Whether the pattern matches all of the text."""
+    if isinstance(input, RaggedTensor):
+        return input.with_values(regex_full_match(input.values, pattern))
     expression = _pattern(_text_of(pattern))
     array = as_strings(input).array
     return _numbers(_apply(lambda one: expression.fullmatch(_decode(one)) is not None, array), "bool")
@@ -249,6 +251,11 @@ def substr(input, pos, len, unit="BYTE", name=None):
 def join(inputs, separator="", name=None):
     """One after the other, element by element."""
     between = _encode(_text_of(separator))
+    if any(isinstance(one, RaggedTensor) for one in inputs):
+        found = inputs[0]
+        for one in inputs[1:]:
+            found = paired(lambda a, b: join([a, b], separator), found, one)
+        return found
     arrays = np.broadcast_arrays(*(as_strings(one).array for one in inputs))
     found = np.empty(arrays[0].shape, object)
     for place in np.ndindex(found.shape):
@@ -278,14 +285,14 @@ def reduce_join(inputs, axis=None, keepdims=False, separator="", name=None):
 def _joined_rows(ragged, between):
     if isinstance(ragged.values, RaggedTensor):
         return ragged.with_values(_joined_rows(ragged.values, between))
-    splits, texts = ragged.row_splits, ragged.values.array
+    splits, texts = ragged.splits, ragged.values.array
     return as_strings([between.join(texts[a:b]) for a, b in itertools.pairwise(splits)])
 
 
 def _pieces(cut, input):
     """A ragged tensor of the pieces of each text (a string tensor where there is one text)."""
     if isinstance(input, RaggedTensor):
-        input = StringTensor(np.asarray(input.values.array))
+        return input.with_values(_pieces(cut, input.values))
     array = as_strings(input).array
     if array.ndim == 0:
         return StringTensor(np.array(cut(array.item()), dtype=object).reshape(-1))
@@ -349,6 +356,8 @@ def to_number(input, out_type=dtypes.float32, name=None):
 
 def as_string(input, precision=-1, scientific=False, shortest=False, width=-1, fill="", name=None):
     """Numbers as text."""
+    if isinstance(input, RaggedTensor):
+        return input.with_values(as_string(input.values, precision, scientific, shortest, width, fill))
     array = np.asarray(input)
 
     def write(one):
@@ -363,8 +372,22 @@ def as_string(input, precision=-1, scientific=False, shortest=False, width=-1, f
 
 
 def to_hash_bucket_fast(input, num_buckets, name=None):
-    """Not there: it is bound to a hash function of TensorFlow's."""
-    raise NotImplementedError("tf.strings.to_hash_bucket_fast is not there; write keras.layers.Hashing.")
+    """A number below `num_buckets` for each text: its Farmhash, divided with remainder."""
+    if isinstance(input, RaggedTensor):
+        return input.with_values(to_hash_bucket_fast(input.values, num_buckets))
+    from tandem.ops.hashing import fingerprint64
+
+    return _numbers(_apply(lambda one: fingerprint64(one) % int(num_buckets), as_strings(input).array), "int64")
+
+
+def to_hash_bucket_strong(input, num_buckets, key, name=None):
+    """A number below `num_buckets` for each text: its SipHash with a key of two numbers, divided with remainder."""
+    if isinstance(input, RaggedTensor):
+        return input.with_values(to_hash_bucket_strong(input.values, num_buckets, key))
+    from tandem.ops.hashing import siphash
+
+    key = tuple(int(one) for one in key)
+    return _numbers(_apply(lambda one: siphash(one, key) % int(num_buckets), as_strings(input).array), "int64")
 
 
 def format_(template, inputs, placeholder="{}", summarize=3, name=None):
@@ -389,6 +412,7 @@ NAMES = {
     "strip": strip,
     "substr": substr,
     "to_hash_bucket_fast": to_hash_bucket_fast,
+    "to_hash_bucket_strong": to_hash_bucket_strong,
     "to_number": to_number,
     "unicode_decode": unicode_decode,
     "unicode_encode": unicode_encode,

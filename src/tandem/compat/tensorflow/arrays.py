@@ -5,8 +5,8 @@ import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import lifted
-from tandem.compat.tensorflow._ragged import RaggedTensor
 from tandem.compat.tensorflow._strings import StringTensor
+from tandem.compat.tensorflow.ragged_rows import RaggedTensor
 from tandem.compat.tensorflow.shape_vectors import Sizes, are_sizes, sizes
 from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.tensor import convert, has_text, ints, is_symbolic, public, static
@@ -23,6 +23,12 @@ def add(function):
     name = function.__name__.rstrip("_")
     NAMES[name] = public(function)
     return NAMES[name]
+
+
+def _ragged():
+    from tandem.compat.tensorflow import _ragged
+
+    return _ragged
 
 
 def _is_text(value):
@@ -165,13 +171,15 @@ def shape(input, out_type=dtypes.int32):
     if isinstance(input, torch.Tensor):
         return sizes(tuple(torch.Tensor.size(input)), out_type)
     if isinstance(input, RaggedTensor):
-        return input.bounding_shape()
+        return sizes(input.bounds(), dtypes.int64)
     return sizes(tuple((input if hasattr(input, "shape") else convert(input)).shape), out_type)
 
 
 @add
 def size(input, out_type=dtypes.int32):
     """How many elements there are."""
+    if isinstance(input, RaggedTensor):
+        return sizes(size(input.flat_values), out_type)
     return sizes(TensorShape(input.shape if hasattr(input, "shape") else convert(input).shape).num_elements(), out_type)
 
 
@@ -211,6 +219,8 @@ def expand_dims(input, axis):
     if isinstance(input, Sizes):
         return np.expand_dims(input, ints(axis)[0])
     input = convert(input)
+    if isinstance(input, RaggedTensor):
+        return _ragged().expand_dims(input, ints(axis)[0])
     if _is_text(input):
         return StringTensor(np.expand_dims(input.array, ints(axis)[0]))
     return ops.expand_dims(input, ints(axis)[0])
@@ -222,6 +232,8 @@ def squeeze(input, axis=None, squeeze_dims=None):
     axis = squeeze_dims if axis is None else axis
     axis = None if axis is None else ints(axis) or None
     input = convert(input)
+    if isinstance(input, RaggedTensor):
+        return _ragged().squeeze(input, axis)
     if _is_text(input):
         return StringTensor(np.squeeze(input.array, axis))
     return ops.squeeze(input, axis)
@@ -258,8 +270,6 @@ def identity(input):
 def cast(x, dtype):
     """In another dtype: floats are cut off to whole numbers."""
     kind = dtypes.as_dtype(dtype)
-    if isinstance(x, RaggedTensor):
-        return x.with_values(NAMES["cast"](x.values, kind))
     x = convert(x)
     if _is_text(x):
         if kind == "string":
@@ -311,7 +321,7 @@ def concat(values, axis):
     if are_sizes(values):
         return sizes(np.concatenate([np.asarray(one) for one in values], axis))
     if any(isinstance(one, RaggedTensor) for one in values):
-        return RaggedTensor.concatenated(values, axis)
+        return _ragged().concat(values, axis)
     if _strings(values):
         return StringTensor(np.concatenate([convert(one).array for one in values], axis))
     return ops.concatenate(_joined(values), axis=axis)
@@ -320,6 +330,8 @@ def concat(values, axis):
 @add
 def stack(values, axis=0):
     """One beside the other along a new axis."""
+    if isinstance(values, (list, tuple)) and any(isinstance(one, RaggedTensor) for one in values):
+        return _ragged().stack(values, ints(axis)[0])
     if are_sizes(values):
         return sizes(np.stack([np.asarray(one) for one in values], axis))
     if isinstance(values, (torch.Tensor, Symbolic)):
@@ -332,7 +344,7 @@ def stack(values, axis=0):
 @add
 def unstack(value, num=None, axis=0):
     """The entries along an axis, a list."""
-    return ops.unstack(convert(value), num=num, axis=axis)
+    return list(ops.unstack(convert(value), num=num, axis=axis))
 
 
 @add
@@ -360,6 +372,8 @@ def split(value, num_or_size_splits, axis=0, num=None):
 def tile(input, multiples):
     """Repeated so many times along each axis."""
     input = convert(input)
+    if isinstance(input, RaggedTensor):
+        return _ragged().tile(input, ints(multiples))
     if _is_text(input):
         return StringTensor(np.tile(input.array, ints(multiples)))
     return ops.tile(input, ints(multiples))
@@ -437,6 +451,8 @@ _gather_nd = lifted.lift(gathering.take_nd, "GatherNd", 2, module=__name__)
 def gather(params, indices, validate_indices=None, axis=None, batch_dims=0):
     """The entries at some indices along an axis; the first `batch_dims` axes are gone through together."""
     params, indices = convert(params), convert(indices)
+    if isinstance(params, RaggedTensor) or isinstance(indices, RaggedTensor):
+        return _ragged().gather(params, indices, 0 if axis is None else ints(axis)[0])
     axis = batch_dims if axis is None else ints(axis)[0]
     if _is_text(params):
         return StringTensor(np.take(params.array, np.asarray(indices), axis))
@@ -464,6 +480,8 @@ def where(condition, x=None, y=None):
     condition = convert(condition)
     if (x is None) != (y is None):
         raise ValueError("x and y must both be non-None or both be None.")
+    if _ragged().is_ragged(condition, x, y):
+        return _ragged().where(condition, x, y)
     if x is None:
         places = ops.nonzero(condition)
         return ops.cast(ops.stack(places, axis=-1), "int64")
@@ -521,51 +539,6 @@ def argsort(values, axis=-1, direction="ASCENDING", stable=False):
     if direction != "ASCENDING":
         return ops.cast(ops.argsort(ops.negative(values), axis=axis), "int32")
     return ops.cast(ops.argsort(values, axis=axis), "int32")
-
-
-@add
-def searchsorted(sorted_sequence, values, side="left", out_type=dtypes.int32):
-    """Where values belong in a sorted row."""
-    return ops.cast(
-        ops.searchsorted(convert(sorted_sequence), convert(values), side=side), dtypes.as_dtype(out_type).name
-    )
-
-
-def _unique(x, out_idx, counts):
-    x = convert(x)
-    values = x.array if _is_text(x) else np.asarray(x)
-    _, first, inverse, count = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
-    # In the order in which they come.
-    order = np.argsort(first)
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    found = StringTensor(values[np.sort(first)]) if _is_text(x) else convert(values[np.sort(first)])
-    kind = dtypes.as_dtype(out_idx)
-    indices = convert(places[inverse.reshape(-1)], kind)
-    return (found, indices, convert(count[order], kind)) if counts else (found, indices)
-
-
-@add
-def unique(x, out_idx=dtypes.int32):
-    """(the different values in the order in which they come, each element's number among them)."""
-    from tandem.compat.tensorflow.results import Unique
-
-    return Unique(*_unique(x, out_idx, False))
-
-
-@add
-def unique_with_counts(x, out_idx=dtypes.int32):
-    """`unique`, and how often each comes."""
-    from tandem.compat.tensorflow.results import UniqueWithCounts
-
-    return UniqueWithCounts(*_unique(x, out_idx, True))
-
-
-@add
-def dynamic_partition(data, partitions, num_partitions):
-    """The rows of each of so many parts, a list."""
-    data, partitions = convert(data), convert(partitions)
-    return [data[partitions == number] for number in range(num_partitions)]
 
 
 def is_tensor(x):

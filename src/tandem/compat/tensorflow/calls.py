@@ -10,8 +10,8 @@ import inspect
 
 import numpy as np
 
-from tandem.compat.tensorflow._ragged import RaggedTensor
 from tandem.compat.tensorflow._strings import StringTensor
+from tandem.compat.tensorflow.ragged_rows import RaggedTensor
 from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.tensor import adopt
 from tandem.keras import tensors, tree

@@ -7,8 +7,11 @@ import numpy as np
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow._errors import InvalidArgumentError
+from tandem.compat.tensorflow._strings import StringTensor
+from tandem.compat.tensorflow.ragged_rows import RaggedTensor
 from tandem.compat.tensorflow.shape_vectors import Sizes
-from tandem.compat.tensorflow.shapes import TensorShape
+from tandem.compat.tensorflow.shapes import RaggedTensorSpec, TensorShape
+from tandem.compat.tensorflow.sparse_tensors import SparseTensor
 from tandem.compat.tensorflow.tensor import adopt, convert, convert_pair, is_symbolic
 from tandem.core.errors import explain
 from tandem.keras import ops, tensors, tree
@@ -82,8 +85,12 @@ def map_fn(
 
     elems = _tree(elems)
     rows = [elements.row(elems, number) for number in range(len(elements.leaves(elems)[0]))]
-    found = elements.stack([elements.structure(_tuples(fn(row))) for row in rows])
+    results = [elements.structure(_tuples(fn(row))) for row in rows]
     kind = dtype if fn_output_signature is None else fn_output_signature
+    any_length = isinstance(kind, RaggedTensorSpec) or (
+        kind is None and any(isinstance(leaf, RaggedTensor) for leaf in elements.leaves(elems))
+    )
+    found = elements.stack_ragged(results) if any_length else elements.stack(results)
     if kind is None or not isinstance(kind, str):
         return found
     return elements.map_leaves(lambda leaf: ops.cast(leaf, str.__str__(kind)) if kind != leaf.dtype else leaf, found)
@@ -250,18 +257,50 @@ class TensorArray:
 # --- debugging -------------------------------------------------------------------------------------------------------
 
 
-def _show(value, summarize=3):
-    if isinstance(value, Sizes) or tensors.is_tensor(value):
-        value = np.asarray(convert(value).numpy() if not isinstance(value, Sizes) else value)
-        edge = None if summarize == -1 else summarize
-        with np.printoptions(edgeitems=edge or 3, threshold=sys.maxsize if edge is None else 2 * edge, suppress=True):
-            return str(value).replace("\n\n", "\n")
+def _show(value, summarize=3, inner=False):
+    if isinstance(value, dict):
+        pairs = (f"{_show(key, summarize, True)}: {_show(one, summarize, True)}" for key, one in value.items())
+        return "{" + ", ".join(pairs) + "}"
     if isinstance(value, (list, tuple)):
-        inner = ", ".join(_show(one, summarize) for one in value)
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    if hasattr(value, "numpy"):
-        value = value.numpy()
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        inside = ", ".join(_show(one, summarize, True) for one in value)
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    if isinstance(value, RaggedTensor):
+        return str(value.to_list())
+    if isinstance(value, str):
+        return f"'{value}'" if inner else value
+    if isinstance(value, SparseTensor):
+        parts = (_show(one, summarize) for one in (value.indices, value.values, value.dense_shape))
+        return "'SparseTensor(indices={}, values={}, shape={})'".format(*parts)
+    if (
+        tensors.is_tensor(value)
+        or isinstance(value, (Sizes, StringTensor))
+        or (hasattr(value, "numpy") and not isinstance(value, type))
+    ):
+        return _rows(np.asarray(value if isinstance(value, (Sizes, StringTensor)) else convert(value)), summarize)
+    return repr(value) if isinstance(value, np.ndarray) else str(value)
+
+
+def _rows(array, summarize, depth=0):
+    """An array as TensorFlow prints it: numbers as short as they are, the first and last few of each axis."""
+    if not array.ndim:
+        return _number(array.item() if array.dtype == object else array[()])
+    parts = list(range(len(array)))
+    if summarize not in (None, -1) and len(array) > 2 * summarize:
+        parts = [*parts[:summarize], None, *parts[len(array) - summarize :]]
+    lines = ["..." if one is None else _rows(array[one], summarize, depth + 1) for one in parts]
+    between = " " if array.ndim == 1 else "\n" * (array.ndim - 1) + " " * (depth + 1)
+    return "[" + between.join(lines) + "]"
+
+
+def _number(value):
+    if isinstance(value, (bytes, str)):
+        return f'"{value.decode("utf-8", "replace") if isinstance(value, bytes) else value}"'
+    if isinstance(value, (bool, np.bool_)):
+        return "1" if value else "0"
+    if isinstance(value, np.floating):
+        few, many = (15, 17) if value.dtype == np.float64 else (6, 9)
+        short = f"{float(value):.{few}g}"
+        return short if value.dtype.type(short) == value else f"{float(value):.{many}g}"
     return str(value)
 
 

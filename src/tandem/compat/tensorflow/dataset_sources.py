@@ -12,8 +12,8 @@ from tandem.compat.tensorflow import _io as io
 from tandem.compat.tensorflow import elements
 from tandem.compat.tensorflow import records as record_files
 from tandem.compat.tensorflow._errors import InvalidArgumentError
-from tandem.compat.tensorflow._ragged import RaggedTensor, nested
 from tandem.compat.tensorflow._strings import StringTensor, as_strings
+from tandem.compat.tensorflow.ragged_rows import RaggedTensor, nested
 from tandem.compat.tensorflow.shapes import RaggedTensorSpec, TensorShape, TensorSpec
 from tandem.compat.tensorflow.tensor import convert
 from tandem.core.errors import explain

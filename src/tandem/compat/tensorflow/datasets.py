@@ -7,6 +7,7 @@ import numpy as np
 
 from tandem.compat.tensorflow import dataset_sources as sources
 from tandem.compat.tensorflow import elements
+from tandem.compat.tensorflow._dtypes import as_dtype
 from tandem.compat.tensorflow._errors import InvalidArgumentError, OutOfRangeError
 from tandem.compat.tensorflow.shapes import TensorSpec
 from tandem.compat.tensorflow.tensor import convert, ints, static
@@ -115,7 +116,7 @@ class Dataset:
     def range(*args, output_type="int64", name=None):
         """Whole numbers as Python's `range` gives them, int64."""
         numbers = range(*(int(static(one)) for one in args))
-        kind = elements.dtypes.as_dtype(output_type)
+        kind = as_dtype(output_type)
         return Dataset(lambda: (convert(one, kind) for one in numbers), len(numbers), TensorSpec((), kind))
 
     @staticmethod
@@ -144,7 +145,7 @@ class Dataset:
     @staticmethod
     def counter(start=0, step=1, dtype="int64", name=None):
         """Whole numbers for ever."""
-        kind = elements.dtypes.as_dtype(dtype)
+        kind = as_dtype(dtype)
         make = lambda: (convert(number, kind) for number in itertools.count(int(static(start)), int(static(step))))  # noqa: E731
         return Dataset(make, INFINITE, TensorSpec((), kind))
 

@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 
-from tandem.compat.tensorflow import _dtypes as dtypes
-from tandem.compat.tensorflow import records
-from tandem.compat.tensorflow._ragged import RaggedTensor, nested
 from tandem.compat.tensorflow._strings import StringTensor
-from tandem.compat.tensorflow.shapes import RaggedTensorSpec, TensorShape, TensorSpec
+from tandem.compat.tensorflow.ragged_rows import RaggedTensor
+from tandem.compat.tensorflow.shapes import RaggedTensorSpec, SparseTensorSpec, TensorShape, TensorSpec
+from tandem.compat.tensorflow.sparse_tensors import SparseTensor
 from tandem.compat.tensorflow.tensor import adopt, convert
 from tandem.core.errors import explain
 
@@ -51,6 +50,8 @@ def rows(structure, numbers):
             return leaf[start : start + count] if run else leaf[torch.tensor(numbers, device=leaf.device)]
         if isinstance(leaf, StringTensor):
             return StringTensor(leaf.array[numbers])
+        if isinstance(leaf, RaggedTensor):
+            return leaf.take(numbers)
         return _stacked([leaf[number] for number in numbers])
 
     return map_leaves(of, structure)
@@ -62,7 +63,7 @@ def structure(value):
 
 
 def _leaf(value):
-    if isinstance(value, (records.SparseTensor, RaggedTensor)) or hasattr(value, "_make"):
+    if isinstance(value, (SparseTensor, RaggedTensor)) or hasattr(value, "_make"):
         return value
     kind = type(value)
     if kind.__module__.split(".")[0] == "pandas":
@@ -99,8 +100,10 @@ def spec_of(element):
 def spec_of_leaf(leaf, rows=False):
     """What a tensor, or with `rows` one of its rows, is like."""
     if isinstance(leaf, RaggedTensor):
-        shape = tuple(leaf.shape)[1:] if rows else leaf.shape
-        return RaggedTensorSpec(shape, leaf.dtype, leaf.ragged_rank)
+        shape, depth = (tuple(leaf.shape)[1:], leaf.ragged_rank - 1) if rows else (leaf.shape, leaf.ragged_rank)
+        return RaggedTensorSpec(shape, leaf.dtype, depth)
+    if isinstance(leaf, SparseTensor):
+        return SparseTensorSpec(leaf.shape[1:] if rows else leaf.shape, leaf.dtype)
     if not hasattr(leaf, "shape"):
         return leaf
     return TensorSpec(tuple(leaf.shape)[1:] if rows else tuple(leaf.shape), leaf.dtype)
@@ -143,10 +146,16 @@ def stack(group):
 
 def _stacked(parts):
     first = parts[0]
-    if isinstance(first, records.SparseTensor):
-        return stack([records.to_dense(part) for part in parts])
-    if isinstance(first, RaggedTensor):
-        return nested([part.to_list() for part in parts], first.dtype)
+    if isinstance(first, SparseTensor):
+        from tandem.compat.tensorflow import _sparse
+
+        sizes = np.max([part.sizes for part in parts], 0).tolist()
+        parts = [_sparse.expand_dims(SparseTensor(part.indices, part.values, sizes), 0) for part in parts]
+        return _sparse.concat(0, parts)
+    if any(isinstance(part, RaggedTensor) for part in parts):
+        from tandem.compat.tensorflow import _ragged
+
+        return _ragged.stack(parts)
     if hasattr(first, "_make"):
         raise NotImplementedError(
             "A dataset of datasets is not batched: write flat_map(lambda window: window.batch(n))."
@@ -212,7 +221,8 @@ def stack_ragged(group):
     def one(*parts):
         if not len(parts[0].shape):
             return _stacked(parts)
-        rows = [part.array.tolist() if isinstance(part, StringTensor) else part.tolist() for part in parts]
-        return nested(rows, dtypes.as_dtype(parts[0].dtype))
+        from tandem.compat.tensorflow import _ragged
+
+        return _ragged.stack(parts)
 
     return map_leaves(one, *group)

@@ -43,11 +43,12 @@ class Function:
         own = () if owner is None else (owner,)
         # A tape around the call must see what is computed; and what runs inside a step is part of that.
         if tape.recording() or nested() or devices.functions_run_eagerly() or not _is_replayable((args, kwargs)):
-            return self.python_function(*own, *args, **kwargs)
+            found = self.python_function(*own, *args, **kwargs)
+            return found if nested() or tape.recording() else arrays.map_tree(_as_result, found)
         args, kwargs = arrays.map_tree(_as_tensor, (args, kwargs))
         found = self._step(owner)(list(args), kwargs)
         # A step's results hold until its next call; a script may keep them.
-        return arrays.map_tree(_kept, found)
+        return arrays.map_tree(_as_result, arrays.map_tree(_kept, found))
 
     def _step(self, owner):
         known = self._steps.get(id(owner))
@@ -127,6 +128,13 @@ def _is_array(value):
 
 def _as_tensor(value):
     return convert(value) if _is_array(value) else value
+
+
+def _as_result(value):
+    """What a function gives: numbers and arrays are tensors, and variables are what they hold."""
+    if isinstance(value, Variable):
+        return value.value
+    return convert(value) if type(value) in (bool, int, float, str, bytes) or _is_array(value) else value
 
 
 def _kept(value):

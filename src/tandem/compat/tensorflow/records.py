@@ -6,9 +6,10 @@ import numpy as np
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow._errors import DataLossError, InvalidArgumentError
-from tandem.compat.tensorflow._ragged import nested
 from tandem.compat.tensorflow._strings import StringTensor, as_strings
+from tandem.compat.tensorflow.ragged_rows import nested
 from tandem.compat.tensorflow.shapes import TensorShape
+from tandem.compat.tensorflow.sparse_tensors import SparseTensor
 from tandem.compat.tensorflow.tensor import adopt, convert
 from tandem.core.errors import explain
 from tandem.formats import tfrecord
@@ -130,48 +131,6 @@ class RaggedFeature(namedtuple("RaggedFeature", ["dtype", "value_key"])):
 
     def __new__(cls, dtype, value_key=None):
         return super().__new__(cls, dtypes.as_dtype(dtype), value_key)
-
-
-class SparseTensor:
-    """Values at places; all others are 0, or no text."""
-
-    def __init__(self, indices, values, dense_shape):
-        self.indices, self.values = convert(indices, dtypes.int64), convert(values)
-        self.dense_shape = convert(dense_shape, dtypes.int64)
-
-    @property
-    def dtype(self):
-        """The dtype of the values."""
-        return dtypes.as_dtype(self.values.dtype)
-
-    @property
-    def shape(self):
-        """The sizes."""
-        return TensorShape(self.dense_shape.tolist())
-
-    def __repr__(self):
-        return f"SparseTensor(indices={self.indices}, values={self.values}, dense_shape={self.dense_shape})"
-
-
-def to_dense(sp_input, default_value=None, validate_indices=True, name=None):
-    """A sparse tensor as a whole one."""
-    sizes = sp_input.dense_shape.tolist()
-    text = sp_input.dtype == "string"
-    fill = (b"" if text else 0) if default_value is None else default_value
-    fill = fill.encode() if isinstance(fill, str) else fill
-    found = np.full(sizes, fill, sp_input.dtype.as_numpy_dtype)
-    places = np.asarray(sp_input.indices)
-    if len(places):
-        found[tuple(places.T)] = np.asarray(sp_input.values)
-    return StringTensor(found) if text else convert(found)
-
-
-def from_dense(tensor, name=None):
-    """What is not 0 of a tensor."""
-    array = np.asarray(convert(tensor))
-    places = np.argwhere(array != (b"" if array.dtype == object else 0))
-    values = array[tuple(places.T)]
-    return SparseTensor(places.reshape(-1, array.ndim), values, array.shape)
 
 
 _KIND = {"string": "bytes", "float32": "float", "int64": "int64"}

@@ -31,6 +31,19 @@ class Sizes(np.ndarray):
     def __iter__(self):
         return (sizes(one) for one in np.asarray(self))
 
+    def _described(self):
+        return f"shape={self.get_shape()}, dtype={as_dtype(self.dtype).name}"
+
+    def __str__(self):
+        return f"tf.Tensor({np.ndarray.__str__(np.asarray(self))}, {self._described()})"
+
+    def __repr__(self):
+        array = np.asarray(self)
+        return f"<tf.Tensor: {self._described()}, numpy={repr(array) if array.ndim else array}>"
+
+    def __format__(self, spec):
+        return format(self.numpy(), spec)
+
     def __hash__(self):
         return hash(self.item())
 

@@ -1,5 +1,7 @@
 """`TensorShape` and `TensorSpec`."""
 
+import importlib
+
 import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
@@ -178,7 +180,33 @@ class RaggedTensorSpec:
 
     def __init__(self, shape=None, dtype=dtypes.float32, ragged_rank=None, row_splits_dtype=dtypes.int64):
         self.shape, self.dtype = as_shape(shape), dtypes.as_dtype(dtype)
-        self.ragged_rank, self.row_splits_dtype = ragged_rank, row_splits_dtype
+        self.ragged_rank, self.row_splits_dtype = ragged_rank, dtypes.as_dtype(row_splits_dtype)
 
     def __repr__(self):
-        return f"RaggedTensorSpec({self.shape!r}, {self.dtype!r}, {self.ragged_rank})"
+        return f"RaggedTensorSpec({self.shape!r}, {self.dtype!r}, {self.ragged_rank}, {self.row_splits_dtype!r})"
+
+    value_type = property(lambda self: _kind("ragged_rows", "RaggedTensor"), doc="The class of what it describes.")
+
+    def __eq__(self, other):
+        return type(other) is type(self) and repr(self) == repr(other)
+
+    def __hash__(self):
+        return hash(repr(self))
+
+
+class SparseTensorSpec:
+    """The shape and dtype of a sparse tensor."""
+
+    value_type = property(lambda self: _kind("sparse_tensors", "SparseTensor"), doc="The class of what it describes.")
+
+    def __init__(self, shape=None, dtype=dtypes.float32):
+        self.shape, self.dtype = as_shape(shape), dtypes.as_dtype(dtype)
+
+    def __repr__(self):
+        return f"SparseTensorSpec({self.shape!r}, {self.dtype!r})"
+
+    __eq__, __hash__ = RaggedTensorSpec.__eq__, RaggedTensorSpec.__hash__
+
+
+def _kind(module, name):
+    return getattr(importlib.import_module(f"tandem.compat.tensorflow.{module}"), name)

@@ -5,6 +5,7 @@ import functools
 
 import torch
 
+from tandem.compat.tensorflow import variables
 from tandem.compat.tensorflow.tensor import adopt, convert
 from tandem.core import arrays
 from tandem.core.errors import explain
@@ -150,8 +151,8 @@ class GradientTape:
         value = _tensor(source)
         if not isinstance(value, torch.Tensor) or not value.requires_grad:
             return False
-        if isinstance(source, Variable) and not self._all_variables:
-            return id(source) in self._watched
+        if isinstance(source, Variable) and id(source) not in self._watched:
+            return self._all_variables and not (isinstance(source, variables.Variable) and not source.trainable)
         return True
 
     def _gradients(self, pairs, leaves):

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.overrides import get_default_nowrap_functions
 
-from tandem.compat.tensorflow import _ragged as ragged
 from tandem.compat.tensorflow import _strings as strings
+from tandem.compat.tensorflow import ragged_rows as ragged
 from tandem.compat.tensorflow._dtypes import as_dtype
 from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow.shapes import TensorShape
@@ -76,7 +76,7 @@ class Tensor(torch.Tensor):
     def dtype(self):
         """The dtype, a `tf.DType`; code of torch, NumPy and Tandem sees torch's own."""
         kind = _dtype_of(self)
-        return kind if sys._getframe(1).f_globals.get("__name__", "").startswith(_INSIDE) else as_dtype(kind)
+        return kind if _asked_from_inside() else as_dtype(kind)
 
     def get_shape(self):
         """The sizes, a `TensorShape`."""
@@ -137,6 +137,15 @@ class Tensor(torch.Tensor):
     ref = experimental_ref
 
     @property
+    def device(self):
+        """The device as TensorFlow names it; code of torch, NumPy and Tandem sees torch's own."""
+        with _without():
+            place = torch._C.TensorBase.device.__get__(self)
+        if _asked_from_inside():
+            return place
+        return f"/job:localhost/replica:0/task:0/device:{'CPU' if place.type == 'cpu' else 'GPU'}:{place.index or 0}"
+
+    @property
     def name(self):
         """None: only what is in a graph has a name."""
         return
@@ -178,6 +187,11 @@ class Tensor(torch.Tensor):
 
     def __reduce_ex__(self, protocol):
         return _restore, (self.numpy(),)
+
+
+def _asked_from_inside():
+    """Whether who asks our caller is code of torch, NumPy or Tandem."""
+    return sys._getframe(2).f_globals.get("__name__", "").startswith(_INSIDE)
 
 
 def _written(tensor, form, without_value, write):
@@ -268,6 +282,64 @@ def _turn(one, size):
     return slice(numbers[-1], numbers[0] + 1, -numbers.step)
 
 
+def refuse(name, first, other):
+    """Raise as TensorFlow does where two operands are of different dtypes: it promotes none."""
+    kind = as_dtype(first).name
+    if not isinstance(other, torch.Tensor):
+        raise TypeError(
+            explain(
+                f"Cannot convert {other!r} to EagerTensor of dtype {kind}",
+                hint=f"Write tf.cast(…, {'tf.float32' if isinstance(other, float) else type(other).__name__}) first.",
+            )
+        )
+    given = as_dtype(_dtype_of(other)).name
+    if name in ("__truediv__", "__rtruediv__"):
+        raise TypeError(f"`x` and `y` must have the same dtype, got tf.{kind} != tf.{given}.")
+    words = {"float32": "float", "float64": "double", "float16": "half"}
+    raise InvalidArgumentError(
+        f"cannot compute {_KERNELS.get(name, name)} as input #1(zero-based) was expected to be a "
+        f"{words.get(kind, kind)} tensor but is a {words.get(given, given)} tensor; write tf.cast(…)."
+    )
+
+
+_KERNELS = {
+    "__add__": "AddV2",
+    "__eq__": "Equal",
+    "__floordiv__": "FloorDiv",
+    "__ge__": "GreaterEqual",
+    "__gt__": "Greater",
+    "__le__": "LessEqual",
+    "__lt__": "Less",
+    "__matmul__": "MatMul",
+    "__mod__": "FloorMod",
+    "__mul__": "Mul",
+    "__ne__": "NotEqual",
+    "__pow__": "Pow",
+    "__sub__": "Sub",
+}
+
+
+def _mixed(kind, other):
+    """Whether TensorFlow takes `other` for no operand beside a tensor of a dtype."""
+    if isinstance(other, torch.Tensor):
+        return _dtype_of(other) != kind
+    return type(other) is float and not (kind.is_floating_point or kind.is_complex)
+
+
+def _fitting(own, special, x, y):
+    """An operator's result. Raises InvalidArgumentError where shapes do not fit."""
+    try:
+        return own(x, y)
+    except RuntimeError as error:
+        if type(error) is not RuntimeError or graph.on_meta():
+            raise
+        shapes = f"{list(torch.Tensor.size(x))} and {list(getattr(y, 'shape', ()))}"
+        name = _KERNELS.get(special, special.strip("_"))
+        raise InvalidArgumentError(
+            f"Incompatible shapes: {shapes} [Op:{name}]; {str(error).splitlines()[0]}"
+        ) from error
+
+
 def _install_operators():
     def operator(special):
         own = getattr(torch.Tensor, special)
@@ -280,6 +352,9 @@ def _install_operators():
                     return other
             if isinstance(other, Symbolic):
                 return NotImplemented
+            kind = _dtype_of(self)
+            if _mixed(kind, other) and not (divides and type(other) is float) and not _asked_from_inside():
+                refuse(special, kind, other)
             if divides and not self.is_floating_point() and not self.is_complex():
                 other_dtype = getattr(other, "dtype", None)
                 if isinstance(other, int) or (
@@ -287,7 +362,7 @@ def _install_operators():
                 ):
                     # TensorFlow divides whole numbers in double precision.
                     return own(self.to(torch.float64), other)
-            return own(self, other)
+            return _fitting(own, special, self, other)
 
         method.__name__ = special
         return method
@@ -309,7 +384,9 @@ def _install_operators():
                 return special == "__ne__"
             if isinstance(other, (np.ndarray, np.generic, list, tuple)):
                 other = _like(other, self)
-            return own(self, other)
+            if isinstance(other, torch.Tensor) and _mixed(_dtype_of(self), other) and not _asked_from_inside():
+                refuse(special, _dtype_of(self), other)
+            return _fitting(own, special, self, other)
 
         return method
 
@@ -413,7 +490,7 @@ def _numbers(value):
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"Can't convert non-rectangular Python sequence to Tensor: {error}.") from None
+        raise ValueError("Can't convert non-rectangular Python sequence to Tensor.") from error
     if array.dtype.kind in "iu" and array.size and not -(2**31) <= int(array.min()) <= int(array.max()) < 2**31:
         return array, torch.int64
     if array.dtype.kind == "c":
@@ -421,8 +498,15 @@ def _numbers(value):
     return value, None
 
 
-def convert_pair(x, y):
-    """Two operands: a number, list or array is taken in the dtype of the tensor beside it."""
+def convert_pair(x, y, strict=None):
+    """Two operands: a number, list or array is taken in the dtype of the tensor beside it.
+
+    strict: the name of a function that takes no operands of two dtypes.
+    """
+    if strict is not None and isinstance(x, torch.Tensor) and _mixed(_dtype_of(x), y):
+        refuse(strict, _dtype_of(x), y)
+    if strict is not None and isinstance(y, torch.Tensor) and type(x) is float and _mixed(_dtype_of(y), x):
+        refuse(strict, _dtype_of(y), x)
     first, second = _has_dtype(x), _has_dtype(y)
     if first and not second:
         x = convert(x)
@@ -449,11 +533,17 @@ def _beside(value, other):
 def public(function):
     """A function of `tf`: what it gives are `Tensor`s, and `name`, which labels a node of a graph, may be given."""
     takes_name = "name" in inspect.signature(function).parameters
+    on_values = function.__name__.rstrip("_") in ragged.ON_VALUES
 
     @functools.wraps(function)
     def entry(*args, **kwargs):
         if not takes_name:
             kwargs.pop("name", None)
+        if on_values:
+            if args and type(args[0]) is ragged.RaggedTensor:
+                return ragged.on_values(entry, *args, **kwargs)
+            if len(args) > 1 and type(args[1]) is ragged.RaggedTensor:  # `embedding_lookup(table, ids)`
+                return args[1].with_values(entry(args[0], args[1].values, *args[2:], **kwargs))
         try:
             return adopt(function(*args, **kwargs))
         except (RuntimeError, IndexError) as error:

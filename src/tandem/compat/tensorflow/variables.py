@@ -25,6 +25,35 @@ class VariableAggregation:
     NONE, SUM, MEAN, ONLY_FIRST_REPLICA = "none", "sum", "mean", "only_first_replica"
 
 
+class IndexedSlices:
+    """Rows of a tensor whose other rows are 0 or as they were: values (count, …) at indices (count,)."""
+
+    def __init__(self, values, indices, dense_shape=None):
+        self.values, self.indices = convert(values), convert(indices)
+        self.dense_shape = None if dense_shape is None else convert(dense_shape, dtypes.int64)
+
+    dtype = property(lambda self: dtypes.as_dtype(self.values.dtype), doc="The dtype of the values.")
+
+    @property
+    def shape(self):
+        """The sizes of the whole, unknown where they are not given."""
+        return TensorShape(None if self.dense_shape is None else self.dense_shape.tolist())
+
+    def whole(self):
+        """All rows, a tensor. Raises ValueError where nothing says how many there are."""
+        if self.dense_shape is None:
+            raise ValueError("Tensor conversion requested for IndexedSlices without a dense_shape")
+        zeros = ops.zeros(tuple(self.dense_shape.tolist()), dtype=self.dtype.name)
+        return adopt(ops.scatter_update(zeros, ops.expand_dims(self.indices, -1), self.values, reduction="add"))
+
+    def __array__(self, dtype=None, copy=None):
+        found = self.whole().numpy()
+        return found if dtype is None else found.astype(dtype)
+
+    def __repr__(self):
+        return f"IndexedSlices(indices={self.indices}, values={self.values}, dense_shape={self.dense_shape})"
+
+
 class Variable(keras_variables.Variable):
     """A value that `assign` changes.
 
@@ -152,6 +181,78 @@ class Variable(keras_variables.Variable):
         return self.assign(
             ops.scatter_update(self.value, convert(indices), convert(updates, self.dtype), reduction="add")
         )
+
+    def _scattered(self, slices, change):
+        """Rows changed one after the other: `change` of (what a row is, what is given for it)."""
+        found = self.value
+        if change is None or change in ("add", "max", "min"):
+            places = ops.expand_dims(slices.indices, -1)
+            return self.assign(ops.scatter_update(found, places, convert(slices.values, self.dtype), reduction=change))
+        for number, row in zip(slices.indices.tolist(), slices.values):
+            found = ops.slice_update(
+                found, (number, *[0] * (len(self.shape) - 1)), ops.expand_dims(change(found[number], row), 0)
+            )
+        return self.assign(found)
+
+    def scatter_update(self, sparse_delta, use_locking=False, name=None):
+        """Write rows (`IndexedSlices`); returns the variable."""
+        return self._scattered(sparse_delta, None)
+
+    def scatter_add(self, sparse_delta, use_locking=False, name=None):
+        """Add rows (`IndexedSlices`); returns the variable."""
+        return self._scattered(sparse_delta, "add")
+
+    def scatter_sub(self, sparse_delta, use_locking=False, name=None):
+        """Subtract rows (`IndexedSlices`); returns the variable."""
+        return self._scattered(IndexedSlices(ops.negative(sparse_delta.values), sparse_delta.indices), "add")
+
+    def scatter_max(self, sparse_delta, use_locking=False, name=None):
+        """The larger of what is there and rows (`IndexedSlices`); returns the variable."""
+        return self._scattered(sparse_delta, "max")
+
+    def scatter_min(self, sparse_delta, use_locking=False, name=None):
+        """The smaller of what is there and rows (`IndexedSlices`); returns the variable."""
+        return self._scattered(sparse_delta, "min")
+
+    def scatter_mul(self, sparse_delta, use_locking=False, name=None):
+        """Multiply by rows (`IndexedSlices`); returns the variable."""
+        return self._scattered(sparse_delta, ops.multiply)
+
+    def scatter_div(self, sparse_delta, use_locking=False, name=None):
+        """Divide by rows (`IndexedSlices`); returns the variable."""
+        return self._scattered(sparse_delta, ops.divide)
+
+    def scatter_nd_sub(self, indices, updates, name=None):
+        """Subtract `updates` at `indices` (count, axes indexed); returns the variable."""
+        return self.scatter_nd_add(indices, ops.negative(convert(updates, self.dtype)))
+
+    def sparse_read(self, indices, name=None):
+        """The rows of some numbers."""
+        return adopt(ops.take(self.value, convert(indices), axis=0))
+
+    def gather_nd(self, indices, name=None):
+        """The entries or blocks at indices (…, axes indexed)."""
+        from tandem.compat.tensorflow import arrays
+
+        return arrays.NAMES["gather_nd"](self.value, indices)
+
+    def count_up_to(self, limit):
+        """The value, which is counted up by 1. Raises OutOfRangeError at the limit."""
+        from tandem.compat.tensorflow._errors import OutOfRangeError
+
+        now = self.numpy()
+        if now >= limit:
+            raise OutOfRangeError(f"Reached limit of {limit}")
+        self.assign_add(1)
+        return convert(now)
+
+    def eval(self, session=None):
+        """The value, NumPy's."""
+        return self.numpy()
+
+    def load(self, value, session=None):
+        """Copy `value` in."""
+        self.assign(value)
 
     def __float__(self):
         return float(self.numpy())
