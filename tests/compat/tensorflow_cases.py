@@ -131,6 +131,50 @@ def compressed(kind):
         writer.write(b"d" * 100)
     return list(tf.data.TFRecordDataset(name, compression_type=kind).as_numpy_iterator())
 
+def sequences():
+    whole = lambda *values: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+    real = lambda *values: tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    rows = lambda *features: tf.train.FeatureList(feature=features)
+    lists = {"t": rows(whole(5), whole(6, 7)), "e": rows(real(1.0, 2.5))}
+    sample = tf.train.SequenceExample(
+        context=tf.train.Features(feature={"n": whole(3)}), feature_lists=tf.train.FeatureLists(feature_list=lists)
+    )
+    data = sample.SerializeToString()
+    specs = {"t": tf.io.VarLenFeature(tf.int64), "e": tf.io.FixedLenSequenceFeature([2], tf.float32)}
+    context, steps = tf.io.parse_single_sequence_example(data, {"n": tf.io.FixedLenFeature([], tf.int64)}, specs)
+    again = tf.train.SequenceExample.FromString(data)
+    _, padded, lengths = tf.io.parse_sequence_example([data, data], {}, {"e": specs["e"]})
+    return [
+        context["n"], tf.sparse.to_dense(steps["t"]), steps["e"], padded["e"], lengths["e"], str(real(0.1, 2.0)),
+        len(again.feature_lists.feature_list["t"].feature), str(again.context),
+    ]
+
+def tables():
+    name = path("words.txt")
+    with open(name, "w") as file:
+        file.write(chr(10).join("xyz"))
+    words = tf.lookup.TextFileInitializer(name, "string", -2, "int64", -1)
+    open_ended = tf.lookup.StaticVocabularyTable(words, 2)
+    changing = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+    changing.insert(tf.constant(["q", "r"]), tf.constant([9, 8], tf.int64))
+    changing.remove(tf.constant(["r"]))
+    return [
+        tf.lookup.StaticHashTable(words, -1).lookup(tf.constant(["z", "a"])),
+        open_ended.lookup(tf.constant(["y", "a"])),
+        open_ended.size(), changing.lookup(tf.constant([["q", "r"]])), changing.size(),
+    ]
+
+def kept():
+    source = tf.data.Dataset.from_tensor_slices({"a": [1, 2, 3], "b": (["x", "y", "z"], [0.5, 1.5, 2.5])})
+    folder = path("saved")
+    source.save(folder)
+    found = tf.data.Dataset.load(folder)
+    cached = source.cache(path("cached"))
+    twice = [len(list(cached)), len(list(cached))]
+    bad = tf.data.Dataset.range(4).map(lambda v: tf.debugging.check_numerics(1.0 / tf.cast(v - 2, tf.float32), "bad"))
+    good = list(bad.ignore_errors().as_numpy_iterator())
+    return [str(found.element_spec["b"]), list(found.as_numpy_iterator()), twice, good]
+
 def text_lines():
     name = path("a.txt")
     tf.io.write_file(name, "one\\ntwo\\r\\nthree")

@@ -191,18 +191,40 @@ def read_example(data):
     """
     found = {}
     for features in _inner(memoryview(data), 1):
-        for entry in _inner(features, 1):
-            name, feature = b"", b""
-            for number, wire, value in _fields(entry):
-                if wire == 2 and number == 1:
-                    name = bytes(value)
-                elif wire == 2 and number == 2:
-                    feature = value
-            try:
-                found[name.decode("utf-8")] = _feature(memoryview(feature))
-            except UnicodeDecodeError:
-                raise FormatError(explain("A feature's name is no text", given=name[:40])) from None
+        found.update((name, _feature(memoryview(feature))) for name, feature in _entries(features))
     return found
+
+
+def _entries(data):
+    """(name, bytes) of each entry of a map."""
+    for entry in _inner(data, 1):
+        name, feature = b"", b""
+        for number, wire, value in _fields(entry):
+            if wire == 2 and number == 1:
+                name = bytes(value)
+            elif wire == 2 and number == 2:
+                feature = value
+        try:
+            yield name.decode("utf-8"), feature
+        except UnicodeDecodeError:
+            raise FormatError(explain("A feature's name is no text", given=name[:40])) from None
+
+
+def read_sequence_example(data):
+    """(the features of the context, name -> list of features) of a `SequenceExample`'s bytes.
+
+    Features are as `read_example` gives them. Raises FormatError for bytes that are no such message.
+    """
+    context, lists = {}, {}
+    for number, wire, value in _fields(memoryview(data)):
+        if wire != 2 or number not in (1, 2):
+            continue
+        for name, inner in _entries(value):
+            if number == 1:
+                context[name] = _feature(memoryview(inner))
+            else:
+                lists[name] = [_feature(one) for one in _inner(memoryview(inner), 1)]
+    return context, lists
 
 
 def _feature(data):
@@ -257,20 +279,30 @@ def _put(number, data):
 
 def write_example(features):
     """A message of features, a dict as `read_example` gives it."""
-    entries = []
-    for name, feature in sorted(features.items()):
-        body = b""
-        if feature is not None:
-            kind, values = feature
-            if kind == "bytes":
-                inner = b"".join(_put(1, one) for one in values)
-            elif kind == "float":
-                inner = _put(1, np.asarray(values, "<f4").tobytes()) if values else b""
-            else:
-                inner = _put(1, b"".join(_put_varint(one) for one in values)) if values else b""
-            body = _put(_FIELDS[kind], inner)
-        entries.append(_put(1, _put(1, name.encode()) + _put(2, body)))
-    return _put(1, b"".join(entries))
+    return _put(1, _written(features, _body))
+
+
+def _written(entries, body):
+    return b"".join(_put(1, _put(1, name.encode()) + _put(2, body(one))) for name, one in sorted(entries.items()))
+
+
+def _body(feature):
+    if feature is None:
+        return b""
+    kind, values = feature
+    if kind == "bytes":
+        inner = b"".join(_put(1, one) for one in values)
+    elif kind == "float":
+        inner = _put(1, np.asarray(values, "<f4").tobytes()) if values else b""
+    else:
+        inner = _put(1, b"".join(_put_varint(one) for one in values)) if values else b""
+    return _put(_FIELDS[kind], inner)
+
+
+def write_sequence_example(context, lists):
+    """The bytes of a `SequenceExample`, of what `read_sequence_example` gives."""
+    rows = _written(lists, lambda features: b"".join(_put(1, _body(one)) for one in features))
+    return (_put(1, _written(context, _body)) if context else b"") + (_put(2, rows) if lists else b"")
 
 
 # --- tensors ---------------------------------------------------------------------------------------------------------

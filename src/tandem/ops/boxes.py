@@ -319,6 +319,29 @@ def suppressed(
 # --- matching --------------------------------------------------------------------------------------------------------
 
 
+def softly_suppressed(boxes, scores, most, *, threshold=0.5, lowest=-torch.inf, sigma=0.0):
+    """(the numbers of at most `most` boxes (count, 4), the best first; their scores), others made smaller by each.
+
+    ``score * exp(-iou² / (2 sigma))`` of those that overlap a chosen one; with sigma 0 those that overlap it more than
+    `threshold` are left out. It reads the scores. Bodla, Singh, Chellappa and Davis, 2017.
+    """
+    low, high = torch.minimum(boxes[:, :2], boxes[:, 2:]), torch.maximum(boxes[:, :2], boxes[:, 2:])
+    boxes, left = torch.cat([low, high], 1), scores.clone()
+    found, values = [], []
+    while len(found) < min(most, len(boxes)):
+        best = int(left.argmax())
+        if not left[best] > lowest or left[best] == -torch.inf:
+            break
+        found.append(best)
+        values.append(left[best].clone())
+        overlap = iou(boxes[best : best + 1], boxes)[0]
+        smaller = torch.exp(overlap.square() / (-2 * sigma)) if sigma else (overlap <= threshold).to(left.dtype)
+        left = torch.where(smaller > 0, left * smaller, -torch.inf)
+        left[found] = -torch.inf
+    numbers = torch.tensor(found, dtype=torch.int64, device=boxes.device)
+    return numbers, torch.stack(values) if values else scores[:0]
+
+
 def _match(scores):
     # The best pair of all is the best of its row and of its column; so is every pair that has to wait for no other.
     # All of these are taken at once, until nothing is left. Ties go to the first row, then to the first column.

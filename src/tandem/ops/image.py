@@ -8,7 +8,18 @@ import torch
 import torch.nn.functional as F
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap", "mirror", "grid-constant", "grid-wrap")
-METHODS = ("nearest", "nearest_floor", "bilinear", "bicubic", "lanczos3", "lanczos4", "lanczos5", "area")
+METHODS = (
+    "nearest",
+    "nearest_floor",
+    "bilinear",
+    "bicubic",
+    "lanczos3",
+    "lanczos4",
+    "lanczos5",
+    "area",
+    "gaussian",
+    "mitchellcubic",
+)
 
 
 def _to_batch(x, layout):
@@ -201,7 +212,21 @@ def _cubic(a):
     return kernel
 
 
-def _resize_weights(old, new, method, antialias, cubic, edge, like):
+def _mitchell(t):
+    """Mitchell's and Netravali's cubic kernel with B = C = 1/3 (1988)."""
+    near = (7 / 6 * t - 2) * t * t + 8 / 9
+    far = ((-7 / 18 * t + 2) * t - 10 / 3) * t + 16 / 9
+    return torch.where(t <= 1, near, torch.where(t < 2, far, 0))
+
+
+_KERNELS = {  # method: (its reach in pixels, the kernel)
+    "bilinear": (1, lambda t: (1 - t).clamp_min(0)),
+    "gaussian": (1.5, lambda t: torch.where(t < 1.5, torch.exp(-2 * t * t), 0)),
+    "mitchellcubic": (2, _mitchell),
+}
+
+
+def _resize_weights(old, new, method, antialias, cubic, edge, like, steps=None):
     """The (new, old) matrix whose rows say what an output pixel takes of the input's, along one axis."""
     scale = old / new
     out = torch.arange(new, dtype=torch.float64, device=like.device).unsqueeze(1)
@@ -209,10 +234,14 @@ def _resize_weights(old, new, method, antialias, cubic, edge, like):
     if method == "area":
         weights = (torch.minimum((out + 1) * scale, pixel + 1) - torch.maximum(out * scale, pixel)).clamp_min(0)
         return (weights / weights.sum(1, keepdim=True)).to(like.dtype)
-    radius = {"bilinear": 1, "bicubic": 2}.get(method) or int(method[-1])
-    kernel = {1: lambda t: (1 - t).clamp_min(0), 2: _cubic(cubic)}.get(radius) or _lanczos(radius)
+    if method == "bicubic":
+        radius, kernel = 2, _cubic(cubic)
+    else:
+        radius, kernel = _KERNELS.get(method) or (int(method[-1]), _lanczos(int(method[-1])))
     stretch = max(scale, 1.0) if antialias else 1.0
     centre = (out + 0.5) * scale - 0.5
+    if steps is not None:
+        centre = torch.floor(centre) + torch.round((centre - torch.floor(centre)) * steps) / steps
     if edge == "replicate" and not antialias:  # taps outside read the outermost pixel
         tap = torch.floor(centre) + torch.arange(1 - radius, radius + 1, dtype=torch.float64, device=like.device)
         part = kernel((tap - centre).abs())
@@ -234,6 +263,7 @@ def resize(
     align_corners=False,
     cubic=-0.5,
     edge="renormalize",
+    steps=None,
     layout="channels_last",
 ):
     """The image at another size, half-pixel centres: output pixel i lies at ``(i + 0.5) * old / new - 0.5``.
@@ -242,7 +272,8 @@ def resize(
     (OpenCV), "area" the mean over the pixel's extent. antialias: where it shrinks, the kernel is widened by as much.
     align_corners: the outermost pixels' centres stay where they are (bilinear and bicubic only). cubic: the bicubic
     kernel's coefficient, -0.5 (TensorFlow, JAX, PIL) or -0.75 (torch, OpenCV). edge: "renormalize" leaves out what the
-    kernel would read outside, "replicate" reads the outermost pixel (torch, OpenCV). Returns x's dtype.
+    kernel would read outside, "replicate" reads the outermost pixel (torch, OpenCV).
+    steps: into how many steps between two pixels the kernel's places are rounded, None for none. Returns x's dtype.
     Raises ValueError for what is unknown.
     """
     if method not in METHODS:
@@ -271,7 +302,7 @@ def resize(
     else:
         for axis, n in ((2, size[0]), (3, size[1])):
             if y.shape[axis] != n:
-                weights = _resize_weights(y.shape[axis], n, method, antialias, cubic, edge, y)
+                weights = _resize_weights(y.shape[axis], n, method, antialias, cubic, edge, y, steps)
                 y = torch.tensordot(y, weights, ([axis], [1])).movedim(-1, axis)
     return _from_batch(to_dtype(y, dtype).movedim(1, -1), rank, layout)
 

@@ -39,6 +39,37 @@ def sobel(x):
 
 def similarity(a, b, highest, size, sigma, k1, k2):
     """The mean structural similarity of images, (N,) (Wang et al., 2004)."""
+    luminance, contrast = _similarities(a, b, highest, size, sigma, k1, k2)
+    return (luminance * contrast).mean(tuple(range(1, a.dim())))
+
+
+def similarity_at_scales(a, b, highest, factors, size, sigma, k1, k2):
+    """The product of the similarities at as many scales as there are powers, (N,) (Wang et al., 2003).
+
+    Each scale is half as large as the one before; of all but the last only contrast and structure count. The means are
+    taken of each channel, and cut off at 0.
+    """
+    found = []
+    for number, factor in enumerate(factors):
+        if number:
+            pads = (0, 0, 0, a.shape[2] % 2, 0, a.shape[1] % 2)
+            a, b = (
+                _halved(F.pad(x.movedim(-1, 1), pads[2:], "replicate") if any(pads) else x.movedim(-1, 1))
+                for x in (a, b)
+            )
+        luminance, contrast = _similarities(a, b, highest, size, sigma, k1, k2)
+        last = number == len(factors) - 1
+        value = (luminance * contrast if last else contrast).mean((1, 2)).clamp_min(0)
+        found.append(value**factor)
+    return torch.stack(found, -1).prod(-1).mean(-1)
+
+
+def _halved(x):
+    return F.avg_pool2d(x, 2).movedim(1, -1)
+
+
+def _similarities(a, b, highest, size, sigma, k1, k2):
+    """(the similarity of means, that of contrast and structure) at each place."""
     bell = _bell(size, sigma, a)
     kernel = torch.outer(bell, bell)
     c1, c2 = (k1 * highest) ** 2, (k2 * highest) ** 2
@@ -47,8 +78,7 @@ def similarity(a, b, highest, size, sigma, k1, k2):
     products = _each_channel(a * b, kernel, "valid")
     both = mean_a * mean_b
     means = mean_a.square() + mean_b.square()
-    found = (2 * both + c1) / (means + c1) * (2 * (products - both) + c2) / (squares - means + c2)
-    return found.mean(tuple(range(1, a.dim())))
+    return (2 * both + c1) / (means + c1), (2 * (products - both) + c2) / (squares - means + c2)
 
 
 def patches(x, size, stride, dilation, padding):

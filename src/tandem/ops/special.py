@@ -141,3 +141,19 @@ def _away(x, tiny):
 def running_logsumexp(x, axis):
     """The logarithm of the sum of the exponentials so far along an axis."""
     return torch.logcumsumexp(x, axis)
+
+
+def transforms(x, axes, inverse=False):
+    """The Fourier transform of the last `axes` axes, complex."""
+    over = tuple(range(-axes, 0))
+    return torch.fft.ifftn(_complex(x), dim=over) if inverse else torch.fft.fftn(_complex(x), dim=over)
+
+
+def real_transforms(x, axes, lengths=None):
+    """The first half of the Fourier transform of the last `axes` axes of real numbers, cut or filled to `lengths`."""
+    return torch.fft.rfftn(x, lengths, tuple(range(-axes, 0)))
+
+
+def inverse_real_transforms(x, axes, lengths=None):
+    """The real numbers, of sizes `lengths`, of whose Fourier transform this is the first half."""
+    return torch.fft.irfftn(x, lengths, tuple(range(-axes, 0)))

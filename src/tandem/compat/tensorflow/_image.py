@@ -1,5 +1,6 @@
 """`tf.image`: sizes, crops, flips, colours. Files are in `image_files`."""
 
+import inspect
 import math
 
 import numpy as np
@@ -29,7 +30,7 @@ class ResizeMethod:
     LANCZOS3, LANCZOS5, GAUSSIAN, MITCHELLCUBIC = "lanczos3", "lanczos5", "gaussian", "mitchellcubic"
 
 
-_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
+_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
 
 
 # --- dtypes ----------------------------------------------------------------------------------------------------------
@@ -44,8 +45,8 @@ def convert_image_dtype(image, dtype, saturate=False):
         return x
     if old.is_integer and new.is_integer:
         if new.max < old.max:
-            return ops.cast(ops.floor_divide(x, (old.max + 1) // (new.max + 1)), new.name)
-        return ops.multiply(ops.cast(x, new.name), (new.max + 1) // (old.max + 1))
+            return ops.cast(ops.floor_divide(x, (int(old.max) + 1) // (int(new.max) + 1)), new.name)
+        return ops.multiply(ops.cast(x, new.name), (int(new.max) + 1) // (int(old.max) + 1))
     if new.is_floating:
         found = ops.cast(x, new.name)
         return found if old.is_floating else ops.multiply(found, 1.0 / old.max)
@@ -76,6 +77,13 @@ def resize(images, size, method=ResizeMethod.BILINEAR, preserve_aspect_ratio=Fal
     if method not in _METHODS:
         raise ValueError(explain("Unknown resize method", expected=", ".join(_METHODS), given=repr(method)))
     x, size = convert(images), ints(size)
+    if len(x.shape) not in (3, 4) or len(size) != 2:
+        raise ValueError(
+            explain(
+                "'images' must have either 3 or 4 dimensions, and `size` two numbers",
+                given=f"shape {tuple(x.shape)}, size={size}",
+            )
+        )
     height, width = x.shape[-3], x.shape[-2]
     if preserve_aspect_ratio:
         scale = min(size[0] / height, size[1] / width)
@@ -361,8 +369,13 @@ def random_hue(image, max_delta, seed=None):
 
 
 def _with_seed(name):
-    def compute(image, *args, seed, **kwargs):
-        return NAMES[name](image, *args, seed=random._seed_of(seed), **kwargs)
+    own = inspect.signature(NAMES[name])
+
+    def compute(*args, **kwargs):
+        # The seed stands where the function's own arguments end.
+        count = len(own.parameters) - 1
+        args, seed = (args[:count], args[count]) if len(args) > count else (args, kwargs.pop("seed"))
+        return NAMES[name](*args, seed=random._seed_of(seed), **kwargs)
 
     compute.__name__, compute.__doc__ = (
         f"stateless_{name}",

@@ -187,6 +187,10 @@ OLD_GFILE = {
 NAMES = {
     **image_files.NAMES,
     "FixedLenFeature": records.FixedLenFeature,
+    "FixedLenSequenceFeature": records.FixedLenSequenceFeature,
+    "SparseFeature": records.SparseFeature,
+    "parse_sequence_example": records.parse_sequence_example,
+    "parse_single_sequence_example": records.parse_single_sequence_example,
     "RaggedFeature": records.RaggedFeature,
     "TFRecordOptions": records.TFRecordOptions,
     "TFRecordWriter": records.TFRecordWriter,

@@ -62,7 +62,8 @@ class StringTensor:
     def __array__(self, dtype=None, copy=None):
         if dtype is not None and np.dtype(dtype).kind == "U":
             return _apply(_decode, self.array).astype(dtype)
-        return self.array if dtype is None else self.array.astype(dtype)
+        found = self.array if dtype is None else self.array.astype(dtype)
+        return found.copy() if copy else found
 
     def tolist(self):
         """The bytes in nested lists."""
@@ -111,10 +112,12 @@ class StringTensor:
         return bool(self.numpy())
 
     def __str__(self):
-        return f"tf.Tensor({self.numpy()}, shape={self.shape}, dtype=string)"
+        value = str(self.numpy())
+        return f"tf.Tensor({chr(10) if chr(10) in value else ''}{value}, shape={self.shape}, dtype=string)"
 
     def __repr__(self):
-        return f"<tf.Tensor: shape={self.shape}, dtype=string, numpy={self.numpy()!r}>"
+        value = repr(self.numpy())
+        return f"<tf.Tensor: shape={self.shape}, dtype=string, numpy={chr(10) if chr(10) in value else ''}{value}>"
 
     def __format__(self, spec):
         return format(str(self.numpy()), spec)
@@ -236,7 +239,16 @@ def length(input, unit="BYTE", name=None):
 
 
 def substr(input, pos, len, unit="BYTE", name=None):
-    """So many bytes (or characters) from a place on; a negative place counts from the end."""
+    """So many bytes (or characters) from a place on; a negative place counts from the end.
+
+    pos, len: numbers, or one to each text.
+    """
+    if np.ndim(pos) or np.ndim(len):
+        texts, places, counts = np.broadcast_arrays(as_strings(input).array, np.asarray(pos), np.asarray(len))
+        found = np.empty(texts.shape, object)
+        for place in np.ndindex(texts.shape):
+            found[place] = substr(texts[place], places[place], counts[place], unit).numpy()
+        return StringTensor(found)
     at, count = int(pos), int(len)
 
     def cut(one):
@@ -329,9 +341,13 @@ def unicode_decode(input, input_encoding="UTF-8", errors="replace", name=None):
     return nested([[ord(char) for char in one.decode(input_encoding, errors)] for one in array], dtypes.int32)
 
 
+def _listed(value):
+    return [_listed(one) for one in value] if isinstance(value, (list, tuple)) else np.asarray(value).tolist()
+
+
 def unicode_encode(input, output_encoding="UTF-8", errors="replace", name=None):
     """The text that the numbers of characters make, a row each."""
-    rows = input.to_list() if isinstance(input, RaggedTensor) else np.asarray(input).tolist()
+    rows = input.to_list() if isinstance(input, RaggedTensor) else _listed(input)
     if rows and isinstance(rows[0], int):
         return as_strings("".join(map(chr, rows)).encode(output_encoding, errors))
     return as_strings(["".join(map(chr, row)).encode(output_encoding, errors) for row in rows])
@@ -394,7 +410,9 @@ def format_(template, inputs, placeholder="{}", summarize=3, name=None):
     """The template with the values in the place of the placeholders."""
     values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     parts = template.split(placeholder)
-    shown = [str(one.numpy() if hasattr(one, "numpy") else one) for one in values]
+    from tandem.compat.tensorflow.control import _show
+
+    shown = [_show(one, summarize) for one in values]
     return as_strings("".join(a + b for a, b in zip(parts, [*shown, ""])))
 
 

@@ -114,13 +114,11 @@ def make_csv_dataset(
 
     column_names: those of the first line if not given; column_defaults: a dtype or default value for each column that
     is read, found from `num_rows_for_inference` rows if not given; select_columns: names or numbers of the columns to
-    read; num_epochs: how often the files are gone through, None for ever. Raises NotImplementedError for
-    ignore_errors=True and encodings that are not UTF-8.
+    read; num_epochs: how often the files are gone through, None for ever; ignore_errors: lines that
+    do not fit are left out. Raises NotImplementedError for encodings that are not UTF-8.
     """
-    if ignore_errors or encoding.lower().replace("-", "") != "utf8":
-        raise NotImplementedError(
-            explain("make_csv_dataset reads UTF-8 without errors", given=f"ignore_errors={ignore_errors}, {encoding}")
-        )
+    if encoding.lower().replace("-", "") != "utf8":
+        raise NotImplementedError(explain("make_csv_dataset reads UTF-8", given=f"encoding={encoding}"))
     files = sources.matching(file_pattern)
     if column_names is None:
         if not header:
@@ -143,6 +141,9 @@ def make_csv_dataset(
         column_defaults = ["" if kind == "string" else np.zeros((), kind.as_numpy_dtype) for kind in kinds]
     else:
         column_defaults = [_default(one) for one in column_defaults]
+    if ignore_errors:
+        arguments = column_defaults, field_delim, use_quote_delim, na_value, chosen
+        lines = [line for line in lines if _fits(line, *arguments)]
     columns = dict(zip(names, _columns(lines, column_defaults, field_delim, use_quote_delim, na_value, chosen)))
     found = datasets.Dataset.from_tensor_slices(columns)
     if shuffle:
@@ -156,6 +157,14 @@ def make_csv_dataset(
         return columns, label
 
     return found.map(lambda columns: split(dict(columns)))
+
+
+def _fits(line, *arguments):
+    try:
+        list(_columns([line], *arguments))
+    except (ValueError, IndexError):
+        return False
+    return True
 
 
 def _place(name, names):

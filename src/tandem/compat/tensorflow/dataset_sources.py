@@ -15,7 +15,7 @@ from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow._strings import StringTensor, as_strings
 from tandem.compat.tensorflow.ragged_rows import RaggedTensor, nested
 from tandem.compat.tensorflow.shapes import RaggedTensorSpec, TensorShape, TensorSpec
-from tandem.compat.tensorflow.tensor import convert
+from tandem.compat.tensorflow.tensor import convert, static
 from tandem.core.errors import explain
 
 CYCLE = 4  # datasets that `interleave` goes through at a time where nobody says how many
@@ -257,6 +257,21 @@ def chosen(datasets, choices, stop):
 
 
 _END = object()
+
+
+def resampled(dataset, class_of, target, initial, seed):
+    """(class, element), of which some are left out so that the classes come as often as `target` says."""
+    draw, target = python_random.Random(seed), np.asarray(static(target), float)
+    counts = np.full(len(target), 1e-9) if initial is None else None
+    share = None if initial is None else np.asarray(static(initial), float)
+    for one in dataset._make():
+        number = int(elements.call(class_of, one))
+        if counts is not None:
+            counts[number] += 1
+            share = counts / counts.sum()
+        ratio = target / np.maximum(share, 1e-9)
+        if draw.random() < ratio[number] / ratio.max():
+            yield convert(np.int32(number)), one
 
 
 def sampled(datasets, weights, seed, stop):

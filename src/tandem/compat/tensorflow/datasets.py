@@ -1,12 +1,15 @@
 """`tf.data.Dataset`: elements one by one, made anew each time that they are gone through."""
 
+import functools
 import itertools
+import os
 import random as python_random
+import warnings
 
 import numpy as np
 
+from tandem.compat.tensorflow import dataset_files, elements
 from tandem.compat.tensorflow import dataset_sources as sources
-from tandem.compat.tensorflow import elements
 from tandem.compat.tensorflow._dtypes import as_dtype
 from tandem.compat.tensorflow._errors import InvalidArgumentError, OutOfRangeError
 from tandem.compat.tensorflow.shapes import TensorSpec
@@ -16,6 +19,22 @@ from tandem.ops import random as draws
 
 AUTOTUNE = -1
 INFINITE, UNKNOWN = -1, -2
+
+
+def _titled(title):
+    """A method whose datasets are written with a name of TensorFlow's."""
+
+    def decorate(method):
+        @functools.wraps(method)
+        def titled(*args, **kwargs):
+            found = method(*args, **kwargs)
+            if not args or found is not args[0]:
+                found._title = title
+            return found
+
+        return titled
+
+    return decorate
 
 
 class Dataset:
@@ -30,6 +49,7 @@ class Dataset:
         if make is None:
             raise TypeError("Dataset is made by Dataset.from_tensor_slices and the like.")
         self._make, self._count, self._spec, self._rows = make, count, spec, rows
+        self._mapped = None  # (dataset, function) of `map`, for `ignore_errors`
 
     def _rearranged(self, change, count):
         """The elements that `change` makes of a function that begins to give them (or the numbers of rows) anew."""
@@ -72,7 +92,7 @@ class Dataset:
 
     def as_numpy_iterator(self):
         """The elements with NumPy's arrays for tensors."""
-        return _Arrays(self)
+        return NumpyIterator(self)
 
     def get_single_element(self, name=None):
         """The only element. Raises InvalidArgumentError where there is another number of them."""
@@ -82,10 +102,14 @@ class Dataset:
         return found[0]
 
     def __repr__(self):
-        return f"<{type(self).__name__} element_spec={self.element_spec}>"
+        kind = self._title if type(self) is Dataset else type(self).__name__
+        return f"<{kind} element_spec={self.element_spec}>"
+
+    _title = "Dataset"
 
     # --- making ----------------------------------------------------------------------------------------------------
     @staticmethod
+    @_titled("_TensorSliceDataset")
     def from_tensor_slices(tensors, name=None):
         """The rows of a tensor or of a structure of them."""
         tensors = elements.structure(tensors)
@@ -102,6 +126,7 @@ class Dataset:
         return Dataset(make, count, spec, (tensors, lambda: iter(range(count))))
 
     @staticmethod
+    @_titled("_TensorDataset")
     def from_tensors(tensors, name=None):
         """One element."""
         tensors = elements.structure(tensors)
@@ -113,6 +138,7 @@ class Dataset:
         return Dataset(*sources.from_generator(generator, output_types, output_shapes, args, output_signature))
 
     @staticmethod
+    @_titled("_RangeDataset")
     def range(*args, output_type="int64", name=None):
         """Whole numbers as Python's `range` gives them, int64."""
         numbers = range(*(int(static(one)) for one in args))
@@ -120,6 +146,7 @@ class Dataset:
         return Dataset(lambda: (convert(one, kind) for one in numbers), len(numbers), TensorSpec((), kind))
 
     @staticmethod
+    @_titled("_ZipDataset")
     def zip(*args, datasets=None, name=None):
         """The elements of several datasets side by side, until the first one ends."""
         args = args[0] if len(args) == 1 and not isinstance(args[0], Dataset) else args
@@ -173,6 +200,7 @@ class Dataset:
         return Dataset(lambda: sources.sampled(datasets, weights, seed, stop_on_empty_dataset))
 
     # --- elements to elements --------------------------------------------------------------------------------------
+    @_titled("_MapDataset")
     def map(
         self,
         map_func,
@@ -192,13 +220,17 @@ class Dataset:
                 else elements.spec_after(self.element_spec, first, elements.apply(map_func, first))
             )
 
-        return Dataset(lambda: (elements.apply(map_func, one) for one in self._make()), self._count, spec)
+        found = Dataset(lambda: (elements.apply(map_func, one) for one in self._make()), self._count, spec)
+        found._mapped = (self, map_func)
+        return found
 
+    @_titled("_FilterDataset")
     def filter(self, predicate, name=None):
         """The elements of which a function is true."""
         make = lambda: (one for one in self._make() if bool(elements.apply(predicate, one)))  # noqa: E731
         return Dataset(make, UNKNOWN, self._spec)
 
+    @_titled("_FlatMapDataset")
     def flat_map(self, map_func, name=None):
         """The elements of the datasets that a function makes of each element, one after the other."""
 
@@ -208,6 +240,7 @@ class Dataset:
 
         return Dataset(make)
 
+    @_titled("_InterleaveDataset")
     def interleave(
         self, map_func, cycle_length=None, block_length=1, num_parallel_calls=None, deterministic=None, name=None
     ):
@@ -224,6 +257,7 @@ class Dataset:
         make = lambda: ((convert(np.int64(number)), one) for number, one in enumerate(self._make(), start))  # noqa: E731
         return Dataset(make, self._count)
 
+    @_titled("_ScanDataset")
     def scan(self, initial_state, scan_func, name=None):
         """(state, element) -> (state, what is given), element by element."""
 
@@ -236,6 +270,7 @@ class Dataset:
         return Dataset(make, self._count)
 
     # --- groups ----------------------------------------------------------------------------------------------------
+    @_titled("_BatchDataset")
     def batch(self, batch_size, drop_remainder=False, num_parallel_calls=None, deterministic=None, name=None):
         """So many elements as one, with an axis more; the last one may be smaller."""
         size = _positive("batch_size", batch_size)
@@ -251,6 +286,7 @@ class Dataset:
         spec = lambda: elements.spec_of_batch(self.element_spec, size if drop_remainder else None)  # noqa: E731
         return Dataset(make, _divided(self._count, size, drop_remainder), spec)
 
+    @_titled("_PaddedBatchDataset")
     def padded_batch(self, batch_size, padded_shapes=None, padding_values=None, drop_remainder=False, name=None):
         """`batch` of elements of different sizes, filled up at their ends with `padding_values` (0, or no text)."""
         size = _positive("batch_size", batch_size)
@@ -267,6 +303,7 @@ class Dataset:
         make = lambda: map(elements.stack_ragged, _groups(self._make(), size, drop_remainder))  # noqa: E731
         return Dataset(make, _divided(self._count, size, drop_remainder))
 
+    @_titled("_UnbatchDataset")
     def unbatch(self, name=None):
         """The rows of each element."""
 
@@ -281,6 +318,7 @@ class Dataset:
         """The rows of each element in other batches."""
         return self.unbatch().batch(batch_size, drop_remainder)
 
+    @_titled("_WindowDataset")
     def window(self, size, shift=None, stride=1, drop_remainder=False, name=None):
         """Datasets of `size` elements, each beginning `shift` further on; elements within are `stride` apart."""
         size, stride = _positive("size", size), _positive("stride", stride)
@@ -327,6 +365,7 @@ class Dataset:
         return state
 
     # --- order and number ------------------------------------------------------------------------------------------
+    @_titled("_ShuffleDataset")
     def shuffle(self, buffer_size, seed=None, reshuffle_each_iteration=True, name=None):
         """In random order, by way of a buffer: each element is drawn from the next `buffer_size` ones."""
         size = _positive("buffer_size", self._count if buffer_size == self._count else buffer_size)
@@ -342,6 +381,7 @@ class Dataset:
 
         return self._rearranged(change, self._count)
 
+    @_titled("_RepeatDataset")
     def repeat(self, count=None, name=None):
         """So many times, or for ever."""
         count = -1 if count is None else int(static(count))
@@ -350,6 +390,7 @@ class Dataset:
         change = lambda begin_anew: (one for _ in range(count) for one in begin_anew())  # noqa: E731
         return self._rearranged(change, self._count * count if self._count >= 0 else self._count)
 
+    @_titled("_TakeDataset")
     def take(self, count, name=None):
         """The first ones; -1 for all."""
         count = int(static(count))
@@ -358,6 +399,7 @@ class Dataset:
         known = count if self._count == INFINITE else min(count, self._count) if self._count >= 0 else UNKNOWN
         return self._rearranged(lambda begin_anew: itertools.islice(begin_anew(), count), known)
 
+    @_titled("_SkipDataset")
     def skip(self, count, name=None):
         """Without the first ones; -1 for none."""
         count = int(static(count))
@@ -365,6 +407,7 @@ class Dataset:
         change = lambda begin_anew: iter(()) if count < 0 else itertools.islice(begin_anew(), count, None)  # noqa: E731
         return self._rearranged(change, known)
 
+    @_titled("_ShardDataset")
     def shard(self, num_shards, index, name=None):
         """Every so many, from a number on."""
         shards, index = int(static(num_shards)), int(static(index))
@@ -373,6 +416,7 @@ class Dataset:
         known = self._count if self._count < 0 else len(range(index, self._count, shards))
         return self._rearranged(lambda begin_anew: itertools.islice(begin_anew(), index, None, shards), known)
 
+    @_titled("_ConcatenateDataset")
     def concatenate(self, dataset, name=None):
         """This one, then another."""
         make = lambda: itertools.chain(self._make(), dataset._make())  # noqa: E731
@@ -380,19 +424,22 @@ class Dataset:
         known = INFINITE if INFINITE in counts else UNKNOWN if UNKNOWN in counts else sum(counts)
         return Dataset(make, known, self._spec)
 
+    @_titled("_TakeWhileDataset")
     def take_while(self, predicate, name=None):
         """The first ones, as long as a function of them is true."""
         make = lambda: itertools.takewhile(lambda one: bool(elements.apply(predicate, one)), self._make())  # noqa: E731
         return Dataset(make, UNKNOWN, self._spec)
 
+    @_titled("_UniqueDataset")
     def unique(self, name=None):
         """Without those that came before."""
         return Dataset(lambda: sources.unique(self), UNKNOWN, self._spec)
 
+    @_titled("CacheDataset")
     def cache(self, filename="", name=None):
-        """Kept in memory once all were gone through. Raises NotImplementedError for a file."""
+        """Kept in memory once all were gone through, or in a folder of that name, from where they come after it."""
         if _text(filename):
-            raise NotImplementedError(explain("A dataset is cached in memory", expected="no file name", given=filename))
+            return self._kept_in(f"{_text(filename)}.tandem_cache", None)
         if self._rows is None:
             return Dataset(sources.Cache(self._make), self._count, self._spec)
         tensors, order = self._rows
@@ -400,6 +447,7 @@ class Dataset:
         make = lambda: (elements.row(tensors, number) for number in kept())  # noqa: E731
         return Dataset(make, self._count, self._spec, (tensors, kept))
 
+    @_titled("_PrefetchDataset")
     def prefetch(self, buffer_size, name=None):
         """The dataset itself: the training loop's own thread reads ahead."""
         static(buffer_size)
@@ -417,18 +465,55 @@ class Dataset:
         """New options."""
         return Options()
 
-    def ignore_errors(self, log_warning=False, name=None):
-        """Not there: an iterator of Python's ends where it raises."""
-        raise NotImplementedError("Dataset.ignore_errors is not there: catch the error in the function of `map`.")
+    def _kept_in(self, path, compression):
+        """The elements as a folder has them, which is written when they are gone through for the first time."""
 
-    def save(self, path, *args, **kwargs):
-        """Not there."""
-        raise NotImplementedError("Dataset.save is not there; write TFRecord files with tf.io.TFRecordWriter.")
+        def make():
+            if not dataset_files.is_there(path):
+                dataset_files.write(self, path, compression)
+            return dataset_files.read(path)[0]()
+
+        return Dataset(make, self._count, lambda: self.element_spec)
+
+    def ignore_errors(self, log_warning=False, name=None):
+        """Without the elements that `map` raises on (`tf.errors.OpError`, ValueError and what else functions raise)."""
+        source = self._mapped
+        if source is None:  # where nothing is computed, nothing raises
+            return Dataset(self._make, self._count if self._count < 0 else UNKNOWN, self._spec)
+        before, function = source
+
+        def make():
+            for one in before._make():
+                try:
+                    found = elements.apply(function, one)
+                except Exception as error:
+                    if log_warning:
+                        warnings.warn(f"An element is left out: {error}", stacklevel=2)
+                    continue
+                yield found
+
+        return Dataset(make, UNKNOWN, self._spec)
+
+    def save(self, path, compression=None, shard_func=None, checkpoint_args=None):
+        """Write the elements into a folder of Tandem's own kind, which `Dataset.load` reads."""
+        if shard_func is not None or checkpoint_args is not None:
+            raise NotImplementedError(explain("Dataset.save writes one file", given="shard_func or checkpoint_args"))
+        dataset_files.write(self, _text(path), compression)
 
     @staticmethod
-    def load(path, *args, **kwargs):
-        """Not there."""
-        raise NotImplementedError("Dataset.load is not there; read TFRecord files with tf.data.TFRecordDataset.")
+    def load(path, element_spec=None, compression=None, reader_func=None, wait=False):
+        """The elements that `save` has written into a folder. Raises NotFoundError where there are none of ours."""
+        make, count, spec = dataset_files.read(_text(path))
+        found = Dataset(make, count, spec)
+        return found if reader_func is None else reader_func(Dataset.from_tensors(0).map(lambda _: found))
+
+    def snapshot(self, path, compression="AUTO", reader_func=None, shard_func=None, name=None):
+        """The elements, which are written into a folder the first time and come from there after it."""
+        return self._kept_in(os.path.join(_text(path), "snapshot"), compression)
+
+    def rejection_resample(self, class_func, target_dist, initial_dist=None, seed=None, name=None):
+        """(class, element) with the classes as often as `target_dist` says: some elements are left out by lot."""
+        return Dataset(lambda: sources.resampled(self, class_func, target_dist, initial_dist, seed), UNKNOWN)
 
     def make_one_shot_iterator(self):
         """TensorFlow 1's iterator."""
@@ -488,7 +573,7 @@ class Iterator:
             raise OutOfRangeError("End of sequence") from None
 
 
-class _Arrays(Iterator):
+class NumpyIterator(Iterator):
     """Goes through the elements once, with NumPy's arrays for tensors."""
 
     def __next__(self):
@@ -505,29 +590,3 @@ class Options:
 
         for part in ("autotune", "distribute", "experimental_distribute", "experimental_optimization", "threading"):
             setattr(self, part, SimpleNamespace())
-
-
-class TextLineDataset(Dataset):
-    """The lines of some text files."""
-
-    def __init__(self, filenames, compression_type=None, buffer_size=None, num_parallel_reads=None, name=None):
-        make = lambda: sources.lines(filenames, compression_type)  # noqa: E731
-        super().__init__(make, UNKNOWN, TensorSpec((), "string"))
-
-
-class TFRecordDataset(Dataset):
-    """The records of some TFRecord files, bytes."""
-
-    def __init__(self, filenames, compression_type=None, buffer_size=None, num_parallel_reads=None, name=None):
-        make = lambda: sources.records(filenames, compression_type)  # noqa: E731
-        super().__init__(make, UNKNOWN, TensorSpec((), "string"))
-
-
-class FixedLengthRecordDataset(Dataset):
-    """Pieces of one length of some files, bytes."""
-
-    def __init__(self, filenames, record_bytes, header_bytes=None, footer_bytes=None, **kwargs):
-        if kwargs:
-            raise NotImplementedError(explain("FixedLengthRecordDataset has no such argument", given=list(kwargs)))
-        make = lambda: sources.pieces(filenames, record_bytes, header_bytes or 0, footer_bytes or 0)  # noqa: E731
-        super().__init__(make, UNKNOWN, TensorSpec((), "string"))

@@ -7,6 +7,7 @@ from tandem.compat.tensorflow import (
     _dtypes,
     _errors,
     _image,
+    _image_more,
     _io,
     _linalg,
     _linalg_more,
@@ -16,17 +17,19 @@ from tandem.compat.tensorflow import (
     _ragged,
     _random,
     _sampling,
-    _signal,
+    _signal_more,
     _sparse,
     _special,
     _strings,
+    _strings_more,
     arrays,
     control,
-    csv_data,
     datasets,
     devices,
+    file_datasets,
     functions,
     lookups,
+    messages,
     more_arrays,
     old,
     ragged_rows,
@@ -35,6 +38,7 @@ from tandem.compat.tensorflow import (
     shapes,
     sparse_tensors,
     summaries,
+    tables,
     tape,
     variables,
 )
@@ -111,27 +115,15 @@ def name_scope(name, *args, **kwargs):
 _DATASETS = {
     "AUTOTUNE": datasets.AUTOTUNE,
     "Dataset": datasets.Dataset,
-    "FixedLengthRecordDataset": datasets.FixedLengthRecordDataset,
+    "FixedLengthRecordDataset": file_datasets.FixedLengthRecordDataset,
     "INFINITE_CARDINALITY": datasets.INFINITE,
     "Iterator": datasets.Iterator,
     "Options": datasets.Options,
-    "TFRecordDataset": datasets.TFRecordDataset,
-    "TextLineDataset": datasets.TextLineDataset,
+    "TFRecordDataset": file_datasets.TFRecordDataset,
+    "TextLineDataset": file_datasets.TextLineDataset,
+    "NumpyIterator": datasets.NumpyIterator,
+    "ThreadingOptions": file_datasets.Settings,
     "UNKNOWN_CARDINALITY": datasets.UNKNOWN,
-}
-_DATA_EXPERIMENTAL = {
-    "AUTOTUNE": datasets.AUTOTUNE,
-    "Counter": datasets.Dataset.counter,
-    "CsvDataset": csv_data.CsvDataset,
-    "INFINITE_CARDINALITY": datasets.INFINITE,
-    "UNKNOWN_CARDINALITY": datasets.UNKNOWN,
-    "make_csv_dataset": csv_data.make_csv_dataset,
-    "assert_cardinality": lambda count: lambda dataset: dataset.assert_cardinality(count),
-    "cardinality": lambda dataset: dataset.cardinality(),
-    "choose_from_datasets": datasets.Dataset.choose_from_datasets,
-    "sample_from_datasets": datasets.Dataset.sample_from_datasets,
-    "unbatch": lambda: lambda dataset: dataset.unbatch(),
-    "unique": lambda: lambda dataset: dataset.unique(),
 }
 _NEST = {
     "assert_same_structure": tree.assert_same_structure,
@@ -140,14 +132,7 @@ _NEST = {
     "map_structure": tree.map_structure,
     "pack_sequence_as": tree.pack_sequence_as,
 }
-_TRAIN = {
-    "BytesList": records.BytesList,
-    "Example": records.Example,
-    "Feature": records.Feature,
-    "Features": records.Features,
-    "FloatList": records.FloatList,
-    "Int64List": records.Int64List,
-}
+_TRAIN = dict(messages.NAMES)
 _SAVED = "write model.save('model.keras'), or model.export; TensorFlow's own files need TensorFlow"
 
 
@@ -179,7 +164,7 @@ NAMESPACES = {
     ),
     "bitwise": _names("bitwise", more_arrays.BITWISE),
     "config": _names("config", devices.CONFIG, experimental=devices.CONFIG_EXPERIMENTAL),
-    "data": _names("data", _DATASETS, experimental=_DATA_EXPERIMENTAL),
+    "data": _names("data", _DATASETS, experimental=file_datasets.EXPERIMENTAL),
     "debugging": _names(
         "debugging", {**control.DEBUGGING, "set_log_device_placement": devices.set_log_device_placement}
     ),
@@ -200,12 +185,12 @@ NAMESPACES = {
     "estimator": _not_there("estimator", "estimators have left TensorFlow too (2.16); write Keras models"),
     "experimental": _names("experimental", {}, numpy={}),
     "feature_column": _not_there("feature_column", "Keras's preprocessing layers do it"),
-    "image": _names("image", _image.NAMES),
-    "io": _names("io", _io.NAMES, gfile=_io.GFILE),
+    "image": _names("image", _image_more.NAMES),
+    "io": _names("io", {**_io.NAMES, **_image_more.IO, **_strings_more.IO}, gfile=_io.GFILE),
     "linalg": _names("linalg", _linalg_more.NAMES),
     "lite": _not_there("lite", "model.export(…, format='onnx') gives what small devices run"),
     "logging": _names("logging", old.LOGGING),
-    "lookup": _names("lookup", lookups.TABLES),
+    "lookup": _names("lookup", tables.NAMES, experimental=tables.EXPERIMENTAL),
     "math": _names(
         "math",
         {**_math.NAMES, "softmax": _nn.NAMES["softmax"], "log_softmax": _nn.NAMES["log_softmax"]},
@@ -226,9 +211,9 @@ NAMESPACES = {
     ),
     "saved_model": _not_there("saved_model", _SAVED),
     "sets": _names("sets", more_arrays.SETS),
-    "signal": _names("signal", _signal.NAMES),
+    "signal": _names("signal", _signal_more.NAMES),
     "sparse": _names("sparse", _sparse.NAMES),
-    "strings": _names("strings", _strings.NAMES),
+    "strings": _names("strings", _strings_more.NAMES),
     "summary": _names("summary", summaries.NAMES, experimental=summaries.EXPERIMENTAL),
     "sysconfig": _names("sysconfig", {"get_build_info": lambda: {"is_cuda_build": devices.is_built_with_cuda()}}),
     "test": _names("test", devices.TEST),
@@ -331,7 +316,12 @@ class _New(Names):
         return getattr(sys.modules["tandem.compat.tensorflow"], name)
 
 
-V1 = _Old("compat.v1", {**old.FUNCTIONS, "logging": NAMESPACES["logging"], "gfile": NAMESPACES["gfile"]})
+_ITERATOR = {"tf_record_iterator": records.tf_record_iterator}
+_OLD_FILES = {
+    "io": _names("compat.v1.io", {**_io.NAMES, **_image_more.IO, **_strings_more.IO, **_ITERATOR}, gfile=_io.GFILE),
+    "python_io": _names("compat.v1.python_io", {**_ITERATOR, "TFRecordWriter": records.TFRecordWriter}),
+}
+V1 = _Old("compat.v1", {**old.FUNCTIONS, **_OLD_FILES, "logging": NAMESPACES["logging"], "gfile": NAMESPACES["gfile"]})
 NAMESPACES["compat"] = Names(
     "compat",
     {

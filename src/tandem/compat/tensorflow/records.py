@@ -7,6 +7,7 @@ import numpy as np
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow._errors import DataLossError, InvalidArgumentError
 from tandem.compat.tensorflow._strings import StringTensor, as_strings
+from tandem.compat.tensorflow.messages import plain
 from tandem.compat.tensorflow.ragged_rows import nested
 from tandem.compat.tensorflow.shapes import TensorShape
 from tandem.compat.tensorflow.sparse_tensors import SparseTensor
@@ -15,99 +16,6 @@ from tandem.core.errors import explain
 from tandem.formats import tfrecord
 from tandem.formats.limits import FormatError
 from tandem.keras import ops
-
-
-class BytesList:
-    """A list of bytes."""
-
-    kind = "bytes"
-
-    def __init__(self, value=()):
-        self.value = [one.encode() if isinstance(one, str) else bytes(_plain(one)) for one in value]
-
-
-class FloatList:
-    """A list of floats."""
-
-    kind = "float"
-
-    def __init__(self, value=()):
-        self.value = np.asarray([_plain(one) for one in value], "float32").tolist()
-
-
-class Int64List:
-    """A list of whole numbers."""
-
-    kind = "int64"
-
-    def __init__(self, value=()):
-        self.value = [int(one) for one in value]
-
-
-def _plain(value):
-    return value.numpy() if hasattr(value, "numpy") else value
-
-
-class Feature:
-    """One of the three lists."""
-
-    def __init__(self, bytes_list=None, float_list=None, int64_list=None):
-        given = [one for one in (bytes_list, float_list, int64_list) if one is not None]
-        if len(given) > 1:
-            raise ValueError(explain("A Feature holds one list", given=[type(one).__name__ for one in given]))
-        self._list = given[0] if given else None
-        self.bytes_list = bytes_list or BytesList()
-        self.float_list = float_list or FloatList()
-        self.int64_list = int64_list or Int64List()
-
-    def WhichOneof(self, name="kind"):
-        """The name of the list that it holds, or None."""
-        return None if self._list is None else f"{self._list.kind}_list"
-
-
-class Features:
-    """Features by name."""
-
-    def __init__(self, feature=None):
-        self.feature = dict(feature or {})
-
-
-class Example:
-    """One sample: features by name."""
-
-    def __init__(self, features=None):
-        self.features = features or Features()
-
-    def SerializeToString(self, deterministic=None):
-        """The message's bytes."""
-        lists = {
-            name: None if one._list is None else (one._list.kind, one._list.value)
-            for name, one in self.features.feature.items()
-        }
-        return tfrecord.write_example(lists)
-
-    def ParseFromString(self, data):
-        """Take the features out of a message's bytes; returns how many there were."""
-        kinds = {"bytes": BytesList, "float": FloatList, "int64": Int64List}
-        try:
-            found = tfrecord.read_example(bytes(_plain(data)))
-        except FormatError as error:
-            raise DataLossError(str(error)) from None
-        self.features = Features(
-            {
-                name: Feature() if one is None else Feature(**{f"{one[0]}_list": kinds[one[0]](one[1])})
-                for name, one in found.items()
-            }
-        )
-        return len(data)
-
-    @classmethod
-    def FromString(cls, data):
-        """The sample that a message's bytes hold."""
-        example = cls()
-        example.ParseFromString(data)
-        return example
-
 
 # --- parsing ---------------------------------------------------------------------------------------------------------
 
@@ -124,6 +32,22 @@ class VarLenFeature(namedtuple("VarLenFeature", ["dtype"])):
 
     def __new__(cls, dtype):
         return super().__new__(cls, dtypes.as_dtype(dtype))
+
+
+class FixedLenSequenceFeature(
+    namedtuple("FixedLenSequenceFeature", ["shape", "dtype", "allow_missing", "default_value"])
+):
+    """A feature of any number of blocks of one shape; of many samples, shorter ones are filled up."""
+
+    def __new__(cls, shape, dtype, allow_missing=False, default_value=None):
+        return super().__new__(cls, shape, dtypes.as_dtype(dtype), allow_missing, default_value)
+
+
+class SparseFeature(namedtuple("SparseFeature", ["index_key", "value_key", "dtype", "size", "already_sorted"])):
+    """A sparse tensor out of two features: where its values are, and the values."""
+
+    def __new__(cls, index_key, value_key, dtype, size, already_sorted=False):
+        return super().__new__(cls, index_key, value_key, dtypes.as_dtype(dtype), size, already_sorted)
 
 
 class RaggedFeature(namedtuple("RaggedFeature", ["dtype", "value_key"])):
@@ -188,18 +112,74 @@ def _sparse(rows, dtype, batched):
     return SparseTensor(np.array(places, "int64").reshape(-1, len(shape)), values, np.array(shape, "int64"))
 
 
+def _rank(spec):
+    return 0 if isinstance(spec, (VarLenFeature, SparseFeature)) else 2 if isinstance(spec, RaggedFeature) else 1
+
+
+def _blocks(rows, name, spec, batched):
+    """The blocks of a feature of each sample, as many as the longest has (or those of one sample)."""
+    shape = tuple(TensorShape(spec.shape))
+    if not spec.allow_missing and batched:
+        raise ValueError(f"Unsupported: FixedLenSequenceFeature requires allow_missing to be True. Feature: {name}")
+    arrays = []
+    for row in rows:
+        row = np.empty(0, spec.dtype.as_numpy_dtype) if row is None else row
+        size = int(np.prod(shape))
+        if size and len(row) % size:
+            raise InvalidArgumentError(
+                f"Key: {name}. Number of values is {len(row)}, expected a multiple of {size} for shape {list(shape)}."
+            )
+        arrays.append(row.reshape(-1, *shape))
+    if not batched:
+        return _tensor(arrays[0])
+    longest = max(map(len, arrays), default=0)
+    fill = b"" if spec.dtype == "string" else 0
+    fill = fill if spec.default_value is None else plain(spec.default_value)
+    found = np.full((len(arrays), longest, *shape), fill, spec.dtype.as_numpy_dtype)
+    for number, array in enumerate(arrays):
+        found[number, : len(array)] = array
+    return _tensor(found)
+
+
+def _sparse_of_two(samples, spec, batched):
+    keys = [spec.index_key] if isinstance(spec.index_key, str) else list(spec.index_key)
+    sizes = [spec.size] if isinstance(spec.size, int) else list(spec.size)
+    places, parts = [], []
+    for number, sample in enumerate(samples):
+        values = _values(sample, spec.value_key, spec.dtype)
+        columns = [_values(sample, key, dtypes.int64) for key in keys]
+        if values is None:
+            continue
+        rows = np.stack(columns, -1)
+        order = np.lexsort(rows.T[::-1])
+        parts.append(values[order])
+        places += [[number, *row] if batched else row for row in rows[order].tolist()]
+    shape = [len(samples), *sizes] if batched else sizes
+    values = np.concatenate(parts) if parts else np.empty(0, spec.dtype.as_numpy_dtype)
+    return SparseTensor(np.array(places, "int64").reshape(-1, len(shape)), _tensor(values), np.array(shape, "int64"))
+
+
 def _parsed(messages, features, batched):
     try:
         samples = [tfrecord.read_example(bytes(one)) for one in messages]
     except FormatError as error:
         raise InvalidArgumentError(f"Could not parse example input: {error}") from None
+    return _of_specs(samples, features, batched)
+
+
+def _of_specs(samples, features, batched):
     found = {}
-    for name, spec in features.items():
+    # In TensorFlow's order: what is sparse, what is whole, what is ragged, each by name.
+    for name, spec in sorted(features.items(), key=lambda item: (_rank(item[1]), item[0])):
         if isinstance(spec, FixedLenFeature):
             rows = [_fixed(sample, name, spec) for sample in samples]
             found[name] = _tensor(np.stack(rows) if batched else rows[0])
         elif isinstance(spec, VarLenFeature):
             found[name] = _sparse([_values(sample, name, spec.dtype) for sample in samples], spec.dtype, batched)
+        elif isinstance(spec, FixedLenSequenceFeature):
+            found[name] = _blocks([_values(sample, name, spec.dtype) for sample in samples], name, spec, batched)
+        elif isinstance(spec, SparseFeature):
+            found[name] = _sparse_of_two(samples, spec, batched)
         elif isinstance(spec, RaggedFeature):
             rows = [_values(sample, spec.value_key or name, spec.dtype) for sample in samples]
             rows = [[] if row is None else row.tolist() for row in rows]
@@ -225,6 +205,70 @@ def parse_example(serialized, features, example_names=None, name=None):
     return _parsed(as_strings(serialized).array.reshape(-1), features, True)
 
 
+def _of_steps(lists, features):
+    """The lists of features of one sample: each step's one row."""
+    found = {}
+    for name, spec in sorted(features.items(), key=lambda item: (_rank(item[1]), item[0])):
+        steps = lists.get(name)
+        if steps is None and not getattr(spec, "allow_missing", True):
+            raise InvalidArgumentError(f"Name: <unknown>, Feature list '{name}' is required but could not be found.")
+        rows = [_values({name: one}, name, spec.dtype) for one in steps or ()]
+        if isinstance(spec, VarLenFeature):
+            found[name] = _sparse(rows, spec.dtype, True)
+        elif isinstance(spec, FixedLenSequenceFeature):
+            shape = tuple(TensorShape(spec.shape))
+            if any(row is None or len(row) != int(np.prod(shape)) for row in rows):
+                raise InvalidArgumentError(f"Feature list '{name}': a step has another number of values than {shape}.")
+            flat = np.concatenate(rows) if rows else np.empty(0, spec.dtype.as_numpy_dtype)
+            found[name] = _tensor(flat.reshape(len(rows), *shape))
+        elif isinstance(spec, RaggedFeature):
+            found[name] = nested([[] if row is None else row.tolist() for row in rows], spec.dtype, 1)
+        else:
+            raise ValueError(explain(f"Unsupported sequence feature {name!r}", given=type(spec).__name__))
+    return found
+
+
+def _sequence(data):
+    try:
+        return tfrecord.read_sequence_example(bytes(data))
+    except FormatError as error:
+        raise InvalidArgumentError(f"Could not parse sequence example input: {error}") from None
+
+
+def parse_single_sequence_example(
+    serialized, context_features=None, sequence_features=None, example_name=None, name=None
+):
+    """(the features of the context, those of the steps) of one `SequenceExample`, dicts of tensors."""
+    context, lists = _sequence(as_strings(serialized).numpy())
+    return _of_specs([context], context_features or {}, False), _of_steps(lists, sequence_features or {})
+
+
+def parse_sequence_example(serialized, context_features=None, sequence_features=None, example_names=None, name=None):
+    """(features of the contexts, features of the steps, how many steps each sample has) of `SequenceExample`s.
+
+    Shorter samples are filled up with zeros, or no text.
+    """
+    samples = [_sequence(one) for one in as_strings(serialized).array.reshape(-1)]
+    found, lengths = {}, {}
+    for feature, spec in (sequence_features or {}).items():
+        parts = [_of_steps(lists, {feature: spec})[feature] for _, lists in samples]
+        if isinstance(spec, VarLenFeature):
+            from tandem.compat.tensorflow import elements
+
+            found[feature] = elements.stack(parts)
+        elif isinstance(spec, RaggedFeature):
+            from tandem.compat.tensorflow import _ragged
+
+            found[feature] = _ragged.stack(parts)
+        else:
+            from tandem.compat.tensorflow import elements
+
+            found[feature] = elements.stack_padded([(part,) for part in parts], None, None)[0]
+            lengths[feature] = convert(np.array([len(part) for part in parts], "int64"))
+    contexts = _of_specs([context for context, _ in samples], context_features or {}, True)
+    return contexts, found, lengths
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -240,7 +284,7 @@ class TFRecordWriter:
 
     def __init__(self, path, options=None):
         kind = options.compression_type if isinstance(options, TFRecordOptions) else options
-        self._writer = tfrecord.Writer(str(_plain(path)), kind or "")
+        self._writer = tfrecord.Writer(str(plain(path)), kind or "")
 
     def write(self, record):
         """Write one record, bytes."""
@@ -273,6 +317,14 @@ def serialize_tensor(tensor, name=None):
     """A tensor as bytes, which `parse_tensor` reads."""
     value = convert(tensor)
     return as_strings(tfrecord.write_tensor(value.array if isinstance(value, StringTensor) else np.asarray(value)))
+
+
+def parsed_tensor(data):
+    """The tensor that `serialize_tensor` has written, of whatever dtype."""
+    try:
+        return _tensor(tfrecord.read_tensor(data))
+    except FormatError as error:
+        raise DataLossError(str(error)) from None
 
 
 def parse_tensor(serialized, out_type, name=None):
@@ -347,3 +399,9 @@ def _column(fields, default, missing, number, shape):
         found[:] = values
         return StringTensor(found.reshape(shape))
     return adopt(ops.convert_to_tensor(np.asarray(values, kind.as_numpy_dtype).reshape(shape)))
+
+
+def tf_record_iterator(path, options=None):
+    """The records of a file, bytes."""
+    kind = options.compression_type if isinstance(options, TFRecordOptions) else options
+    return read_records(plain(path), kind or "")

@@ -118,7 +118,7 @@ class Tensor(torch.Tensor):
 
     def __array__(self, dtype=None, copy=None):
         array = ops.convert_to_numpy(plain(self))
-        return array if dtype is None else array.astype(dtype, copy=False)
+        return (array if dtype is None else array.astype(dtype, copy=False)) if not copy else np.array(array, dtype)
 
     def __array_wrap__(self, array, context=None, return_scalar=False):
         return array[()]
