@@ -32,18 +32,18 @@ def tidy():
     """Run a block that leaves small objects between large ones that it frees.
 
     A recorder keeps something of every call. In the heap the holes between are just too small for the next tensors
-    (each asks for a little more, to begin at a multiple of 64 bytes), and memory would grow by a step's activations
-    with each recording. So large blocks are not in the heap meanwhile, and what it has free is given back. Each of them
-    then comes as pages that the system clears, which takes time: not for a process's first recording, when the C
-    library still does so by itself as long as blocks of that size are new to it.
+    (each asks for a little more, to begin at a multiple of 64 bytes), and memory would grow by a part of a step's
+    activations with each recording. So what the heap has free is given back, and large blocks are not in it meanwhile.
+    Each of them then comes as pages that the system clears, which takes time: not for a process's first recording,
+    which finds the heap as whole as any other code does.
     """
     global _fresh
     library = _glibc()
     if library is None or _fresh:
         _fresh = False
         yield
-        give_back()
         return
+    library.malloc_trim(0)
     library.mallopt(_MMAP_THRESHOLD, _LARGE)
     try:
         yield
