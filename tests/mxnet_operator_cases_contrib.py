@@ -164,6 +164,12 @@ case("_contrib_quantized_act", _int8(3, 4), *_range(2.0), act_type="relu", **_ON
 for _other in (_int8(3, 4), _uint8(3, 4)):
     case("_contrib_quantized_concat", _int8(3, 4), _other, *_range(2.0), *_range(2.6), num_args=2, dim=1, **_ONCE)
 case("_contrib_quantized_elemwise_add", _int8(3, 4), _int8(3, 4), *_range(2.0), *_range(4.0), **_ONCE)
+# The real ones only run as symbols, or not at all (quantize_asym).
+for _options in ({}, {"enable_float_output": True}, _CALIBRATED):
+    case("_contrib_quantized_elemwise_mul", _int8(3, 4), _int8(3, 4), *_range(2.0), *_range(4.0), _oracle=False,
+         **_options, **_ONCE)  # fmt: skip
+for _options in ({}, _CALIBRATED):
+    case("_contrib_quantize_asym", uniform(3, 4, low=-3, high=3), _oracle=False, **_options, **_ONCE)
 case("_contrib_quantized_elemwise_add", _int8(3, 4), _int8(3, 4), *_range(2.0), *_range(4.0), **_CALIBRATED, **_ONCE)
 # Some of the oracle's results are one step away.
 case("_contrib_quantized_batch_norm", _int8(2, 3, 4, 4), (3,), (3,), (3,), uniform(3, low=0.5), *_range(2.0),

@@ -115,6 +115,40 @@ def test_integers_of_convolutions_are_mxnets():
     )
 
 
+@pytest.mark.parametrize("options", [{}, {"enable_float_output": True}, {"min_calib_range": -2, "max_calib_range": 3}])
+def test_products_of_integers_are_mxnets(options):
+    rng = np.random.default_rng(7)
+    values = [rng.integers(-127, 128, (3, 4)).astype("int8") for _ in range(2)]
+    same_code(
+        """
+        names = ["a", "b", "a_low", "a_high", "b_low", "b_high"]
+        bounds = [nd.array([value]) for value in (-1, 0.5, -2, 3)]
+        product = mx.sym.contrib.quantized_elemwise_mul(*[mx.sym.var(name) for name in names], name="p", **options)
+        arrays = [nd.array(value, dtype="int8") for value in values] + bounds
+        results = product.bind(mx.cpu(), dict(zip(names, arrays))).forward()
+        outputs = product.list_outputs()
+        """,
+        ["results", "outputs"],
+        values=values,
+        options=options,
+        atol=1e-5,
+    )
+
+
+def test_a_range_that_is_not_symmetric_fills_all_levels():
+    x = mx.nd.array([[-1, 0, 1, 3], [2, -0.5, 0.25, 1]])
+    levels, scale, shift = mx.nd.contrib.quantize_asym(x)
+    assert levels.dtype == np.uint8
+    assert levels.asnumpy().min() == 0 and levels.asnumpy().max() == 255
+    back = (levels.astype("float32") - shift) / scale
+    np.testing.assert_allclose(back.asnumpy(), x.asnumpy(), atol=0.5 * 4 / 255 + 1e-6)
+    cut = mx.nd.contrib.quantize_asym(x, min_calib_range=0, max_calib_range=1)[0]
+    assert cut.asnumpy()[0].tolist() == [0, 0, 255, 255]
+    assert mx.sym.contrib.quantize_asym(mx.sym.var("x"), name="q").list_outputs() == ["q_output", "q_scale", "q_shift"]
+    with pytest.raises(mx.MXNetError):
+        mx.nd.contrib.quantize_asym(levels)
+
+
 def test_a_block_becomes_a_block_on_integers():
     mx.random.seed(0)
     net = mx.gluon.nn.HybridSequential()

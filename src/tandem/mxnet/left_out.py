@@ -16,8 +16,6 @@ REASONS = {
     "mxnet.ndarray.contrib.dgl_csr_neighbor_non_uniform_sample": _GRAPHS,
     "mxnet.ndarray.contrib.dgl_csr_neighbor_uniform_sample": _GRAPHS,
     "mxnet.ndarray.contrib.dgl_graph_compact": _GRAPHS,
-    "mxnet.ndarray.contrib.quantize_asym": "Networks on integers are symmetric here: `quantize_v2`.",
-    "mxnet.ndarray.contrib.quantized_elemwise_mul": "Products stay floats in `mx.contrib.quantization`'s networks.",
     "mxnet.ndarray.contrib.quantized_rnn": "Recurrent layers stay floats in `mx.contrib.quantization`'s networks.",
 }
 

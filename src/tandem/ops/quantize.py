@@ -11,6 +11,7 @@ from tandem.ops import linalg
 
 __all__ = [
     "add",
+    "asymmetric",
     "batch_norm",
     "bias_for",
     "concat",
@@ -19,9 +20,11 @@ __all__ = [
     "int32_bounds",
     "largest",
     "mean_of_windows",
+    "multiply",
     "product_range",
     "quantize",
     "requantize",
+    "whole_product",
     "widest_sum",
 ]
 
@@ -106,6 +109,30 @@ def add(a, b, a_end, b_end, end, dtype):
     """The sum of two quantized tensors in a range of its own."""
     total = dequantize(a, a_end) + dequantize(b, b_end)
     return _rounded(total * (_MOST_BACK.get(dtype, _MOST[dtype]) / end), dtype)
+
+
+def multiply(a, b, a_end, b_end, end=None):
+    """The product of two int8 tensors as float32, or in a range of its own as int8, cut towards zero."""
+    step = (a_end / _MOST_BACK[a.dtype]) * (b_end / _MOST_BACK[b.dtype])
+    product = whole_product(a, b).to(torch.float32)
+    if end is None:
+        return product * step
+    return (product * (step * _MOST_BACK[torch.int8] / end)).trunc().clamp(-128, 127).to(torch.int8)
+
+
+def whole_product(a, b):
+    """The product of integers, exact, as int32."""
+    return a.to(torch.int32) * b.to(torch.int32)
+
+
+def asymmetric(x, low, high):
+    """``x * scale + shift``, rounded to uint8, with ``scale = 255 / (high - low)`` and ``shift = 255 - high * scale``.
+
+    Returns (integers, scale, shift); low, high: tensors of one element.
+    """
+    scale = 255.0 / torch.where(high > low, high - low, 1.0)
+    shift = 255.0 - high * scale
+    return (x * scale + shift + 0.5).floor().clamp(0, 255).to(torch.uint8), scale, shift
 
 
 def batch_norm(x, scale, shift, mean, variance, end, new_end, *, axis, epsilon):

@@ -76,6 +76,20 @@ _AUTO = {"out_type": a.choice("auto", "int8", "uint8", default="int8"), **_CALIB
 register("_contrib_quantize_v2", _quantize_v2, attributes=_AUTO, **_FIELDS)
 
 
+def _quantize_asym(data, *, min_calib_range, max_calib_range):
+    """(data as uint8, scale, shift): ``data * scale + shift``, which takes the range to 0 … 255."""
+    if not data.is_floating_point():
+        raise MXNetError(explain("quantize_asym takes floating point data", given=str(data.dtype)))
+    if _is_calibrated(min_calib_range, max_calib_range):
+        low, high = _bounds(data, min_calib_range, max_calib_range)
+    else:
+        low, high = (bound.reshape(1) for bound in data.aminmax())
+    return quantize.asymmetric(data, low, high)
+
+
+register("_contrib_quantize_asym", _quantize_asym, attributes=_CALIBRATION, **_FIELDS)
+
+
 def _dequantize(data, min_range, max_range, *, out_type):
     """The numbers that integers stand for."""
     if data.dtype not in _TYPES.values():
@@ -270,6 +284,37 @@ def _add(lhs, rhs, lhs_min, lhs_max, rhs_min, rhs_max, *, min_calib_range, max_c
 
 _PAIR = ("lhs", "rhs", "lhs_min", "lhs_max", "rhs_min", "rhs_max")
 register("_contrib_quantized_elemwise_add", _add, _PAIR, _CALIBRATION, **_FIELDS)
+
+
+def _mul(
+    lhs, rhs, lhs_min, lhs_max, rhs_min, rhs_max, *, min_calib_range, max_calib_range, enable_float_output
+):  # fmt: skip
+    """The product, as int8 in a calibrated range, as float32, or else as int32."""
+    if lhs.dtype is not torch.int8 or rhs.dtype is not torch.int8 or lhs.shape != rhs.shape:
+        raise MXNetError(
+            explain(
+                "quantized_elemwise_mul takes two int8 arrays of one shape",
+                given=f"{lhs.dtype} {tuple(lhs.shape)}, {rhs.dtype} {tuple(rhs.shape)}",
+            )
+        )
+    ends = quantize.largest(lhs_min, lhs_max), quantize.largest(rhs_min, rhs_max)
+    if enable_float_output:
+        return (quantize.multiply(lhs, rhs, *ends),)
+    if _is_calibrated(min_calib_range, max_calib_range):
+        low, high = _bounds(lhs, min_calib_range, max_calib_range)
+        return quantize.multiply(lhs, rhs, *ends, quantize.largest(low, high)), low, high
+    end = quantize.product_range(*ends)
+    return quantize.whole_product(lhs, rhs), -end, end
+
+
+register(
+    "_contrib_quantized_elemwise_mul",
+    _mul,
+    _PAIR,
+    {**_CALIBRATION, "enable_float_output": a.flag(False)},
+    same_dtype=False,
+    differentiable=False,
+)
 
 
 def _batch_norm(

@@ -150,6 +150,8 @@ OUTPUTS = {
         for name in ("fully_connected", "conv", "pooling", "flatten", "act", "concat", "elemwise_add", "batch_norm")
     },
     "_contrib_quantized_embedding": _QUANTIZED,
+    "_contrib_quantized_elemwise_mul": lambda a: (("output",), 1) if a["enable_float_output"] else _QUANTIZED(a),
+    "_contrib_quantize_asym": _named("output", "scale", "shift"),
 }
 
 _ONE = (("output",), 1)
