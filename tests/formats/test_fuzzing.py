@@ -33,7 +33,8 @@ LONG = {
 def fuzz(seed, count, kinds, timeout):
     """The reports of a run, after it is seen that nothing is wrong."""
     command = [sys.executable, str(SCRIPT), str(seed), str(count), *kinds]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # The limit is on address space, of which glibc keeps 64 MiB for each thread that allocates, were it only to end.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
     reports = [json.loads(line) for line in done.stdout.splitlines()]
     assert not [(report["kind"], report["faults"]) for report in reports if report["faults"]]

@@ -9,6 +9,8 @@ from scipy.stats import ks_2samp
 
 from oracles import real_keras
 from tandem import keras
+from tandem.engine import record
+from tandem.ops import augment
 
 layers = keras.layers
 
@@ -289,6 +291,20 @@ def test_bends_are_as_strong_as_asked_and_masks_bend_alike():
     assert 0.05 < moved.abs().mean() < 4
     torch.testing.assert_close(found["segmentation_masks"], found["images"], rtol=0, atol=0.51)
     assert torch.equal(layers.RandomElasticTransform(scale=0.0)(column), column)
+
+
+def test_outside_of_recordings_only_the_drawn_changes_are_computed(monkeypatch):
+    layer = layers.RandAugment(num_ops=2, seed=1)
+    images = draw((2, 9, 8, 3))
+    drawn = layer.get_random_transformation(images, training=True)
+    chosen, made = augment.where_index, []
+    monkeypatch.setattr(augment, "where_index", lambda *given: (made.append(given[1]), chosen(*given))[1])
+    found = layer.transform_images(images, drawn)
+    assert made == drawn["layer_idxes"].tolist()
+    with record.Recorder():
+        recorded = layer.transform_images(images, drawn)
+    assert len(made) > 20
+    np.testing.assert_array_equal(recorded, found)
 
 
 def test_pipelines_and_models():

@@ -96,41 +96,6 @@ def patches(x, size, stride, dilation, padding):
     return conv.conv(work, kernel, stride=stride, padding=padding, dilation=dilation).to(x.dtype)
 
 
-# --- colour spaces ---------------------------------------------------------------------------------------------------
-
-
-def grayscale(x):
-    """``0.2989 R + 0.587 G + 0.114 B``: (..., 1)."""
-    weights = torch.tensor([0.2989, 0.587, 0.114], device=x.device)
-    work = x if x.is_floating_point() else x.float()
-    y = (work * weights.to(work.dtype)).sum(-1, keepdim=True)
-    return y.to(x.dtype)
-
-
-def to_hsv(x):
-    """(hue, saturation, value), each from 0 to 1, of (red, green, blue) in the last axis."""
-    red, green, blue = x.unbind(-1)
-    value, lowest = x.amax(-1), x.amin(-1)
-    spread = value - lowest
-    safe = torch.where(spread > 0, spread, 1)
-    hue = torch.where(
-        red == value,
-        (green - blue) / safe,
-        torch.where(green == value, (blue - red) / safe + 2, (red - green) / safe + 4),
-    )
-    hue = torch.where(spread > 0, hue / 6, 0)
-    saturation = torch.where(value > 0, spread / torch.where(value > 0, value, 1), 0)
-    return torch.stack([torch.remainder(hue, 1), saturation, value], -1)
-
-
-def from_hsv(x):
-    """(red, green, blue) of (hue, saturation, value)."""
-    hue, saturation, value = x.unbind(-1)
-    turn = hue * 6
-    parts = [(turn - 3).abs() - 1, 2 - (turn - 2).abs(), 2 - (turn - 4).abs()]
-    return torch.stack([value * (1 + saturation * (part.clamp(0, 1) - 1)) for part in parts], -1)
-
-
 def scaled(x, factor):
     """The two channels of x (N, H, W, 2), each times a factor."""
     return tuple((x * factor).unbind(-1))

@@ -4,23 +4,12 @@ from tandem.core import devices, dtypes
 from tandem.core.errors import explain
 from tandem.keras import config, losses, ops, tensors
 from tandem.keras import random as keras_random
+from tandem.keras.config import standardize_data_format as normalize_data_format
 from tandem.keras.legacy.k_nodes import apply
 from tandem.ops import losses as loss_rules
 from tandem.ops import random
 
 _op = ops.NAMES
-
-
-def normalize_data_format(value):
-    """`value`, or where it is None the format that is set. Raises ValueError for what is none."""
-    value = config.image_data_format() if value is None else str(value).lower()
-    if value not in ("channels_first", "channels_last"):
-        raise ValueError(
-            explain(
-                "The `data_format` argument is wrong", expected='"channels_first" or "channels_last"', given=repr(value)
-            )
-        )
-    return value
 
 
 # --- convolutions ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from tandem.core.errors import Unsupported, explain
 from tandem.keras import config
 from tandem.keras.ops.family import Family, spec, storage_dtype, tensor, to_float
-from tandem.ops import image, image_filters, image_warp
+from tandem.ops import image, image_filters, image_warp, tones
 from tandem.ops import random as draws
 from tandem.ops import shape as shapes
 
@@ -299,19 +299,20 @@ def _channels(function, wanted, floats):
             raise ValueError(f"Invalid images dtype: expected float dtype. Received: images.dtype={images.dtype}")
         if images.shape[axis] == 1:
             return images
-        return function(images.movedim(axis, -1)).movedim(-1, axis)
+        work = images if images.is_floating_point() else images.float()
+        return function(work, _layout(data_format)).to(images.dtype)
 
     return compute
 
 
 NAMES.add(
-    "rgb_to_grayscale", _channels(image_filters.grayscale, (1, 3), False), "RGBToGrayscale"
+    "rgb_to_grayscale", _channels(tones.grey, (1, 3), False), "RGBToGrayscale"
 ).__doc__ = "The brightness of coloured images: one channel."
 NAMES.add(
-    "rgb_to_hsv", _channels(image_filters.to_hsv, (3,), True), "RGBToHSV"
+    "rgb_to_hsv", _channels(tones.rgb_to_hsv, (3,), True), "RGBToHSV"
 ).__doc__ = "(hue, saturation, value), each from 0 to 1, of (red, green, blue)."
 NAMES.add(
-    "hsv_to_rgb", _channels(image_filters.from_hsv, (3,), True), "HSVToRGB"
+    "hsv_to_rgb", _channels(tones.hsv_to_rgb, (3,), True), "HSVToRGB"
 ).__doc__ = "(red, green, blue) of (hue, saturation, value)."
 _SCALING = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic", "tricubic": "cubic"}
 _SCALING.update({name: name for name in ("linear", "cubic", "lanczos3", "lanczos5")})

@@ -1,6 +1,6 @@
 """Several changes of images after one another: jitter, RandAugment, AugMix, and pipelines of layers."""
 
-from tandem.core import graph
+from tandem.core import graph, scope
 from tandem.keras import saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.preprocessing import colours, geometry, toning
@@ -143,7 +143,7 @@ class RandAugment(RandomImageLayer):
 
     def _one_of_all(self, method, x, transformation):
         for number in transformation["layer_idxes"].unbind(0):
-            for index, (name, drawn) in enumerate(transformation["transforms"].items()):
+            for index, name, drawn in _candidates(number, transformation["transforms"]):
                 x = augment.where_index(number, index, getattr(getattr(self, name), method)(x, drawn), x)
         return x
 
@@ -164,7 +164,7 @@ class RandAugment(RandomImageLayer):
             return bounding_boxes
         found = dict(bounding_boxes)
         for number in transformation["layer_idxes"].unbind(0):
-            for index, (name, drawn) in enumerate(transformation["transforms"].items()):
+            for index, name, drawn in _candidates(number, transformation["transforms"]):
                 changed = getattr(self, name).transform_bounding_boxes(dict(found), drawn)
                 for key in ("boxes", "labels"):
                     found[key] = augment.where_index(number, index, changed[key], found[key])
@@ -174,6 +174,15 @@ class RandAugment(RandomImageLayer):
         """The arguments that make an equal layer."""
         names = ("value_range", "num_ops", "interpolation")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _candidates(number, transforms):
+    """(index, name, what was drawn) of the changes among which `number`, a 0-d tensor, says which is made.
+
+    All of them where a step is recorded, which cannot read the number back: one is taken then. Else that one.
+    """
+    found = [(index, name, drawn) for index, (name, drawn) in enumerate(transforms.items())]
+    return found if scope.current.recorder is not None or graph.on_meta() else [found[int(number)]]
 
 
 class AugMix(RandomImageLayer):
