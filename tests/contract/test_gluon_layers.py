@@ -132,6 +132,19 @@ def test_hybridized_is_the_same(case):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@each_case("with_states", "unrolled", "nn.Sequential", "nn.Lambda", "nn.Concatenate", "nn.Concurrent", "valid_length")
+def test_its_symbol_computes_the_same(case):
+    net, inputs = made(case)
+    wanted = leaves(net(*inputs))
+    names = [f"input{number}" for number in range(len(inputs))]
+    symbol = mx.sym.Group(leaves(net(*map(mx.sym.var, names))))
+    given = dict(zip(names, inputs)) | {name: p.data() for name, p in net.collect_params().items()}
+    given = {name: value for name, value in given.items() if name in symbol.list_inputs()}
+    found = symbol.bind(mx.cpu(), given, aux_states=given).forward()
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), rtol=1e-5, atol=1e-6)
+
+
 # Kinks, MXNet's own slope of SELU, float64 already, arrays of its own in float32.
 @each_case("Max", "SELU", "float64", "with_states", "valid_length")
 def test_gradients_are_the_slopes(case):

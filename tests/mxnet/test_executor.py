@@ -143,6 +143,8 @@ def test_dropout_and_statistics_follow_the_mode():
     zeros = [(executor.forward(is_train=True)[0].asnumpy() == 0).mean() for _ in range(5)]
     assert all(0.2 < share < 0.8 for share in zeros)
     assert len(set(zeros)) > 1
+    assert (executor.aux_dict["bn_moving_mean"].asnumpy() == 0).all()
+    executor.backward(mx.nd.ones((64, 2)))
     moved = executor.aux_dict["bn_moving_mean"].asnumpy().copy()
     assert (moved != 0).all()
     assert (executor.forward()[0].asnumpy() != 0).all()

@@ -2,6 +2,7 @@
 
 import textwrap
 
+import numpy as np
 import pytest
 
 from mxnet_parity import same_code, same_expressions
@@ -295,3 +296,35 @@ def test_parts_of_pearsons_correlation():
     found = metric.get()[1]
     """
     same_code(textwrap.dedent(code), ["variance", "found"])
+
+
+def test_batch_statistics_move_with_the_gradient():
+    """What nothing is learned through leaves them alone: a frozen network, a call too many, a forward pass alone."""
+    code = """
+    x, nn, found = nd.array(given), mx.gluon.nn, []
+    for hybrid in (False, True):
+        net, head = nn.HybridSequential(), nn.Dense(2)
+        net.add(nn.Conv2D(4, 1), nn.BatchNorm(momentum=0.7))
+        for block in (net, head):
+            block.initialize(mx.init.Constant(0.3))
+            block.hybridize(hybrid, inline_limit=0) if hybrid else None
+        def after(*losses, backward=True):
+            for _ in range(4):
+                with autograd.record():
+                    values = [loss() for loss in losses]
+                if backward:
+                    autograd.backward(values)
+            found.extend(parameter.data() for parameter in net.collect_params(".*running").values())
+        after(lambda: head(net(x)).sum())
+        after(lambda: head(net(x)).sum(), backward=False)
+        after(lambda: (net(x) ** 2).sum(), lambda: net(x * 2).sum())
+        after(lambda: head(net(x).detach()).sum(), lambda: (net(x * 3) ** 2).sum())
+        with autograd.train_mode():
+            net(x)
+        net.collect_params().setattr("grad_req", "null")
+        after(lambda: head(net(x)).sum())
+        with autograd.predict_mode():
+            found.append(net(x))
+    """
+    given = np.random.RandomState(0).normal(1, 2, (4, 3, 2, 2)).astype("float32")
+    same_code(code, "found", given=given, rtol=1e-4, atol=1e-5)

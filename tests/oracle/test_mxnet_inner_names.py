@@ -166,3 +166,12 @@ run(inner_of_symbols.subtract_scalar(a, scalar=3), a=x)
 inner_of_symbols.boolean_mask_assign_scalar(a, b, value=3.0).list_arguments()
 """
     same_expressions(table, OPERATORS, numpy=True)
+
+
+def test_how_images_are_resized():
+    table = [
+        f"I._get_interp_method({interp}, {sizes})"
+        for interp in (0, 3, 9, 7)
+        for sizes in ("()", "(3, 4, 6, 8)", "(6, 8, 3, 4)", "(6, 8, 3, 9)", "(3, 4, 3, 4)")
+    ]
+    same_expressions(table, "I = mx.image.image")

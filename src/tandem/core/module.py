@@ -53,9 +53,11 @@ class Module(torch.nn.Module):
     _mode = None
 
     def __setattr__(self, name, value):
-        if self.__dict__.get(name, self) is value:
+        before = self.__dict__.get(name, self)
+        if before is value:
             return
-        self._count_change()
+        if type(before) is not type(value) or type(value) not in _BY_VALUE or repr(before) != repr(value):
+            self._count_change()
         if isinstance(value, Holder):
             self.hold(name, value)
         elif not self._take_assigned(name, value):
@@ -167,8 +169,10 @@ class Module(torch.nn.Module):
 
 # What torch keeps in every module for itself, and what tells nothing of what a call does.
 _NOT_STATE = {"_modules", "_parameters", "_buffers", "_holders", "_owners"}
-# A layer's own note that its first call has gone well: later ones give the same, sooner.
-_NOTES = {"_settled"}
+# A layer's own notes: that its first call has gone well, so that later ones give the same, sooner; which attributes
+# are results of its calls (`_kept`), of itself and of those in it.
+_NOTES = {"_settled", "_kept", "_places"}
+_BY_VALUE = {int, float, str, tuple}
 _PLAIN = (bool, int, float, str, bytes, type(None), tuple)
 
 # Of a NumPy array up to this size the numbers themselves are watched: a recording holds them.
@@ -195,10 +199,13 @@ def fingerprint(roots, without=()):
 
     parts = []
     for item in _watched(roots):
+        kept = vars(item).get("_kept", ())
         for name, value in vars(item).items():
             if name in without or name in _NOTES:
                 continue
-            if name in _NOT_STATE:
+            if name in kept:
+                parts.append((name, type(value)))
+            elif name in _NOT_STATE:
                 parts.append(tuple(map(identity, value.values())) if isinstance(value, dict) else len(value))
             elif isinstance(value, dict):
                 parts.append((name, tuple(value), tuple(map(part, value.values()))))

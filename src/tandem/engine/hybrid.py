@@ -260,7 +260,8 @@ class Hybrid(Step):
         seeds = [torch.ones_like(value) for value in outputs]
         for seed in seeds:
             recorder.add_input(seed)
-        with _without_hooks(sources), heap.tidy(), recorder:
+        # The user's own backward pass comes later: BatchNorm's statistics, say, change in that one alone.
+        with _without_hooks(sources), heap.tidy(), recorder.trial(), recorder:
             grads = gradients(outputs, sources, seeds, retain_graph=True)
         inputs = len(sources) - len(parameters)
         # What the block does not reach is no part of it: a parameter's replica on another device, say.

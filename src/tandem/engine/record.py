@@ -10,6 +10,7 @@ import os
 import random
 import sys
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -354,6 +355,18 @@ class Recorder(DispatchMode):
         self._reads = _Reads(self)
         self._generators = _Generators()
         self._outer = None
+        self._before = None  # during a trial: number of a storage from outside -> (its memory, what was in it)
+
+    @contextmanager
+    def trial(self):
+        """Write down a block of code whose effect comes later: what it changes outside is put back at its end."""
+        self._before = {}
+        try:
+            yield
+        finally:
+            for memory, content in self._before.values():
+                memory.copy_(content)
+            self._before = None
 
     def __enter__(self):
         self._generators.begin()
@@ -424,6 +437,8 @@ class Recorder(DispatchMode):
         flat, spec = flatten(args, kwargs)
         refs = [self._ref(value) if isinstance(value, torch.Tensor) else value for value in flat]
         generator = self._generator(func, flat, where)
+        if self._before is not None and func._schema.is_mutable:
+            self._keep_outside(flat, refs)
         result = func(*args, **kwargs)
         if generator is not None:
             self._generators.after(generator)
@@ -459,6 +474,14 @@ class Recorder(DispatchMode):
             self._changed.update(touched)
         self.recording.calls.append(Call(func, spec, refs, outputs, where))
         return result
+
+    def _keep_outside(self, flat, refs):
+        for value, ref in zip(flat, refs):
+            if not isinstance(ref, Ref) or ref.storage in self._before:
+                continue
+            if self.recording.storages[ref.storage].role == "outside":
+                memory = value.untyped_storage()
+                self._before[ref.storage] = memory, memory.clone()
 
     def _generator(self, func, flat, where):
         """The generator that a call is going to draw from, or None."""

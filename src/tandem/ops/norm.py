@@ -124,6 +124,38 @@ def batch_norm_train(
     return _channels_back(y, x.shape, axis)
 
 
+def batch_norm_learn(x, scale, shift, moving_mean, moving_variance, *, axis=-1, momentum=0.99, epsilon=1e-3):
+    """`batch_norm_train`, but the moving statistics are blended by `blend_upon_gradient`, as in MXNet."""
+    (axis,) = _axes(axis, x.ndim)
+    count = x.numel() // max(x.shape[axis], 1)
+    if not count:
+        return batch_norm(x, scale, shift, moving_mean, moving_variance, axis=axis, epsilon=epsilon)
+    if count == 1:
+        y, mean, variance = batch_norm_batch(x, scale, shift, axis=axis, epsilon=epsilon)
+        blend_upon_gradient(y, (moving_mean, moving_variance), lambda: (mean, variance), momentum)
+        return y
+    y, mean, inverse = torch.native_batch_norm(_channels_second(x, axis), scale, shift, None, None, True, 0.0, epsilon)
+    blend_upon_gradient(
+        y, (moving_mean, moving_variance), lambda: (mean, inverse.detach().square().reciprocal() - epsilon), momentum
+    )
+    return _channels_back(y, x.shape, axis)
+
+
+def blend_upon_gradient(y, moving, batch, momentum):
+    """`blend_` statistics whenever the gradient of y arrives: that is MXNet's rule for those that move.
+
+    What is not learned through, a frozen network or a result that is thrown away, leaves them alone. moving: tensors;
+    batch: a function that gives those to blend into them.
+    """
+    if y.requires_grad:
+
+        def blend(_):
+            for old, new in zip(moving, batch(), strict=True):
+                blend_(old, new, momentum)
+
+        y.register_hook(blend)
+
+
 def batch_norm_batch(x, scale, shift, *, axis=-1, epsilon=1e-3, mask=None, share=None):
     """Normalisation with the batch's own statistics: (y, mean, biased variance), all with gradients.
 

@@ -103,6 +103,13 @@ class _Children(OrderedDict):
             OrderedDict.__setitem__(self, key, child)
 
 
+class _Keeping(threading.local):
+    found = None  # in a hybridized call: (block, attribute) -> the arrays that it was set to
+
+
+keeping = _Keeping()
+
+
 class Block(Module):
     """Base of layers and models.
 
@@ -157,8 +164,26 @@ class Block(Module):
             super().__setattr__(key, value)
         elif isinstance(value, torch.nn.Module):
             self.register_child(value, key)
-        else:
+        elif keeping.found is None or not self._keep(key, value):
             super().__setattr__(key, value)
+
+    def _keep(self, key, value):
+        """Whether an attribute that a hybridized call sets is one of its results: an array, or several.
+
+        A replay sets it anew, so that it is no change of what is replayed.
+        """
+        kept = self.__dict__.setdefault("_kept", set())
+        if value is None and key in kept:
+            keeping.found.pop((self, key), None)
+        elif value is not None and (held := arrays.leaves(value)) and all(isinstance(leaf, Array) for leaf in held):
+            if key not in kept:
+                Module.mutations += 1
+                kept.add(key)
+            keeping.found[self, key] = value
+        else:
+            return False
+        self.__dict__[key] = value
+        return True
 
     def __delattr__(self, key):
         if key in self.__dict__.get("_children", ()):

@@ -1,5 +1,7 @@
 """`HybridBlock` and `SymbolBlock` (and, from here, `Block`)."""
 
+from typing import NamedTuple
+
 import torch
 
 from tandem.core import arrays, graph, scope
@@ -9,7 +11,7 @@ from tandem.mxnet import context as contexts
 from tandem.mxnet import gradients, ndarray
 from tandem.mxnet.base import MXNetError
 from tandem.mxnet.gluon import probabilities
-from tandem.mxnet.gluon.base import Block, _BlockScope
+from tandem.mxnet.gluon.base import Block, _BlockScope, keeping
 from tandem.mxnet.gluon.nested import _flatten, _regroup  # noqa: F401
 from tandem.mxnet.gluon.utils import HookHandle, _brief_print_list, _indent, namespace_of  # noqa: F401
 from tandem.mxnet.gluon.weights import DeferredInitializationError
@@ -24,6 +26,13 @@ __all__ = ["Block", "HybridBlock", "SymbolBlock", "_BlockScope"]  # noqa: F822 (
 def _lists(outputs):
     """What a hybridized block answers: lists where its computation has tuples, as MXNet's cached graph has it."""
     return [_lists(one) for one in outputs] if isinstance(outputs, (tuple, list)) else outputs
+
+
+class _Outputs(NamedTuple):
+    """What a recorded call gives that also sets attributes of blocks to arrays (`self.mu = mu`)."""
+
+    own: object  # the block's outputs
+    kept: dict  # number of the attribute in the block's `_places` -> arrays
 
 
 class HybridBlock(Block):
@@ -42,7 +51,7 @@ class HybridBlock(Block):
 
     def __getstate__(self):
         # What was recorded works on the memory of this block, not of a copy.
-        return {key: value for key, value in self.__dict__.items() if key not in ("_replay", "_op_hook")}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_replay", "_op_hook", "_places")}
 
     def register_child(self, block, name=None):
         """Add a child: a HybridBlock, or a plain torch.nn.Module or Keras layer.
@@ -125,7 +134,15 @@ class HybridBlock(Block):
             torch._C._set_grad_enabled(before)
         if isinstance(outputs, torch.Tensor):
             return kind._wrap(outputs, ctx)
-        return arrays.map_tree(lambda leaf: kind._wrap(leaf, ctx) if isinstance(leaf, torch.Tensor) else leaf, outputs)
+        outputs = arrays.map_tree(
+            lambda leaf: kind._wrap(leaf, ctx) if isinstance(leaf, torch.Tensor) else leaf, outputs
+        )
+        if type(outputs) is not _Outputs:
+            return outputs
+        for place, value in outputs.kept.items():
+            block, key = self._places[place]
+            block.__dict__[key] = value
+        return outputs.own
 
     def register_op_hook(self, callback, monitor_all=False):
         """Have `callback(name, operator, array)` called in each forward, once hybridized, for the operators inside.
@@ -155,7 +172,18 @@ class HybridBlock(Block):
         args, kwargs = arrays.map_tree(
             lambda leaf: kind._wrap(leaf, ctx) if isinstance(leaf, torch.Tensor) else leaf, (args, kwargs)
         )
-        return arrays.unwrap(self.forward(*args, **kwargs))
+        if keeping.found is not None:  # a block in another one, which gives these attributes
+            return arrays.unwrap(self.forward(*args, **kwargs))
+        keeping.found = found = {}
+        try:
+            outputs = self.forward(*args, **kwargs)
+        finally:
+            keeping.found = None
+        if not found:
+            return arrays.unwrap(outputs)
+        places = self.__dict__.setdefault("_places", [])
+        places += [place for place in found if place not in places]
+        return arrays.unwrap(_Outputs(outputs, {places.index(place): value for place, value in found.items()}))
 
     def _tensors(self):
         """All that may learn here: parameters, and their replicas on other contexts."""
@@ -283,7 +311,7 @@ class HybridBlock(Block):
             )
         self.__dict__["_active"] = active
         if clear or not active:
-            self.__dict__.pop("_replay", None)
+            self._clear_cached_op()
         self.__dict__["_flags"] = {
             "static_alloc": static_alloc,
             "static_shape": static_shape,
@@ -298,6 +326,10 @@ class HybridBlock(Block):
                 forward_bulk_size=forward_bulk_size,
                 backward_bulk_size=backward_bulk_size,
             )
+
+    def _clear_cached_op(self):
+        # MXNet's name; blocks of GluonCV call it when a setting of theirs changes.
+        self.__dict__.pop("_replay", None)
 
     def optimize_for(self, x, *args, backend=None, clear=False, **kwargs):
         """Hybridize the block and run it once.

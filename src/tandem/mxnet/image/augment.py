@@ -85,7 +85,7 @@ class ForceResizeAug(Augmenter):
         self.size, self.interp = size, interp
 
     def __call__(self, src):
-        interp = image._interpolation(self.interp, src.shape[:2], (self.size[1], self.size[0]))
+        interp = image._get_interp_method(self.interp, (*src.shape[:2], self.size[1], self.size[0]))
         return image.imresize(src, *self.size, interp=interp)
 
 

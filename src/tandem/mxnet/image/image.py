@@ -66,17 +66,19 @@ def imdecode(buf, flag=1, to_rgb=True, out=None):
 # --- sizes -----------------------------------------------------------------------------------------------------------
 
 
-def _interpolation(interp, old=None, new=None):
+def _get_interp_method(interp, sizes=()):
     """OpenCV's number for MXNet's: 9 chooses by whether the image grows or shrinks, 10 at random.
 
+    sizes: the old height and width and the new ones, or nothing. (The name is MXNet's; GluonCV takes it from here.)
     Raises ValueError for an unknown one.
     """
     if interp == 9:
-        if old is None:
+        if not sizes:
             return 2
-        if new[0] > old[0] and new[1] > old[1]:
+        old_height, old_width, height, width = sizes
+        if height > old_height and width > old_width:
             return 2
-        return 3 if new[0] < old[0] and new[1] < old[1] else 1
+        return 3 if height < old_height and width < old_width else 1
     if interp == 10:
         return random.randint(0, 4)
     if interp not in (0, 1, 2, 3, 4):
@@ -114,7 +116,7 @@ def resize_short(src, size, interp=2):
         new = size * height // width, size
     else:
         new = size, size * width // height
-    return imresize(src, new[1], new[0], interp=_interpolation(interp, (height, width), new))
+    return imresize(src, new[1], new[0], interp=_get_interp_method(interp, (height, width, *new)))
 
 
 # --- cuts ------------------------------------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def fixed_crop(src, x0, y0, w, h, size=None, interp=2):
     """The box of width w and height h at (x0, y0); resized to `size` (width, height) where that is given."""
     out = src[y0 : y0 + h, x0 : x0 + w]
     if size is not None and (w, h) != tuple(size):
-        out = imresize(out, *size, interp=_interpolation(interp, (h, w), (size[1], size[0])))
+        out = imresize(out, *size, interp=_get_interp_method(interp, (h, w, size[1], size[0])))
     return out
 
 

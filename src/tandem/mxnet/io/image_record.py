@@ -155,9 +155,9 @@ class _Preparation:
 
     def _to(self, pixels, size):
         """Pixels at a size; inter_method: OpenCV's number, 9 by whether it grows or shrinks, 10 at random."""
-        from tandem.mxnet.image.image import _interpolation
+        from tandem.mxnet.image.image import _get_interp_method
 
-        return opencv.resize(pixels, size, _interpolation(self.given["inter_method"], pixels.shape[:2], size))
+        return opencv.resize(pixels, size, _get_interp_method(self.given["inter_method"], (*pixels.shape[:2], *size)))
 
     def _resized(self, pixels):
         """The shorter edge at `resize`."""

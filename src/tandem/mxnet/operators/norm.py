@@ -28,9 +28,10 @@ def _batch_norm(
 ):
     """``(x - mean) / sqrt(var + eps) * gamma + beta`` with the batch's statistics in training, else the moving ones.
 
-    In training the moving ones become ``momentum * moving + (1 - momentum) * batch``, in place. fix_gamma: gamma is 1;
-    where its gradient is wanted, and an optimizer's weight decay may have changed it, it becomes 1 again.
-    The calibration ranges belong to quantization and change nothing here.
+    In training the moving ones become ``momentum * moving + (1 - momentum) * batch``, in place, in the backward pass:
+    as in MXNet, a call that nothing learns from leaves them as they are. fix_gamma: gamma is 1; where its gradient is
+    wanted, and an optimizer's weight decay may have changed it, it becomes 1 again. The calibration ranges belong to
+    quantization and change nothing here.
     """
     axis = checked_axis(axis, data.dim())
     scale = None if fix_gamma else gamma
@@ -40,11 +41,10 @@ def _batch_norm(
         y = norm.batch_norm(data, scale, beta, moving_mean, moving_var, axis=axis, epsilon=eps)
         return y, moving_mean, norm.inverse_deviation(moving_var, eps)
     if not output_mean_var:
-        y = norm.batch_norm_train(data, scale, beta, moving_mean, moving_var, axis=axis, momentum=momentum, epsilon=eps)
+        y = norm.batch_norm_learn(data, scale, beta, moving_mean, moving_var, axis=axis, momentum=momentum, epsilon=eps)
         return y, moving_mean, moving_var
     y, mean, variance = norm.batch_norm_batch(data, scale, beta, axis=axis, epsilon=eps)
-    norm.blend_(moving_mean, mean, momentum)
-    norm.blend_(moving_var, variance, momentum)
+    norm.blend_upon_gradient(y, (moving_mean, moving_var), lambda: (mean, variance), momentum)
     # Detached: MXNet's backward pass takes no gradient from these outputs.
     return y, mean.detach(), norm.inverse_deviation(variance.detach(), eps)
 

@@ -198,8 +198,8 @@ class Facts:
                     found = {}
                 taken = node.binding.taken
                 for key, entry in zip(taken, node.inputs):
-                    if key in found:
-                        self.tell_shape(entry, found[key], node)
+                    if key in found and not (row.name == "LeakyReLU" and self.is_whole(entry)):
+                        self.tell_shape(entry, found[key], node)  # (one slope may serve all channels)
         rule = rules.SHAPES.get(row.name)
         if rule is not None:
             rule(self, node, outputs, attributes)

@@ -122,13 +122,14 @@ class _PixelShuffle(HybridBlock):
     def hybrid_forward(self, F, x):
         """The array with fewer channels and more positions."""
         rank, factors = self._rank, self._factors
-        batch, channels, *sizes = x.shape
-        x = x.reshape((batch, channels // math.prod(factors), *factors, *sizes))
+        # MXNet's codes of reshape (0 an axis as it is, -4 one in two, -3 two in one): a symbol's sizes are not known.
+        x = F.reshape(x, shape=(0, -4, -1, math.prod(factors), *[0] * rank))
+        for axis in range(rank - 1):
+            x = F.reshape(x, shape=(*[0] * (2 + axis), -4, factors[axis], math.prod(factors[axis + 1 :]), *[0] * rank))
         order = [0, 1]
         for axis in range(rank):
             order += [2 + rank + axis, 2 + axis]
-        spread = [size * factor for size, factor in zip(sizes, factors)]
-        return F.transpose(x, axes=tuple(order)).reshape((batch, channels // math.prod(factors), *spread))
+        return F.reshape(F.transpose(x, axes=tuple(order)), shape=(0, 0, *[-3] * rank))
 
     def __repr__(self):
         shown = self._factors[0] if self._rank == 1 else self._factors
