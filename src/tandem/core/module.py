@@ -1,5 +1,6 @@
 """The base of Keras's `Layer` and Gluon's `Block`: a `torch.nn.Module` that is built from its first input."""
 
+import functools
 import sys
 
 import numpy as np
@@ -239,17 +240,14 @@ def _watched(roots):
 def _steers(value):
     """Whether a value is an object whose attributes code may read: one of the user's, or one of ours that says so."""
     kind = type(value)
-    if kind in _NEVER_STEER:
-        return False
-    return (
-        getattr(kind, "steers", False) is True
-        or isinstance(value, torch.optim.Optimizer)
-        or (
-            kind.__module__.partition(".")[0] not in _NO_USERS
-            and hasattr(value, "__dict__")
-            and not isinstance(value, (torch.nn.Module, type))
-        )
-    )
+    return kind not in _NEVER_STEER and _may_steer(kind) and hasattr(value, "__dict__")
+
+
+@functools.lru_cache(maxsize=4096)
+def _may_steer(kind):
+    if getattr(kind, "steers", False) is True or issubclass(kind, torch.optim.Optimizer):
+        return True
+    return kind.__module__.partition(".")[0] not in _NO_USERS and not issubclass(kind, (torch.nn.Module, type))
 
 
 # Most attributes are of these.
