@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from tandem.formats import images
+from tandem.formats.limits import FormatError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
 
@@ -92,3 +93,15 @@ def test_quality_and_formats():
     for pixels, suffix in ((flat.astype(float), ".jpg"), (flat[0, 0, :2], ".png"), (flat, ".xyz"), (flat, "jpg")):
         with pytest.raises(ValueError, match="Expected"):
             images.encode(pixels, suffix)
+
+
+def test_a_header_alone_says_how_large_an_image_is(monkeypatch):
+    grey = images.encode(PIXELS[:, :, :1], ".jpg")
+    assert images.described(images.encode(PIXELS, ".jpg")) == (6, 5, "RGB")
+    assert images.described(grey[: grey.rindex(b"\xff\xda")]) == (6, 5, "L")  # its pixels are not there
+    with pytest.raises(FormatError, match="begin with b'nonsense'"):
+        images.described(b"nonsense")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    for read in (images.described, images.decode):
+        with pytest.raises(FormatError, match="exceeds limit"):
+            read(grey)

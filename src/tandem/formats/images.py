@@ -21,6 +21,31 @@ _OPENCV_GREY = ((4899, 9617, 1868), 14, 1 << 13)
 _END_OF_JPEG = b"\xff\xd9"
 
 
+def errors():
+    """What PIL raises for the bytes of what is no image, or one that is damaged or too large."""
+    from PIL import Image
+
+    return OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, Image.DecompressionBombError
+
+
+def described(data):
+    """(height, width, PIL's mode) of an image file's bytes, by its header alone. Raises FormatError for other bytes."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.height, picture.width, picture.mode
+    except UnidentifiedImageError:
+        raise _no_image("an image", data) from None
+    except errors() as error:
+        raise FormatError(explain("Cannot read an image", expected="an image file", given=error)) from error
+
+
+def _no_image(name, data):
+    given = f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
+    return FormatError(explain(f"Cannot read {name}", expected="an image file (JPEG, PNG, …)", given=given))
+
+
 def decode(data, grey=False, name=None):
     """An image file's bytes as a uint8 array (height, width, 3) in RGB, or, where it shall be grey, (height, width, 1).
 
@@ -29,7 +54,7 @@ def decode(data, grey=False, name=None):
     A JPEG that ends too soon is read as far as it goes, with a warning. name: the file's, for messages.
     Raises FormatError for what is no image.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     name = name or "an image"
     if not len(data):
@@ -40,11 +65,8 @@ def decode(data, grey=False, name=None):
     try:
         return _pixels(_open(data, grey), grey)
     except UnidentifiedImageError:
-        given = f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
-        raise FormatError(
-            explain(f"Cannot read {name}", expected="an image file (JPEG, PNG, …)", given=given)
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.DecompressionBombError) as error:
+        raise _no_image(name, data) from None
+    except errors() as error:
         # OpenCV shows what there is of a JPEG; of other formats nothing.
         if bytes(data[:2]) == b"\xff\xd8" and bytes(data[-2:]) != _END_OF_JPEG:
             try:

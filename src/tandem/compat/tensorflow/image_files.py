@@ -23,22 +23,21 @@ def _bytes(contents):
     return found
 
 
-def _channels(contents, channels):
-    """How many channels the file itself has, where none are asked for."""
-    if channels:
-        return channels
-    from PIL import Image
+_CHANNELS = {"L": 1, "1": 1, "I;16": 1, "I": 1, "LA": 2, "RGBA": 4}  # of PIL's modes; others have 3
 
+
+def _described(data):
+    """(height, width, channels) of an image file. Raises InvalidArgumentError for other bytes."""
     try:
-        with Image.open(io.BytesIO(contents)) as picture:
-            return {"L": 1, "1": 1, "I;16": 1, "I": 1, "LA": 2, "RGBA": 4}.get(picture.mode, 3)
-    except (OSError, SyntaxError, ValueError):
-        return 3  # which is refused below, with its reason
+        height, width, mode = images.described(data)
+    except FormatError as error:
+        raise InvalidArgumentError(str(error)) from None
+    return height, width, _CHANNELS.get(mode, 3)
 
 
 def _decoded(contents, channels, kind=dtypes.uint8):
     data = _bytes(contents)
-    channels = _channels(data, channels)
+    channels = channels or _described(data)[2]
     try:
         if channels in (2, 4):
             pixels = _with_alpha(data, channels)
@@ -60,7 +59,7 @@ def _with_alpha(data, channels):
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return np.array(picture.convert("RGBA" if channels == 4 else "LA"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except images.errors() as error:
         raise FormatError(explain("Cannot read an image", expected="an image file", given=error)) from None
 
 
@@ -97,7 +96,7 @@ def decode_gif(contents, name=None):
     try:
         with Image.open(io.BytesIO(_bytes(contents))) as picture:
             frames = [np.array(one.convert("RGB")) for one in ImageSequence.Iterator(picture)]
-    except (OSError, SyntaxError, ValueError) as error:
+    except images.errors() as error:
         raise InvalidArgumentError(explain("Cannot read an image", expected="a GIF file", given=error)) from None
     return convert(np.stack(frames))
 
@@ -118,8 +117,8 @@ def is_jpeg(contents, name=None):
 
 
 def extract_jpeg_shape(contents, output_type=dtypes.int32, name=None):
-    """The (height, width, channels) of a JPEG file."""
-    return convert(np.array(_decoded(contents, 0).shape), output_type)
+    """The (height, width, channels) of a JPEG file, by its header alone."""
+    return convert(np.array(_described(_bytes(contents))), output_type)
 
 
 def _encoded(pixels, suffix, quality):

@@ -21,16 +21,18 @@ def need(package, function, extra):
 
 
 def batch(images, data_format, where="images"):
-    """A batch of images as a tensor (batch, height, width, channels). Raises ValueError for another rank."""
+    """A batch of images as a tensor (batch, height, width, channels).
+
+    Raises ValueError for another rank or an unknown data_format.
+    """
     images = tensors.convert(images)
     if images.ndim != 4:
         raise ValueError(f"`{where}` must be batched 4D tensor. Received: {where}.shape={tuple(images.shape)}")
-    return ops.transpose(images, (0, 2, 3, 1)) if layout(data_format) == "channels_first" else images
-
-
-def layout(data_format):
-    """The layout that was given, or else the one of Keras's configuration."""
-    return data_format or config.image_data_format()
+    return (
+        ops.transpose(images, (0, 2, 3, 1))
+        if config.standardize_data_format(data_format) == "channels_first"
+        else images
+    )
 
 
 def draw_bounding_boxes(
