@@ -165,6 +165,7 @@ def test_a_gallery_of_masks(shown):
         (lambda: visual.draw_bounding_boxes(IMAGES, [[1, 2, 3, 4]], "xyxy"), TypeError),
         (lambda: visual.draw_bounding_boxes(IMAGES, {"boxes": BOXES["boxes"]}, "xyxy"), ValueError),
         (lambda: visual.draw_segmentation_masks(IMAGES, MASKS.astype("float32")), TypeError),
+        (lambda: visual.draw_segmentation_masks(IMAGES, MASKS, data_format="channels"), ValueError),
         (lambda: visual.plot_bounding_box_gallery(IMAGES, "xyxy", legend=True, legend_handles=[1]), ValueError),
     ],
 )

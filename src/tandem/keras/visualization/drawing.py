@@ -28,11 +28,8 @@ def batch(images, data_format, where="images"):
     images = tensors.convert(images)
     if images.ndim != 4:
         raise ValueError(f"`{where}` must be batched 4D tensor. Received: {where}.shape={tuple(images.shape)}")
-    return (
-        ops.transpose(images, (0, 2, 3, 1))
-        if config.standardize_data_format(data_format) == "channels_first"
-        else images
-    )
+    channels_first = config.standardize_data_format(data_format) == "channels_first"
+    return ops.transpose(images, (0, 2, 3, 1)) if channels_first else images
 
 
 def draw_bounding_boxes(
