@@ -19,6 +19,7 @@ _CLASSES = {
     "non_neg": NonNeg,
     "unit_norm": UnitNorm,
 }
+_ALIASES = {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"}
 
 
 def serialize(constraint):
@@ -36,7 +37,7 @@ def get(identifier):
 
     Raises ValueError for a name that is not known.
     """
-    return None if identifier is None else identified(identifier, _CLASSES, "constraint")
+    return None if identifier is None else identified(identifier, _CLASSES, "constraint", _ALIASES)
 
 
 __all__ = [

@@ -3,6 +3,7 @@
 import random as python_random
 
 from tandem.core.errors import explain
+from tandem.core.naming import snake_case
 
 
 class Initializer:
@@ -10,6 +11,11 @@ class Initializer:
 
     def __call__(self, shape, dtype=None, **kwargs):
         raise NotImplementedError("Initializer subclasses must implement the `__call__()` method.")
+
+    @property
+    def __name__(self):
+        # Keras 1's initializers were functions, whose name a layer's config held.
+        return snake_case(type(self).__name__)
 
     def get_config(self):
         """The arguments that make an equal initializer."""

@@ -17,14 +17,16 @@ from tandem.keras.layers.ownership import Ownership
 from tandem.keras.layers.policies import Policies
 from tandem.keras.layers.structures import flat_masks, has_values, mask_tree, spec_of, tuples
 from tandem.keras.layers.weights import Weights
+from tandem.keras.legacy.closures import sees_symbols
 from tandem.keras.legacy.layer_methods import LegacyLayer
-from tandem.keras.symbolic import KerasTensor, Operation, add_node, as_specs, check_name
+from tandem.keras.symbolic import KerasTensor, Operation, add_node, as_specs, bound, check_name, with_values
 
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
 
 
 class _Calls(threading.local):
     entry = None  # the outermost layer that is being called in this thread
+    building = False  # whether a `build` is under way
 
 
 _calls = _Calls()
@@ -49,6 +51,7 @@ def _outermost(build):
             return build(self, *args, **kwargs)
         self._check_super_called()
         self.__dict__["_building"] = True
+        before, _calls.building = _calls.building, True
         try:
             with naming.name_scope(self.name, caller=self):
                 self.__dict__["_path"] = naming.current_path()
@@ -57,6 +60,7 @@ def _outermost(build):
                 result = build(self, *args, **kwargs)
         finally:
             self.__dict__["_building"] = False
+            _calls.building = before
         self._built_from(build, args, kwargs)
         return result
 
@@ -72,7 +76,8 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
 
     activity_regularizer: penalty of the output; trainable: whether the weights learn; dtype: a dtype, or the name of a
     `DTypePolicy`; autocast: whether floating point inputs are cast to the compute dtype; name: unique in a model.
-    input_shape, input_dim, batch_input_shape, batch_size: the shape that a `Sequential` begins with.
+    input_shape, input_dim, batch_input_shape, batch_size: the shape that a `Sequential` begins with; weights: arrays
+    that the weights begin with, instead of what their initializers give.
     """
 
     _facts = None
@@ -88,6 +93,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
         self._input_shape_given = _given_shape(kwargs)
+        weights = kwargs.pop("weights", None)
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
         check_name(name, self)
@@ -109,6 +115,8 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         own["_locked"] = False
         own["_path"] = None
         own["_build_shapes"] = None
+        if weights is not None:
+            own["_weights_given"] = weights
         own["_input_spec"] = None
         own["_checked"] = _Checked()
         own["supports_masking"] = cls.compute_mask is not Layer.compute_mask
@@ -193,6 +201,9 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
             own["_build_shapes"] = None
         own["built"] = True
         own["_locked"] = True
+        given = own.pop("_weights_given", None)
+        if given is not None:
+            self.set_weights(given)
 
     def get_build_config(self):
         """The shapes that the layer was built from, or None."""
@@ -435,10 +446,13 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         values, for all its calls. inputs: Keras 2's, without meaning. Raises ValueError for what is no tensor.
         """
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            if bound.values is not None:
+                value = with_values(value)
             if isinstance(value, KerasTensor):
-                from tandem.keras.legacy import graph_losses
+                if _calls.entry is None or not sees_symbols(self):  # else it is added when there are values
+                    from tandem.keras.legacy import graph_losses
 
-                graph_losses.add(self, value, graph_losses.AddLoss())
+                    graph_losses.add(self, value, graph_losses.AddLoss())
                 continue
             if not tensors.is_tensor(value):
                 raise ValueError(
@@ -515,6 +529,8 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
                 if before is None and Layer._losses_are_used:
                     self._clear_losses()
 
+        if sees_symbols(self):  # what it refers to has no values here, and makes its results symbolic
+            return as_specs(arrays.map_tree(_detached, traced(*args, **kwargs)))
         args, kwargs = arrays.map_tree(with_dtype, (args, kwargs))
         try:
             return as_specs(graph.infer(traced, args, kwargs))
@@ -538,6 +554,10 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
 
     def __str__(self):
         return repr(self)
+
+
+def _detached(leaf):
+    return graph.Symbolic(leaf.shape, leaf.dtype) if isinstance(leaf, graph.Symbolic) else leaf
 
 
 def _shown(facts, explicit, kwargs, alone):

@@ -11,6 +11,7 @@ from tandem.core.dtypes import torch_dtype
 from tandem.core.errors import explain, warn
 from tandem.keras import config
 from tandem.keras.legacy.image_iterators import DataFrameIterator, DirectoryIterator, NumpyArrayIterator
+from tandem.keras.legacy.keywords import with_old_names
 from tandem.ops import colour, elementwise, image, norm
 
 _GEOMETRY = ("theta", "tx", "ty", "shear", "zx", "zy")
@@ -39,6 +40,7 @@ class ImageDataGenerator:
     Raises ValueError for settings that are not of these forms.
     """
 
+    @with_old_names
     def __init__(
         self,
         featurewise_center=False,

@@ -8,6 +8,7 @@ import numpy as np
 
 from tandem.core.errors import explain, warn
 from tandem.keras import config
+from tandem.keras.legacy.keywords import with_old_names
 from tandem.keras.utils.image_utils import CHANNELS, MODES, array_to_img, img_to_array, load_img
 from tandem.keras.utils.messages import print_msg
 from tandem.keras.utils.py_dataset import PyDataset
@@ -114,6 +115,7 @@ class NumpyArrayIterator(Iterator):
     Raises ValueError where lengths or ranks do not fit, or where a subset misses classes that another has.
     """
 
+    @with_old_names
     def __init__(
         self,
         x,
@@ -298,6 +300,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
 
     allowed_class_modes = ("categorical", "binary", "sparse", "input", None)
 
+    @with_old_names
     def __init__(
         self,
         directory,
@@ -376,6 +379,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
     allowed_class_modes = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
 
+    @with_old_names
     def __init__(
         self,
         dataframe,

@@ -68,7 +68,8 @@ def _filled(maker, shape, dtype, name):
 
     shape = (shape,) if isinstance(shape, int) else shape
     made = apply(lambda shape: _op[maker](tuple(int(size) for size in shape), dtype=dtype), shape)
-    if isinstance(made, KerasTensor) or base._calls.entry is not None or graph.on_meta():
+    inside = base._calls.entry is not None and not base._calls.building
+    if isinstance(made, KerasTensor) or inside or graph.on_meta():
         return made
     return Variable(made, trainable=False, name=None if name is None else str(name).replace("/", "_"))
 
@@ -153,8 +154,8 @@ def size(x, name=None):
 
 
 def dtype(x):
-    """The name of the dtype of x."""
-    return dtypes.dtype_name(x.dtype)
+    """The name of the dtype of x; a number of Python's, which an optimizer's setting may be, has `floatx`."""
+    return config.floatx() if isinstance(x, float) else dtypes.dtype_name(x.dtype)
 
 
 def count_params(x):

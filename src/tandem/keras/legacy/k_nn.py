@@ -1,11 +1,12 @@
 """Keras 2's backend functions of neural networks: convolutions, pooling, normalization, losses, CTC, random numbers."""
 
-from tandem.core import devices, dtypes
+from tandem.core import devices, dtypes, graph, scope
 from tandem.core.errors import explain
 from tandem.keras import config, losses, ops, tensors
 from tandem.keras import random as keras_random
 from tandem.keras.config import standardize_data_format as normalize_data_format
 from tandem.keras.legacy.k_nodes import apply
+from tandem.keras.legacy.keywords import with_old_names
 from tandem.ops import losses as loss_rules
 from tandem.ops import random
 
@@ -24,6 +25,7 @@ def _conv(x, kernel, strides, padding, data_format, dilation_rate):
     )
 
 
+@with_old_names
 def conv1d(x, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
     """The convolution of sequences with a kernel (size, in, out); padding "causal" looks back only."""
     data_format = normalize_data_format(data_format)
@@ -35,11 +37,13 @@ def conv1d(x, kernel, strides=1, padding="valid", data_format=None, dilation_rat
     return _conv(x, kernel, strides, padding, data_format, dilation_rate)
 
 
+@with_old_names
 def conv2d(x, kernel, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)):
     """The convolution of images with a kernel (rows, columns, in, out)."""
     return _conv(x, kernel, strides, padding, data_format, dilation_rate)
 
 
+@with_old_names
 def conv3d(x, kernel, strides=(1, 1, 1), padding="valid", data_format=None, dilation_rate=(1, 1, 1)):
     """The convolution of volumes with a kernel (three sizes, in, out)."""
     return _conv(x, kernel, strides, padding, data_format, dilation_rate)
@@ -72,16 +76,19 @@ def _conv_transpose(x, kernel, output_shape, strides, padding, data_format, dila
     )
 
 
+@with_old_names
 def conv2d_transpose(x, kernel, output_shape, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)):
     """The transposed convolution of images, with a kernel (rows, columns, out, in), to images of `output_shape`."""
     return _conv_transpose(x, kernel, output_shape, strides, padding, data_format, dilation_rate)
 
 
+@with_old_names
 def conv3d_transpose(x, kernel, output_shape, strides=(1, 1, 1), padding="valid", data_format=None):
     """The transposed convolution of volumes, with a kernel (three sizes, out, in), to volumes of `output_shape`."""
     return _conv_transpose(x, kernel, output_shape, strides, padding, data_format, 1)
 
 
+@with_old_names
 def depthwise_conv2d(x, depthwise_kernel, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)):
     """The convolution of each channel with kernels of its own (rows, columns, channels, multiplier)."""
     return _op["depthwise_conv"](
@@ -106,6 +113,7 @@ def _separable(x, depthwise_kernel, pointwise_kernel, strides, padding, data_for
     )
 
 
+@with_old_names
 def separable_conv1d(
     x, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None, dilation_rate=1
 ):
@@ -113,6 +121,7 @@ def separable_conv1d(
     return _separable(x, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
 
 
+@with_old_names
 def separable_conv2d(
     x, depthwise_kernel, pointwise_kernel, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)
 ):
@@ -127,11 +136,13 @@ def _pool(x, pool_size, strides, padding, data_format, pool_mode):
     return function(x, pool_size, strides=strides, padding=padding, data_format=normalize_data_format(data_format))
 
 
+@with_old_names
 def pool2d(x, pool_size, strides=(1, 1), padding="valid", data_format=None, pool_mode="max"):
     """The greatest value ("max") or the mean ("avg") of each window of images."""
     return _pool(x, pool_size, strides, padding, data_format, pool_mode)
 
 
+@with_old_names
 def pool3d(x, pool_size, strides=(1, 1, 1), padding="valid", data_format=None, pool_mode="max"):
     """The greatest value ("max") or the mean ("avg") of each window of volumes."""
     return _pool(x, pool_size, strides, padding, data_format, pool_mode)
@@ -170,11 +181,13 @@ def _spatial_padding(x, padding, data_format):
     return _op["pad"](x, ((0, 0), *inside, (0, 0)) if last else ((0, 0), (0, 0), *inside))
 
 
+@with_old_names
 def spatial_2d_padding(x, padding=((1, 1), (1, 1)), data_format=None):
     """Images with rows and columns of zeros around them."""
     return _spatial_padding(x, padding, data_format)
 
 
+@with_old_names
 def spatial_3d_padding(x, padding=((1, 1), (1, 1), (1, 1)), data_format=None):
     """Volumes with zeros around them."""
     return _spatial_padding(x, padding, data_format)
@@ -189,11 +202,13 @@ def _resize(x, factors, data_format, interpolation):
     return layer(x)
 
 
+@with_old_names
 def resize_images(x, height_factor, width_factor, data_format, interpolation="nearest"):
     """Images so many times as high and wide."""
     return _resize(x, (height_factor, width_factor), data_format, interpolation)
 
 
+@with_old_names
 def resize_volumes(x, depth_factor, height_factor, width_factor, data_format):
     """Volumes so many times as deep, high and wide, by repeating."""
     return _resize(x, (depth_factor, height_factor, width_factor), data_format, None)
@@ -295,6 +310,8 @@ def ctc_batch_cost(y_true, y_pred, input_length, label_length):
 def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
     """(a list of the likeliest labels, each (batch, steps) with -1 behind the end; their log probabilities).
 
+    The steps are those of the longest; inside a model's call, where shapes do not follow values, those of y_pred.
+
     y_pred: probabilities (batch, steps, classes), of which the last is the blank; input_length: (batch,).
     """
     logits = _op["log"](_op["add"](y_pred, config.epsilon()))
@@ -306,7 +323,17 @@ def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
         top_paths=top_paths,
         mask_index=tuple(y_pred.shape)[-1] - 1,
     )
-    return [_op["cast"](labels[path], "int64") for path in range(1 if greedy else top_paths)], scores
+    paths = [_op["cast"](labels[path], "int64") for path in range(1 if greedy else top_paths)]
+    return [_without_empty_steps(path) for path in paths], scores
+
+
+def _without_empty_steps(labels):
+    from tandem.keras.layers.base import _calls
+
+    inside = _calls.entry is not None or scope.current.recorder is not None or graph.on_meta()
+    if inside or not tensors.is_tensor(labels) or 0 in labels.shape:
+        return labels
+    return labels[:, : int(_op["max"](_op["count_nonzero"](_op["greater_equal"](labels, 0), axis=1)))]
 
 
 # --- random numbers --------------------------------------------------------------------------------------------------

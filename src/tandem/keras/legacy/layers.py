@@ -48,11 +48,14 @@ _RECURRENT = {
 
 ARGUMENTS = {
     "Dense": {**_KERNEL, "output_dim": "units"},
+    "TimeDistributedDense": {**_KERNEL, "output_dim": "units"},
     "Conv1D": _CONV1D,
     "Conv2D": _CONV,
     "Conv3D": _CONV,
     "Conv2DTranspose": _CONV,
     "Conv3DTranspose": _CONV,
+    "LocallyConnected1D": _CONV1D,
+    "LocallyConnected2D": _CONV,
     "SeparableConv2D": _SEPARABLE,
     "Dropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
@@ -90,6 +93,7 @@ ARGUMENTS = {
     "SimpleRNN": _RECURRENT,
     "LSTM": _RECURRENT,
     "GRU": _RECURRENT,
+    "RNN": {},
 }
 
 VALUES = {
@@ -97,12 +101,29 @@ VALUES = {
     "unit_forget_bias": {"one": True, "ones": True, "zero": False, "zeros": False},
 }
 
+# The sizes of a kernel that Keras 1 took one by one, behind the number of filters.
+KERNEL_SIZES = {
+    "Conv2D": ("nb_row", "nb_col"),
+    "Conv2DTranspose": ("nb_row", "nb_col"),
+    "SeparableConv2D": ("nb_row", "nb_col"),
+    "LocallyConnected2D": ("nb_row", "nb_col"),
+    "Conv3D": ("kernel_dim1", "kernel_dim2", "kernel_dim3"),
+}
+# What followed them.
+_BEHIND_SIZES = ("init", "activation", "weights", "border_mode", "subsample")
+# The arguments that gave the shape of the inputs of a first layer by its parts, in order.
+_SHAPE_PARTS = {
+    "Embedding": ("input_length",),
+    **dict.fromkeys(
+        ("SimpleRNN", "LSTM", "GRU", "RNN", "Conv1D", "LocallyConnected1D", "TimeDistributedDense"),
+        ("input_length", "input_dim"),
+    ),
+}
 # Arguments that chose between implementations of the same numbers: today there is one implementation.
 _WITHOUT_EFFECT = {
     "SimpleRNN": ("consume_less", "implementation"),
     "LSTM": ("consume_less", "implementation"),
     "GRU": ("consume_less", "implementation"),
-    "Embedding": ("input_length",),
 }
 # Arguments that have no counterpart, with what to write instead.
 _GONE = {
@@ -123,16 +144,39 @@ def install(classes):
 def _translating(init, name, renamed):
     @functools.wraps(init)
     def wrapper(self, *args, **kwargs):
+        if always or not kwargs.keys().isdisjoint(of_keras1) or (sizes and len(args) > 3 and isinstance(args[3], int)):
+            args, kwargs = one_by_one(sizes, args, kwargs)
         if kwargs and not kwargs.keys().isdisjoint(known):
             kwargs = modernize(name, kwargs)
         init(self, *args, **kwargs)
 
     gone = {argument for kind, argument in _GONE if kind == name}
-    known = {*renamed, *_WITHOUT_EFFECT.get(name, ()), *gone} - _of_today(init)
+    today, sizes = _of_today(init), KERNEL_SIZES.get(name)
+    known = {*renamed, *_WITHOUT_EFFECT.get(name, ()), *_SHAPE_PARTS.get(name, ()), *gone} - today
+    # What shows that a kernel's sizes may stand one by one: `Conv2D(8, 3, 3)` alone has strides of 3, as in Keras 3.
+    always = name == "LocallyConnected2D"
+    of_keras1 = {*sizes, *(set(renamed) - today)} if sizes else set()
     # Values may be old where the argument's name is of today.
     known.update(argument for argument in VALUES if argument in renamed.values())
     wrapper.takes_old_arguments = True
     return wrapper
+
+
+def one_by_one(sizes, args, kwargs):
+    """(args, kwargs) of a convolution with the kernel's sizes, named `sizes`, as one argument where they stand one by
+    one, as in Keras 1.
+    """
+    rank = len(sizes)
+    if len(args) > rank and all(isinstance(size, int) for size in args[1 : rank + 1]):
+        kernel, behind = args[1 : rank + 1], args[rank + 1 :]
+        args = args[:1]
+    elif all(name in kwargs for name in sizes):
+        kwargs = dict(kwargs)
+        kernel, behind = tuple(kwargs.pop(name) for name in sizes), args[1:]
+        args = args[:1]
+    else:
+        return args, kwargs
+    return args, {**kwargs, "kernel_size": kernel, **dict(zip(_BEHIND_SIZES, behind, strict=False))}
 
 
 def _of_today(init):
@@ -143,7 +187,7 @@ def _of_today(init):
 def modernize(name, kwargs):
     """The arguments of a layer of class `name` in today's terms; warns once for each that was translated."""
     renamed, result = ARGUMENTS[name], {}
-    for key, value in kwargs.items():
+    for key, value in _with_shape(name, kwargs).items():
         today = renamed.get(key, key)
         if (name, key) in _GONE:
             harmless, advice = _GONE[name, key]
@@ -164,6 +208,22 @@ def modernize(name, kwargs):
             _tell(f"{name}: write `{today}` for `{key}`.")
         result[today] = value
     return result
+
+
+def _with_shape(name, kwargs):
+    """The arguments with the shape of the inputs as a whole where it was given by its parts."""
+    parts = [part for part in _SHAPE_PARTS.get(name, ()) if part == "input_length" or part in kwargs]
+    if not any(part in kwargs for part in parts):
+        return kwargs
+    whole = "input_shape" in kwargs or "batch_input_shape" in kwargs
+    rest = {key: value for key, value in kwargs.items() if key not in parts}
+    if whole or all(kwargs.get(part) is None for part in parts):
+        return rest
+    _tell(f"{name}: write `input_shape` for {' and '.join(f'`{part}`' for part in parts if part in kwargs)}.")
+    shape = [kwargs.get(part) for part in parts]
+    if isinstance(shape[0], (tuple, list)):
+        shape = [*shape[0], *shape[1:]]
+    return {**rest, "input_shape": tuple(shape)}
 
 
 def _tell(message):

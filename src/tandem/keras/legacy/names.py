@@ -7,16 +7,18 @@ import importlib
 
 # What `from keras.layers import *` brings beside today's names.
 STARRED_LAYERS = ["AtrousConvolution1D", "AtrousConvolution2D", "CuDNNGRU", "CuDNNLSTM", "Deconvolution2D"]
-STARRED_LAYERS += ["Deconvolution3D", "Highway", "MaxoutDense", "Merge", "ThresholdedReLU"]
+STARRED_LAYERS += ["Deconvolution3D", "Highway", "MaxoutDense", "Merge", "ParametricSoftplus", "SReLU"]
+STARRED_LAYERS += ["ThresholdedReLU", "TimeDistributedDense"]
 
 NAMES = {
     "keras.layers": {
         "old_layers": (
             "AbstractRNNCell AtrousConv1D AtrousConv2D AtrousConvolution1D AtrousConvolution2D ConvLSTM2DCell "
             "ConvRNN2D ConvRecurrent2D CuDNNGRU CuDNNLSTM Deconv2D Deconv3D Deconvolution2D Deconvolution3D Highway "
-            "MaxoutDense Merge Recurrent SyncBatchNormalization ThresholdedReLU disable_v2_dtype_behavior "
-            "enable_v2_dtype_behavior"
+            "MaxoutDense Merge Recurrent SyncBatchNormalization ThresholdedReLU TimeDistributedDense "
+            "disable_v2_dtype_behavior enable_v2_dtype_behavior"
         ),
+        "curved_layers": "ParametricSoftplus SReLU",
         "utilities": "disable_tracking",
         "engine": "Node",
         "image_layers": "PreprocessingLayer RandomHeight RandomWidth",
@@ -49,7 +51,8 @@ NAMES = {
         "engine": "adadelta:Adadelta adagrad:Adagrad adam:Adam adamax:Adamax nadam:Nadam rmsprop:RMSprop sgd:SGD",
     },
     "keras.backend": {
-        "k_extra": "b_any disable_tf_random_generator enable_tf_random_generator is_tf_random_generator_enabled"
+        "k_nn": "deconv2d:conv2d_transpose",
+        "k_extra": "b_any disable_tf_random_generator enable_tf_random_generator is_tf_random_generator_enabled",
     },
     "keras.regularizers": {"engine": "activity_l1:L1 activity_l1l2:L1L2 activity_l2:L2 l1l2:L1L2"},
     "keras.preprocessing.image": {"utilities": "flip_axis list_pictures transform_matrix_offset_center"},

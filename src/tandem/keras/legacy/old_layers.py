@@ -5,7 +5,8 @@ from tandem.keras import activations, ops
 from tandem.keras import layers as today
 from tandem.keras.layers import Conv1D, Conv2DTranspose, Layer
 from tandem.keras.layers.conv_lstm import ConvLSTMCell
-from tandem.keras.legacy.convolutional import Convolution2D, _today
+from tandem.keras.legacy.convolutional import Convolution2D
+from tandem.keras.legacy.layers import KERNEL_SIZES, modernize, one_by_one
 from tandem.keras.saving.registry import register_keras_serializable
 
 GRU, LSTM, RNN = today.GRU, today.LSTM, today.RNN
@@ -203,6 +204,13 @@ class MaxoutDense(_Keras1Dense):
         return {**super().get_config(), "output_dim": self.output_dim, "nb_feature": self.nb_feature}
 
 
+class TimeDistributedDense(today.Dense):
+    """Keras 1's `Dense` of sequences, which `Dense` itself does: takes `input_length` and `input_dim` as well."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **modernize("TimeDistributedDense", kwargs))
+
+
 # --- convolutions ----------------------------------------------------------------------------------------------------
 class AtrousConvolution2D(Convolution2D):
     """Keras 1's dilated convolution of images: `Conv2D(dilation_rate=…)`."""
@@ -221,11 +229,12 @@ class Deconvolution2D(Conv2DTranspose):
     Raises ValueError where `output_shape` is not what the other arguments give.
     """
 
-    def __init__(self, filters=None, *args, **kwargs):
+    def __init__(self, *args, **kwargs):
         wanted = kwargs.pop("output_shape", None)
-        if wanted is None and len(args) > 2 and isinstance(args[2], (list, tuple)):
-            args, wanted = (*args[:2], *args[3:]), args[2]
-        super().__init__(**_today(("nb_row", "nb_col"), filters, args, kwargs))
+        if wanted is None and len(args) > 3 and isinstance(args[3], (list, tuple)):
+            args, wanted = (*args[:3], *args[4:]), args[3]
+        args, kwargs = one_by_one(KERNEL_SIZES["Conv2DTranspose"], args, kwargs)
+        super().__init__(*args, **kwargs)
         self.wanted_shape = None if wanted is None else tuple(wanted)
 
     def build(self, input_shape):

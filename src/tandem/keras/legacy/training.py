@@ -104,6 +104,18 @@ def _asks_for_gradients(loss):
     return code is not None and "gradients" in code.co_names
 
 
+def for_every_output(metrics, count):
+    """Whether a list of metrics is meant for each of a model's `count` outputs, as Keras 1 and 2 read it: names and
+    functions that are not as many as the outputs.
+    """
+    if not isinstance(metrics, (list, tuple)) or len(metrics) == count:
+        return False
+    found = all(isinstance(metric, str) or hasattr(metric, "__code__") for metric in metrics)
+    if found:
+        tell("compile: write a list of metrics for each output, as in metrics=[['accuracy'], ['accuracy']].", 4)
+    return found
+
+
 class LegacyTraining:
     """The methods of Keras 1's and 2's models that Keras 3 has no more."""
 

@@ -8,9 +8,10 @@ from tandem.keras import tensors, tree
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.input_spec import InputSpec
+from tandem.keras.legacy.closures import sees_symbols
 from tandem.keras.legacy.training import model_arguments
 from tandem.keras.models.model import Model, key_of, shapes_of
-from tandem.keras.symbolic import KerasTensor, Operation, add_node, bound, learnable, remember
+from tandem.keras.symbolic import KerasTensor, Operation, add_node, bound, learnable, remember, with_values
 from tandem.keras.trainers.trainer import Trainer
 
 _OF_THE_GRAPH = (
@@ -80,6 +81,7 @@ class Functional(Model):
                 self._modules[key_of(operation, self._modules)] = operation
         if type(self).__init__ is Functional.__init__:
             del own["_init_arguments"]  # the config describes the graph
+        own["_sees_symbols"] = any(map(sees_symbols, own["_operations"]))
         own["built"] = True
         own["supports_masking"] = True
         own["_build_shapes"] = {"input_shape": None}
@@ -227,6 +229,12 @@ class Functional(Model):
             for value, one in zip(values, _masks_in_order(mask, len(values))):
                 if one is not None and value is not None:
                     tensors.set_mask(value, one)
+        if self._sees_symbols and bound.values is None:
+            bound.values = {}
+            try:
+                return with_values(self.call(values, training))
+            finally:
+                bound.values = None
         if bound.values is not None:
             values = [learnable(value) for value in values]
             bound.values.update((id(symbol), value) for symbol, value in zip(self._inputs, values, strict=True))
@@ -243,7 +251,9 @@ class Functional(Model):
             for value, one in zip(given, masks, strict=True):
                 if one is not None:  # the graph knows the masks, as in Keras
                     tensors.set_mask(value, one)
-            return result if bound.values is None else remember(node, result)
+            if bound.values is None:
+                return result
+            return remember(node, with_values(result) if self._sees_symbols else result)
 
         return _alone(self._graph.run(values, run))
 

@@ -99,6 +99,8 @@ class Sequential(Model):
             shape = getattr(self._layers[0], "input_shape", None)
             if isinstance(shape, tuple):
                 self.build(shape)
+        if self._layers and _several_inputs(self._layers[0]):
+            self._build_on(list(self._layers[0].inputs), 0)
 
     # --- building and calling --------------------------------------------------------------------------------------
     def build(self, input_shape=None):
@@ -122,9 +124,11 @@ class Sequential(Model):
             dtype = _input_dtype(first)
             first = InputLayer(batch_shape=tuple(input_shape), dtype=dtype)
             self._layers.insert(0, first)
-        inputs = first.output
+        self._build_on(first.output, 1)
+
+    def _build_on(self, inputs, done):
         # A layer that was added at the end goes on from what the others gave.
-        x, done = self.__dict__.get("_chain") or (inputs, 1)
+        x, done = self.__dict__.get("_chain") or (inputs, done)
         try:
             for layer in self._layers[done:]:
                 x = layer(x)
@@ -169,7 +173,8 @@ class Sequential(Model):
         else:
             stack = self._plain_stack
             # What does not fit is said by the layer that it does not fit.
-            (x,) = self._functional._standardize(inputs, check=False)
+            x = self._functional._standardize(inputs, check=False)
+            x = x[0] if len(x) == 1 else list(x)
         if mask is not None:
             from tandem.keras import tensors
 
@@ -270,13 +275,14 @@ class Sequential(Model):
         """The layers' configs."""
         config = {"name": self.name, **self._base_config()}
         config["layers"] = [saving.serialize_keras_object(layer) for layer in self._layers]
-        if self._functional is not None:
+        if self._functional is not None and isinstance(self._layers[0], InputLayer):
             config["build_input_shape"] = self._layers[0].batch_shape
         return config
 
     def get_build_config(self):
         """The shape that the model was built from."""
-        return {"input_shape": self._layers[0].batch_shape} if self._functional is not None else None
+        known = self._functional is not None and isinstance(self._layers[0], InputLayer)
+        return {"input_shape": self._layers[0].batch_shape} if known else None
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -293,6 +299,11 @@ class Sequential(Model):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _several_inputs(layer):
+    """Whether a model begins with the inputs of another one, of which there are several: Keras 1's `Merge`."""
+    return isinstance(layer, Model) and isinstance(getattr(layer, "input_shape", None), list)
 
 
 def _input_dtype(layer):

@@ -13,7 +13,9 @@ from tandem.keras.legacy.image_functions import (
 )
 from tandem.keras.legacy.image_generator import ImageDataGenerator
 from tandem.keras.legacy.image_iterators import DataFrameIterator, DirectoryIterator, Iterator, NumpyArrayIterator
-from tandem.keras.utils.image_utils import array_to_img, img_to_array, load_img, save_img, smart_resize
+from tandem.keras.legacy.keywords import with_old_names
+from tandem.keras.utils import image_utils
+from tandem.keras.utils.image_utils import load_img, save_img, smart_resize
 
 __all__ = [
     "DataFrameIterator",
@@ -36,6 +38,9 @@ __all__ = [
     "save_img",
     "smart_resize",
 ]
+
+array_to_img = with_old_names(image_utils.array_to_img)
+img_to_array = with_old_names(image_utils.img_to_array)
 
 
 def __getattr__(name):

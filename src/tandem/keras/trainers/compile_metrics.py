@@ -3,6 +3,7 @@
 from tandem.core.errors import explain
 from tandem.keras import metrics as metrics_room
 from tandem.keras import naming
+from tandem.keras.legacy.training import for_every_output
 from tandem.keras.trainers import outputs as outputs_of
 
 _ACCURACY = {
@@ -121,6 +122,8 @@ class CompileMetrics(metrics_room.Metric):
             return [[] for _ in self._outputs]
         if len(self._outputs) == 1:
             return [[leaf for _, leaf in outputs_of.flatten(given)]]
+        if for_every_output(given, len(self._outputs)):
+            return [list(given) for _ in self._outputs]
         return [
             [] if entry is None else list(entry) if isinstance(entry, (list, tuple)) else [entry]
             for entry in outputs_of.match(given, self._outputs, what, strict=not isinstance(given, dict))
