@@ -192,3 +192,90 @@ def test_a_star_brings_the_layers_of_older_releases():
     with pytest.warns(DeprecationWarning, match="layers.LSTM"):
         assert names["CuDNNLSTM"](3)(np.ones((2, 4, 5), "float32")).shape == (2, 3)
     assert {"Convolution2D", "ThresholdedReLU", "Merge", "Highway", "MaxoutDense"} <= set(names)
+
+
+class _Listed(keras.layers.Layer):
+    """Lists its weights in `build`, in the way that `kind` says."""
+
+    def __init__(self, kind, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def build(self, input_shape):
+        self.W = K.variable(np.full((input_shape[-1], 2), 0.5))
+        self.g = K.zeros((2,))
+        if self.kind == "listed":
+            self.trainable_weights = [self.W, self.g]
+        elif self.kind == "appended":
+            self._trainable_weights.append(self.g)
+        elif self.kind == "added":
+            self._trainable_weights += [self.g]
+        else:
+            self.non_trainable_weights = [self.W]
+        self.built = True
+
+    def call(self, x):
+        return K.dot(x, self.W) * (1 + self.g)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 2)
+
+
+@pytest.mark.parametrize(("kind", "learns"), [("listed", 2), ("appended", 2), ("added", 2), ("fixed", 0)])
+def test_a_layer_lists_what_learns(kind, learns):
+    model = keras.Sequential([_Listed(kind, input_shape=(3,)), keras.layers.Dense(2)])
+    assert (len(model.trainable_weights), len(model.weights)) == (2 + learns, 4)
+    model.compile("sgd", "mse")
+    before = model.get_weights()[:2]
+    model.fit(np.ones((4, 3)), np.full((4, 2), 3.0), verbose=0, epochs=2)
+    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights()[:2], strict=True)]
+    assert changed == [learns > 0] * 2
+
+
+def test_a_layer_sees_the_graph_around_it():
+    inputs = keras.Input((3,))
+    layer = keras.layers.Dense(2)
+    mean, other = layer(inputs), keras.layers.Dense(2)(inputs)
+
+    class Added(keras.layers.Layer):
+        def call(self, values):
+            x, y = values
+            self.add_loss(K.mean(K.square(mean) + K.mean(K.square(x - y))), inputs=values)
+            return x
+
+    scaled = keras.layers.Lambda(lambda x: x * mean, output_shape=(2,))(other)
+    model = keras.Model(inputs, Added()([inputs, keras.layers.Dense(3)(keras.layers.add([scaled, mean]))]))
+    model.compile("sgd", loss=None)
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    first, last = model.fit(x, epochs=12, batch_size=8, verbose=0).history["loss"][::11]
+    assert last < first
+    assert not np.array_equal(layer.get_weights()[1], np.zeros(2))
+    values = K.function([inputs], [mean, other, scaled])([x])
+    np.testing.assert_allclose(values[2], values[0] * values[1], rtol=1e-5)
+
+
+def test_a_list_of_metrics_is_for_every_output():
+    inputs = keras.Input((3,))
+    outputs = [keras.layers.Dense(1, activation="sigmoid", name="v")(inputs)]
+    outputs.append(keras.layers.Dense(4, activation="softmax", name="aux")(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["binary_crossentropy", "sparse_categorical_crossentropy"], metrics=["accuracy"])
+    x, y = np.ones((4, 3)), [np.ones((4, 1)), np.zeros((4, 1))]
+    with pytest.warns(DeprecationWarning, match="a list of metrics for each output"):
+        logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert {"v_accuracy", "aux_accuracy"} <= set(logs)
+
+
+def test_decoded_labels_end_with_the_longest():
+    outputs = np.full((2, 5, 4), 0.01, "float32")
+    for row, steps in enumerate([(0, 0, 3, 1, 3), (2, 3, 3, 3, 3)]):
+        outputs[row, range(5), steps] = 0.97
+    for greedy in (True, False):
+        (labels,), _ = K.ctc_decode(K.variable(outputs), np.array([5, 5]), greedy=greedy)
+        np.testing.assert_array_equal(K.get_value(labels), [[0, 1], [2, -1]])
+
+
+def test_what_old_code_asks_of_numbers_and_initializers():
+    assert K.dtype(0.5) == keras.config.floatx()
+    assert keras.initializers.get("glorot_uniform").__name__ == "glorot_uniform"
+    assert type(keras.constraints.get("maxnorm")) is keras.constraints.MaxNorm

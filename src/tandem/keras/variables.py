@@ -279,6 +279,9 @@ class Variable(Holder):
         self._trainable = bool(value)
         if self.is_parameter:
             self.tensor.requires_grad_(self._trainable)
+        elif self._trainable and (self.tensor.is_floating_point() or self.tensor.is_complex()):
+            self.is_parameter = True
+            self.bind(torch.nn.Parameter(self.tensor))
 
     learns = trainable
 

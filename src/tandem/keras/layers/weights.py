@@ -122,13 +122,26 @@ class Weights:
     @trainable_weights.setter
     def trainable_weights(self, value):
         # Keras 1's layers listed in `build` what they had made by `K.variable`.
-        for variable in value:
-            self._track(variable.name, variable)
+        self._learn(value, True)
 
     @property
     def non_trainable_weights(self):
         """The weights that optimizers do not change."""
         return [variable for variable in self.weights if not (self.trainable and variable.trainable)]
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, value):
+        self._learn(value, False)
+
+    def _learn(self, variables, trainable):
+        held = self.weights
+        for variable in variables:
+            if variable.trainable != trainable:
+                self._untrack(variable)
+                variable.trainable = trainable
+                self._track(variable.name, variable)
+            elif not any(variable is one for one in held):
+                self._track(variable.name, variable)
 
     @property
     def metrics(self):

@@ -18,8 +18,43 @@ class _Old:
         return self if instance is None else self._get(instance)
 
 
+class _Weights(list):
+    """A layer's weights of one kind; what is added becomes the layer's."""
+
+    def __init__(self, layer, kind):
+        super().__init__(getattr(layer, kind))
+        self._add = lambda values: setattr(layer, kind, values)
+
+    def append(self, value):
+        self.extend([value])
+
+    def extend(self, values):
+        self._add(values := list(values))
+        super().extend(values)
+
+    def __iadd__(self, values):
+        self.extend(values)
+        return self
+
+
 class LegacyLayer:
     """The part of `Layer` that old code asks for."""
+
+    @property
+    def _trainable_weights(self):
+        return _Weights(self, "trainable_weights")
+
+    @_trainable_weights.setter
+    def _trainable_weights(self, values):
+        self.trainable_weights = values
+
+    @property
+    def _non_trainable_weights(self):
+        return _Weights(self, "non_trainable_weights")
+
+    @_non_trainable_weights.setter
+    def _non_trainable_weights(self, values):
+        self.non_trainable_weights = values
 
     def _use(self, node_index, what):
         nodes = self._inbound_nodes
