@@ -5,7 +5,7 @@ computed all in one graph.
 from types import CodeType, FunctionType, MethodType
 
 from tandem.core import arrays
-from tandem.keras.symbolic import KerasTensor
+from tandem.keras.symbolic import KerasTensor, bound, remember, with_values
 
 _OURS = ("tandem.", "keras.", "torch.")
 
@@ -18,6 +18,19 @@ def sees_symbols(operation):
         if not cls.__module__.startswith(_OURS) and cls is not object:
             functions += vars(cls).values()
     return any(_refers(function) for function in functions if isinstance(function, (FunctionType, MethodType)))
+
+
+def run(graph, symbols, values):
+    """What a graph gives for values of its `symbols`, where operations of it see symbolic values."""
+
+    def one(node, args, kwargs):
+        return remember(node, with_values(node.operation(*args, **kwargs)))
+
+    bound.values = dict(zip(map(id, symbols), values, strict=True))
+    try:
+        return with_values(graph.run(values, one))
+    finally:
+        bound.values = None
 
 
 def _refers(function):

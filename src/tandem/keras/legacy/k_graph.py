@@ -6,6 +6,7 @@ import torch
 from tandem.core import arrays, devices, dtypes, graph, scope
 from tandem.core.errors import Unsupported, explain
 from tandem.keras import config, naming, ops, tensors, tree
+from tandem.keras.legacy import closures
 from tandem.keras.legacy.k_nn import forget_seeds
 from tandem.keras.legacy.k_nodes import _called as called
 from tandem.keras.legacy.k_nodes import (
@@ -283,6 +284,7 @@ class Function:
         self._implied = phases
         symbolic = [value for value in self.inputs if not isinstance(value, int)]
         self._graph = graph.Graph([*symbolic, *phases], self._wanted)
+        self._sees_symbols = any(closures.sees_symbols(node.operation) for node in self._graph.nodes)
 
     @property
     def outputs(self):
@@ -310,7 +312,10 @@ class Function:
             feed.append(value.to(device=devices.default(), dtype=dtypes.torch_dtype(symbol.dtype)))
         feed += [tensors.convert(bool(phase)) for _ in self._implied]
         with torch.no_grad(), scope.training(bool(phase)):
-            outputs, wanted = self._graph.run(feed)
+            if self._sees_symbols:
+                outputs, wanted = closures.run(self._graph, self._graph.inputs, feed)
+            else:
+                outputs, wanted = self._graph.run(feed)
             outputs = arrays.map_tree(_numpy, outputs)
             for one, values in zip(self._updates, wanted, strict=True):
                 one.act(*values)
