@@ -227,8 +227,86 @@ def test_what_is_refused(monkeypatch):
     for options in ({"excluded_sym_names": ["x"]}, {"cast_optional_params": True}):
         with pytest.raises(NotImplementedError, match="by their kind"):
             amp.convert_hybrid_block(net, ctx=mx.cpu(), **options)
-    for convert in (lambda: amp.convert_symbol(None), lambda: amp.convert_model(None, {}, {})):
-        with pytest.raises(NotImplementedError, match="Symbol"):
+    data = mx.sym.var("data")
+    for convert in (
+        lambda: amp.convert_symbol(None),
+        lambda: amp.convert_symbol(data, "float64"),
+        lambda: amp.convert_symbol(data, fp32_ops=["FullyConnected"]),  # MXNet's list for 16 bits has it too
+        lambda: amp.convert_symbol(data, fp32_ops=["Nosuch"]),
+        lambda: amp.convert_model(data, None, {}),
+    ):
+        with pytest.raises(AssertionError):
             convert()
     with mx.np_shape(True), mx.np_array(True), pytest.raises(NotImplementedError, match=r"mx\.np"):
         amp.init()
+
+
+# Symbols of a few layers: A, B in 16 bits, R what comes, E in float32, v and w without a dtype.
+SYMBOLS = """
+add(A, B)
+add(A, v)
+add(v, w)
+add(R, E)
+add(E, sym.exp(v, name="E2"))
+add(add(A, v), E, "add2")
+add(sym.split(A, num_outputs=3, name="sp")[1], E)
+sym.concat(A, E, B, dim=0, name="joined")
+sym.add_n(A, E, v, name="sum")
+fc(A, "C")
+fc(E, "C")
+sym.Activation(A, act_type="softrelu", name="soft")
+sym.softmax(A, name="shares")
+sym.SoftmaxOutput(A, name="loss")
+sym.Group([sym.exp(A, name="e"), sym.log(A, name="l")])
+sym.mean(sym.BatchNorm(R, name="bn"), name="mean")
+sym.Embedding(data, input_dim=3, output_dim=2, name="rows")
+fc(A, "C"), dict(excluded_sym_names=["C"])
+fc(A, "C"), dict(excluded_sym_names=["A"])
+sym.exp(fc(A, "C"), name="e"), dict(target_dtype_ops=[], fp32_ops=["FullyConnected"])
+sym.Activation(A, act_type="relu", name="r"), dict(conditional_fp32_ops=[("Activation", "act_type", ["relu"])])
+fc(R, "C"), dict(data_names=["data"], cast_optional_params=True)
+""".strip().split("\n")
+
+
+@pytest.mark.oracle
+def test_symbols_are_cast_where_mxnet_casts_them():
+    same_expressions(
+        [f"cast({expression})" for expression in SYMBOLS],
+        """
+import importlib, json
+amp, sym = importlib.import_module(mx.__name__ + ".contrib.amp"), mx.sym
+data, v, w = sym.var("data"), sym.var("v"), sym.var("w")
+def fc(x, name): return sym.FullyConnected(x, num_hidden=3, name=name, no_bias=True)
+def add(a, b, name="add"): return sym.elemwise_add(a, b, name=name)
+A, B = fc(data, "A"), fc(data, "B")
+R, E = sym.Activation(A, act_type="relu", name="R"), sym.exp(data, name="E")
+def cast(symbol, options={}):
+    made = amp.convert_symbol(symbol, **options)
+    graph = json.loads(made.tojson(remove_amp_cast=False))
+    names = [node["name"].replace("_0_amp", "_output_amp") for node in graph["nodes"]]
+    nodes = [(node["op"], name, node.get("attrs", {}).get("dtype"), [(names[i], at) for i, at, _ in node["inputs"]])
+             for node, name in zip(graph["nodes"], names)]
+    kept = {name: attrs.get("__dtype__") for name, attrs in made.attr_dict().items() if "amp" not in name}
+    return str((nodes, [names[i] for i, _, _ in graph["heads"]], sorted(kept.items(), key=str)))
+""",
+    )
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_converted_model(optional):
+    data = mx.sym.var("data")
+    hidden = mx.sym.BatchNorm(mx.sym.Convolution(data, kernel=(3, 3), num_filter=4, name="conv"), name="bn")
+    net = mx.sym.softmax(mx.sym.FullyConnected(mx.sym.relu(hidden), num_hidden=3, name="fc"))
+    shapes, _, states = net.infer_shape(data=(2, 3, 6, 6))
+    rng = np.random.default_rng(0)
+    values = {name: nd.array(rng.normal(0, 0.3, shape)) for name, shape in zip(net.list_arguments(), shapes)}
+    x = values.pop("data")
+    aux = {name: nd.ones(shape) for name, shape in zip(net.list_auxiliary_states(), states)}
+    made, args, states = amp.convert_model(net, values, aux, cast_optional_params=optional)
+    low = {name for name, value in args.items() if value.dtype == np.float16}
+    assert low == ({"conv_weight", "conv_bias", "fc_weight", "fc_bias"} if optional else set())
+    found = made.bind(mx.cpu(), {**args, "data": x}, aux_states=states).forward()[0]
+    plain = net.bind(mx.cpu(), {**values, "data": x}, aux_states=aux).forward()[0]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.asnumpy(), plain.asnumpy(), atol=0.01)
+    assert not np.array_equal(found.asnumpy(), plain.asnumpy())

@@ -79,12 +79,16 @@ def list_lp16_use_fp32_params(target_dtype):
         raise AssertionError(explain("not supported type", expected="'float16'", given=repr(target_dtype)))
 
 
-def _policy(target_dtype, low, conditional, full):
+def _check_names(low, conditional, full):
     known = operators.names()
     named = [*(low or ()), *(full or ()), *(one[0] for one in conditional or ())]
     for name in named:
         if name not in known:
             raise AssertionError(explain(f"There is no operator {name}", given=f"{name!r} in a list of operators"))
+
+
+def _policy(target_dtype, low, conditional, full):
+    _check_names(low, conditional, full)
     ours = {*(low or ()), *(full or ())}
     return casting.Policy(
         target_dtype,
@@ -243,13 +247,29 @@ def convert_hybrid_block(
     return made
 
 
-def _no_symbols(name):
-    return Unsupported(
-        explain(
-            f"amp.{name}() works on a Symbol's graph, which is not supported",
-            hint="amp.init(), or amp.convert_hybrid_block(), cast what blocks compute.",
-        )
-    )
+def _symbol_lists(low, full, conditional):
+    """(operators in 16 bits, in float32, conditional ones): those that are given, or else MXNet's.
+
+    Raises AssertionError for an operator in two of them, or one that is not there.
+    """
+    _check_names(low, conditional, full)
+    low = list(_LISTS["lp16_ops"] if low is None else low)
+    full = list(_LISTS["fp32_ops"] if full is None else full)
+    conditional = [tuple(one) for one in (_LISTS["conditional_fp32_ops"] if conditional is None else conditional)]
+    named = {
+        "target_dtype_ops": set(low),
+        "fp32_ops": set(full),
+        "conditional_fp32_ops": {name for name, _, _ in conditional},
+    }
+    kinds = list(named)
+    for place, one in enumerate(kinds):
+        for other in kinds[place + 1 :]:
+            both = named[one] & named[other]
+            if both:
+                raise AssertionError(
+                    explain(f"Ops cannot be in two or more lists. Common ops in {one} and {other}", given=sorted(both))
+                )
+    return low, full, conditional
 
 
 def convert_symbol(
@@ -262,8 +282,36 @@ def convert_symbol(
     data_names=None,
     cast_optional_params=False,
 ):
-    """Raises Unsupported: graphs of symbols are not rewritten."""
-    raise _no_symbols("convert_symbol")
+    """A symbol whose operators cast their inputs, for inference in mixed precision; its outputs are float32.
+
+    sym: a Symbol; target_dtype: 'float16' or 'bfloat16'; target_dtype_ops, fp32_ops: names of operators that compute in
+    it and in float32, conditional_fp32_ops: (name, attribute, values) of those that do for such values, each instead of
+    MXNet's list for float16; excluded_sym_names: layers that stay float32; data_names: the inputs that are no
+    parameters; cast_optional_params: whether parameters that are only needed in target_dtype are to have it, where
+    data_names says which are none.
+    Raises AssertionError for what is no symbol, another dtype, operators in two lists or that are not there.
+    """
+    from tandem.mxnet.symbol.casting import Mixed
+    from tandem.mxnet.symbol.symbol import Symbol
+
+    if not isinstance(sym, Symbol):
+        raise AssertionError(explain("First argument to convert_symbol should be Symbol", given=type(sym).__name__))
+    if target_dtype not in _TARGETS:
+        raise AssertionError(
+            explain("Only target_dtype float16 and bfloat16 are supported currently", given=repr(target_dtype))
+        )
+    low, full, conditional = _symbol_lists(target_dtype_ops, fp32_ops, conditional_fp32_ops)
+    return Mixed(
+        sym,
+        target_dtype,
+        low=low,
+        full=full,
+        conditional=conditional,
+        widest=_LISTS["widest_type_cast"],
+        excluded=excluded_sym_names or (),
+        kept=None if data_names is None else set(data_names),
+        optional=cast_optional_params,
+    ).symbol
 
 
 def convert_model(
@@ -277,5 +325,22 @@ def convert_model(
     excluded_sym_names=None,
     cast_optional_params=False,
 ):
-    """Raises Unsupported: graphs of symbols are not rewritten."""
-    raise _no_symbols("convert_model")
+    """(`convert_symbol` of a model, its parameters, its auxiliary states), these in the dtypes that it wants.
+
+    Raises AssertionError for what is no model.
+    """
+    for name, given in (("arg_params", arg_params), ("aux_params", aux_params)):
+        if not isinstance(given, dict):
+            raise AssertionError(explain(f"{name} should be a dict", given=type(given).__name__))
+    inputs = [name for name in getattr(sym, "list_inputs", list)() if name not in arg_params and name not in aux_params]
+    made = convert_symbol(
+        sym, target_dtype, target_dtype_ops, fp32_ops, conditional_fp32_ops, excluded_sym_names, inputs,
+        cast_optional_params,
+    )  # fmt: skip
+    attrs = made.attr_dict()
+
+    def cast(params):
+        low = {name for name in params if attrs.get(name, {}).get("__dtype__") not in (None, "0", "-1")}
+        return {name: value.astype(target_dtype) if name in low else value for name, value in params.items()}
+
+    return made, cast(arg_params), cast(aux_params)
