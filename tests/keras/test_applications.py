@@ -160,3 +160,22 @@ def test_input_tensors_and_channels_first():
         assert model.get_layer("conv1_bn").axis == 1
     finally:
         keras.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.parametrize("name", ["EfficientNetV2B0", "ConvNeXtTiny"])
+def test_colours_are_normalized_where_there_are_three(name):
+    for channels in (1, 3):
+        model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, channels), include_top=False)
+        assert any(isinstance(layer, keras.layers.Normalization) for layer in model.layers) == (channels == 3)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
+def test_an_input_tensor_is_of_the_shape_that_is_given(name):
+    make = getattr(keras.applications, name)
+    with pytest.raises(ValueError, match="do not fit each other"):
+        make(weights=None, input_tensor=keras.Input((32, 32, 3)), input_shape=(48, 48, 3))
+    if name == "MobileNetV3Small":
+        with pytest.raises(ValueError, match="at least 32x32"):
+            make(weights=None, input_tensor=keras.Input((8, 8, 3)))
+    else:
+        assert make(weights=None, input_tensor=keras.Input((128, 128, 3))).name == "mobilenetv2_1.00_128"

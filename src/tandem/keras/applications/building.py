@@ -3,6 +3,7 @@
 import inspect
 import os
 
+from tandem.core.errors import explain
 from tandem.keras import config, layers
 from tandem.keras.applications.imagenet_utils import obtain_input_shape, validate_activation
 from tandem.keras.models import Model
@@ -113,6 +114,21 @@ class Plan:
             return self.input_tensor
         self._inputs = layers.Input(tensor=self.input_tensor, shape=self.input_shape)
         return self._inputs
+
+    def shape(self):
+        """`input_shape`, or else `input_tensor`'s, or None. Raises ValueError where they have other widths."""
+        if not is_keras_tensor(self.input_tensor):
+            return self.input_shape
+        given = tuple(self.input_tensor.shape[1:])
+        if self.input_shape is not None and square_rows(self.input_shape)[1] != square_rows(given)[1]:
+            raise ValueError(
+                explain(
+                    "`input_shape` and `input_tensor` do not fit each other",
+                    expected="images of one width",
+                    given=f"input_shape={self.input_shape}, input_tensor.shape={self.input_tensor.shape}",
+                )
+            )
+        return self.input_shape or given
 
     def activation(self):
         """The classifier's activation. Raises ValueError for one that published weights do not go with."""

@@ -1,7 +1,7 @@
 """`keras.applications.convnext`: blocks made as transformers are, of convolutions. Liu et al., 2022."""
 
 from tandem.keras import initializers, layers
-from tandem.keras.applications.building import channel_axis, variant
+from tandem.keras.applications.building import channel_axis, channels, variant
 from tandem.keras.applications.imagenet_utils import DEVIATION, MEAN, decode_predictions, preprocessing
 from tandem.keras.models import Sequential
 
@@ -102,7 +102,7 @@ def _reduced(x, size, width, name, number=None):
 def _convnext(plan, include_preprocessing, size):
     depths, widths = _SIZES[size]
     x, name = plan.image(224), plan.name
-    if include_preprocessing:
+    if include_preprocessing and channels(x) == 3:
         x = layers.Normalization(
             mean=[mean * 255 for mean in MEAN],
             variance=[(deviation * 255) ** 2 for deviation in DEVIATION],

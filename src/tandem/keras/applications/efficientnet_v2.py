@@ -107,7 +107,7 @@ def _gated_block(x, filters, expansion, stride, share, name):
 def _efficientnet_v2(plan, include_preprocessing, size):
     factor, depth, side, table = _SIZES[size]
     x = plan.image(side)
-    if include_preprocessing and table == "b":
+    if include_preprocessing and table == "b" and channels(x) == 3:
         x = layers.Rescaling(scale=1.0 / 255)(x)
         variance = [deviation**2 for deviation in DEVIATION]
         x = layers.Normalization(mean=list(MEAN), variance=variance, axis=channel_axis())(x)

@@ -47,7 +47,7 @@ def _block(x, filters, stride, expansion, number):
 
 
 def _mobilenet_v2(plan, alpha):
-    image = plan.image(default_size(plan.input_shape, _SIZES))
+    image = plan.image(default_size(plan.shape(), _SIZES))
     rows = square_rows(plan.input_shape)[0]
     if plan.imagenet:
         if alpha not in _ALPHAS:

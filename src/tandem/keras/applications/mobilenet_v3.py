@@ -101,6 +101,7 @@ def _block(x, expansion, filters, kernel, stride, gated, activation, number):
 
 def _check(plan, alpha, minimalistic):
     """The size of the published weights. Raises ValueError where there are none, and for images that are too small."""
+    plan.input_shape = plan.shape()
     if plan.input_shape is None:
         plan.input_shape = (3, None, None) if channel_axis(-1) == 1 else (None, None, 3)
     rows, columns = square_rows(plan.input_shape)
