@@ -182,6 +182,23 @@ for block in (Several(), Around(), Single()):
 """)
 
 
+def test_losses_and_metrics_of_shapes_that_do_not_fit():
+    same_log("""
+losses = [gluon.loss.L2Loss(), gluon.loss.L1Loss(), gluon.loss.SigmoidBCELoss(), gluon.loss.HuberLoss()]
+losses += [gluon.loss.SoftmaxCELoss(), gluon.loss.SoftmaxCELoss(sparse_label=False), gluon.loss.LogisticLoss()]
+for loss in losses:
+    for shape in ((3,), (2, 4), (4, 3), (12,), (4,)):
+        attempt(lambda: loss(nd.ones((3, 4)), nd.ones(shape)).shape)
+for shape in ((3, 4), (12,), (2, 4), (4,)):
+    attempt(lambda: gluon.loss.TripletLoss()(nd.ones((3, 4)), nd.ones(shape), nd.ones(shape)).shape)
+    attempt(lambda: gluon.loss.CosineEmbeddingLoss()(nd.ones(shape), nd.ones((3, 4)), nd.ones(3)).shape)
+for metric in (mx.metric.MAE(), mx.metric.MSE(), mx.metric.RMSE(), mx.metric.Accuracy(), mx.metric.CrossEntropy()):
+    for shape in ((3,), (2,), (3, 1), (2, 4), (4,)):
+        attempt(lambda: metric.update(nd.ones(shape), nd.ones((3, 4)) / 4))
+        attempt(lambda: metric.update([nd.ones(shape)], [nd.ones((3, 4)) / 4]))
+""")
+
+
 def test_errors():
     same_log(
         """

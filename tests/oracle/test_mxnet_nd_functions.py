@@ -278,3 +278,54 @@ def test_cached_op():
         """,
         CACHED_OP,
     )
+
+
+SHAPES = """
+x, c, v = nd.arange(6).reshape((3, 2)), nd.array([1, 0, 1]), nd.array([3.0, 4, 5])
+ones = nd.ones((4, 3, 2))
+lengths = lambda *values: nd.array(values).astype("int32")
+"""
+
+# What torch would broadcast, MXNet refuses.
+UNEQUAL = """
+nd.where(c,x,x*2)
+nd.where(x>2,x,x*2)
+nd.where(c.reshape((3,1)),x,x*2)
+nd.where(nd.ones((1,)),x,x*2)
+nd.where(x>2,x,nd.zeros((3,1)))
+nd.where(x>2,nd.zeros((1,)),x)
+nd.where(nd.ones((2,)),x,x)
+nd.where(c,v,v*2)
+nd.where(x>2,x,nd.zeros((2,)))
+nd.add_n(v,v)
+nd.add_n(v,nd.ones((1,)))
+nd.add_n(x,nd.ones((3,1)))
+nd.L2Normalization(v)
+nd.L2Normalization(v,mode='channel')
+nd.L2Normalization(v,mode='spatial')
+nd.L2Normalization(x)
+nd.L2Normalization(x,mode='channel')
+nd.L2Normalization(x,mode='spatial')
+nd.L2Normalization(x.reshape((1,2,3)),mode='channel')
+nd.L2Normalization(x.reshape((1,2,3)),mode='spatial')
+nd.L2Normalization(x.reshape((1,2,3,1)),mode='spatial')
+nd.softmax(x,lengths(1,2,2),use_length=True)
+nd.softmax(x,lengths(1),use_length=True)
+nd.softmax(x,lengths(1,2),axis=0,use_length=True)
+nd.softmax(x,lengths(1,2,1),axis=0,use_length=True)
+nd.softmax(nd.ones((2,3,4)),nd.ones((2,3)).astype('int32'),use_length=True)
+nd.softmax(nd.ones((2,3,4)),nd.ones((2,)).astype('int32'),use_length=True)
+nd.softmax(nd.ones((2,3,4)),nd.ones((2,1)).astype('int32'),use_length=True)
+nd.SequenceMask(ones,nd.array([1,2,3]),use_sequence_length=True)
+nd.SequenceMask(ones,nd.array([[1,2,3]]),use_sequence_length=True)
+nd.SequenceMask(ones,nd.array([1]),use_sequence_length=True)
+nd.SequenceMask(ones,nd.array([1,2,3,4]),use_sequence_length=True,axis=1)
+nd.SequenceMask(ones,nd.array([1,2,3]),use_sequence_length=True,axis=1)
+nd.SequenceLast(ones,nd.array([1]),use_sequence_length=True)
+nd.SequenceReverse(ones,nd.array([1]),use_sequence_length=True)
+nd.SequenceReverse(ones,nd.array([[1],[2],[3]]),use_sequence_length=True)
+"""
+
+
+def test_shapes_must_be_equal_where_mxnet_wants_it():
+    same_expressions(UNEQUAL, SHAPES)

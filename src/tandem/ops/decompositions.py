@@ -6,7 +6,12 @@ import torch
 
 
 def polynomial_at(coefficients, x):
-    """``c_0 x^(n-1) + c_1 x^(n-2) + ... + c_(n-1)``; coefficients: a vector, from the highest power down."""
+    """``c_0 x^(n-1) + c_1 x^(n-2) + ... + c_(n-1)``; coefficients: a vector, from the highest power down.
+
+    Raises ValueError where the coefficients are no vector.
+    """
+    if coefficients.dim() != 1:
+        raise ValueError(f"coefficients are a vector, got {tuple(coefficients.shape)}")
     y = torch.zeros_like(x)
     for coefficient in coefficients.unbind():
         y = y * x + coefficient
@@ -50,7 +55,10 @@ def eig(a):
 
 def solve(a, b):
     """x with ``a x = b``: b is one vector (or a stack of them) where it has one axis less than a, else columns."""
-    return torch.linalg.solve(*floating(a, b))
+    a, b = floating(a, b)
+    if b.dim() >= a.dim() and a.shape[:-2] != b.shape[:-2]:  # torch would repeat one of the matrices
+        raise ValueError(f"there is not a right side to each matrix: {tuple(a.shape)} and {tuple(b.shape)}")
+    return torch.linalg.solve(a, b)
 
 
 def pseudo_inverse(a, rcond):

@@ -41,14 +41,17 @@ def dot(a, b, *, transpose_a=False, transpose_b=False, rule="first"):
         a = a.t() if a.dim() == 2 and axes[0] == 0 else a
         b = b.t() if b.dim() == 2 and axes[1] == 1 else b
         return torch.matmul(a, b)
-    return torch.tensordot(a, b, dims=([axes[0]], [axes[1]]))
+    return tensordot(a, b, ([axes[0]], [axes[1]]))
 
 
 def batch_dot(a, b, *, transpose_a=False, transpose_b=False):
     """Matrix product of the last two axes, batch by batch: ``y[i] = a[i] @ b[i]``.
 
     a: (..., n, k), or (..., k, n) transposed; b: (..., k, m), or (..., m, k) transposed. Returns (..., n, m).
+    Raises ValueError where the batches differ, or there are none.
     """
+    if a.dim() < 3 or a.shape[:-2] != b.shape[:-2]:
+        raise ValueError(f"batch_dot takes two equal batches of matrices, got {tuple(a.shape)} and {tuple(b.shape)}")
     return torch.matmul(a.mT if transpose_a else a, b.mT if transpose_b else b)
 
 
@@ -66,9 +69,17 @@ def batch_tensordot(a, b, axes):
 
 
 def tensordot(a, b, axes: int | tuple | list = 2):
-    """Sum of products over the last ``axes`` axes of a and first of b, or over a pair of lists of axes."""
-    if not isinstance(axes, int):
+    """Sum of products over the last ``axes`` axes of a and first of b, or over a pair of lists of axes.
+
+    Raises ValueError where their sizes differ.
+    """
+    if isinstance(axes, int):
+        summed = a.shape[a.dim() - axes :], b.shape[:axes]
+    else:
         axes = tuple([side] if isinstance(side, int) else list(side) for side in axes)
+        summed = tuple(tuple(x.shape[axis] for axis in side) for x, side in zip((a, b), axes))
+    if tuple(summed[0]) != tuple(summed[1]):  # torch would repeat an axis of size 1
+        raise ValueError(f"the axes to sum over differ in size: {tuple(summed[0])} and {tuple(summed[1])}")
     return torch.tensordot(a, b, dims=axes)
 
 

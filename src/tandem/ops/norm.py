@@ -302,7 +302,9 @@ def l2_normalize(x, axes=-1, *, epsilon=1e-10, guard="add"):
 
     guard: "add", or "most" for ``sqrt(max(sum(x^2), epsilon))``, as in Keras 2's l2_normalize.
     """
-    total = x.square().sum(_axes(axes, x.ndim), keepdim=True)
+    axes = _axes(axes, x.ndim)
+    total = x.square()
+    total = total.sum(axes, keepdim=True) if axes else total  # torch would sum over everything
     return x * torch.rsqrt(total + epsilon if guard == "add" else total.clamp_min(epsilon))
 
 

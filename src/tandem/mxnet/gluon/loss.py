@@ -42,17 +42,9 @@ def _others(array, batch_axis):
 def _like(label, pred):
     """The label in the prediction's shape.
 
-    Raises ValueError where it has another size.
+    Raises what `reshape` raises where it has another size.
     """
-    if label.shape == pred.shape:
-        return label
-    if label.size != pred.size:
-        raise ValueError(
-            explain(
-                "The label does not fit the prediction", expected=f"shape {pred.shape}", given=f"shape {label.shape}"
-            )
-        )
-    return label.reshape(pred.shape)
+    return label if label.shape == pred.shape else label.reshape(pred.shape)
 
 
 def _apply_weighting(F, loss, weight=None, sample_weight=None):

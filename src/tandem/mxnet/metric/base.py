@@ -32,7 +32,12 @@ def check_label_shapes(labels, preds, wrap=False, shape=False):
 
 
 def pairs(labels, preds):
-    """(label, prediction) tensors, each prediction's where it lives."""
+    """(label, prediction) tensors, each prediction's where it lives.
+
+    Raises ValueError where there are not as many labels as predictions: lists of arrays, or the rows of two arrays.
+    """
+    if isinstance(labels, NDArray) and isinstance(preds, NDArray) and labels.shape and preds.shape:
+        check_label_shapes(labels, preds)
     labels, preds = check_label_shapes(as_list(labels), as_list(preds))
     found = []
     for label, pred in zip(labels, preds):

@@ -18,12 +18,20 @@ class _MeanOfBatches(EvalMetric):
         raise NotImplementedError
 
     def update(self, labels, preds):
-        """Add a batch."""
+        """Add a batch.
+
+        Raises ValueError where labels and predictions do not broadcast.
+        """
         for label, pred in pairs(labels, preds):
             # As in MXNet: vectors become columns, and what is left broadcasts.
             label = label.reshape(-1, 1) if label.dim() == 1 else label
             pred = pred.reshape(-1, 1) if pred.dim() == 1 else pred
-            self._add(self._value(label, pred), 1)
+            try:
+                value = self._value(label, pred)
+            except RuntimeError as error:
+                given = f"labels of shape {tuple(label.shape)}, predictions of shape {tuple(pred.shape)}"
+                raise ValueError(explain("Labels and predictions do not broadcast", given=given)) from error
+            self._add(value, 1)
 
 
 @register

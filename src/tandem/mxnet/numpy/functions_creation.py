@@ -177,10 +177,10 @@ def arange(start, stop=None, step=1, dtype=None, ctx=None):
     if start is None and stop is None:
         stop = 0  # as in MXNet: nothing to count to
     start, stop = (0, start) if stop is None else (0 if start is None else start, stop)
-    values = sequences.steps(
-        _number(start, "start"), _number(stop, "stop"), step, dtype=mxnet_dtype(dtype), device=device
-    )
-    return ndarray._wrap(values, ctx)
+    start, stop = _number(start, "start"), _number(stop, "stop")
+    if not all(map(onp.isfinite, (start, stop, step))):
+        raise MXNetError(explain("arange() counts between finite numbers", given=f"{start}, {stop}, {step}"))
+    return ndarray._wrap(sequences.steps(start, stop, step, dtype=mxnet_dtype(dtype), device=device), ctx)
 
 
 def _one_axis(start, stop, num, axis):

@@ -12,6 +12,11 @@ from tandem.mxnet.numpy.functions_base import NUMBERS, as_number, checked_array,
 __all__ = ["around", "clip", "fabs", "nan_to_num", "round", "round_", "where"]
 
 # What NumPy's ufuncs take beyond `out`: only these values of it.
+# Texts that say something, whether it is there or not.
+_UNDERSTOOD = {
+    "casting": ("no", "equiv", "safe", "same_kind", "unsafe"),
+    "dtype": ("float16", "float32", "float64", "int8", "uint8", "int32", "int64"),
+}
 _KEYWORDS = {"where": True, "casting": "same_kind", "order": "K", "dtype": None, "subok": True}
 
 
@@ -19,6 +24,8 @@ def _check_keywords(name, given):
     for key, value in given.items():
         if key not in _KEYWORDS:
             raise TypeError(f"{key} is an invalid keyword to function '{name}'")
+        if isinstance(value, str) and value not in _UNDERSTOOD.get(key, (value,)):
+            raise TypeError(f"{key}={value} not understood for {name}()")
         if isinstance(value, NDArray) and key == "where":
             value = bool(value)  # of an array this is ambiguous, which says so
         if value is not _KEYWORDS[key] and value != _KEYWORDS[key]:
@@ -115,6 +122,10 @@ for _name, _operator, _doc in (
 fabs = _unary("fabs", "_npi_abs", "``|x|``.")
 
 
+# Functions that in MXNet take `out` alone, none of the other keywords of NumPy's ufuncs.
+_PLAIN = ("equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "true_divide")
+
+
 def _binary(name, operator, doc, reflected=None):
     """`reflected`: the operator for a number and an array, or None where the order does not matter."""
     compute, with_number = row(f"_npi_{operator}", name), row(f"_npi_{operator}_scalar", name)
@@ -138,6 +149,12 @@ def _binary(name, operator, doc, reflected=None):
             raise _wrong(x2, name)
         raise _wrong(x1, name)
 
+    if name in _PLAIN:
+        return _described(lambda x1, x2, out=None: function(x1, x2, out), name, doc)
+    return _described(function, name, doc)
+
+
+def _described(function, name, doc):
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function

@@ -73,8 +73,10 @@ def einsum(*operands, **kwargs):
 def polyval(p, x):
     """``p[0] x^(n-1) + ... + p[n-1]``.
 
-    Raises TypeError where something is no array.
+    Raises TypeError where something is no array, ValueError where p is no vector.
     """
     if not isinstance(p, NDArray) or not isinstance(x, NDArray):
         raise TypeError(explain("type not supported", expected="two arrays", given=f"{type(p)}, {type(x)}"))
+    if p.ndim != 1:
+        raise ValueError(explain("p is a vector of coefficients", given=f"shape {p.shape}"))
     return row("_npi_polyval", "polyval")(p, x)

@@ -2,6 +2,8 @@
 
 import torch
 
+from tandem.core.errors import explain
+from tandem.mxnet.base import MXNetError
 from tandem.mxnet.operators import attributes as a
 from tandem.mxnet.operators.table import register
 from tandem.ops import elementwise, heads, typed
@@ -248,7 +250,17 @@ for _names, _function in {
 }.items():
     register(_names[0], typed.elementwise_only(_function), _PAIR, aliases=_names[1:], differentiable=False)
 
-register("add_n", typed.add_all, ("args",), aliases=("ElementWiseSum",), variadic="num_args")
+
+def _add_n(*args):
+    """The sum of arrays of one shape."""
+    if len({x.shape for x in args}) > 1:
+        raise MXNetError(
+            explain("add_n() adds arrays of one shape", given=", ".join(str(tuple(x.shape)) for x in args))
+        )
+    return typed.add_all(*args)
+
+
+register("add_n", _add_n, ("args",), aliases=("ElementWiseSum",), variadic="num_args")
 
 
 def _identity_like(lhs, rhs):

@@ -120,6 +120,14 @@ register(
 
 def _where(condition, x, y):
     """x where the condition is not 0, else y; a condition of one axis chooses rows."""
+    if x.shape != y.shape or condition.shape not in (x.shape, x.shape[:1]):
+        raise MXNetError(
+            explain(
+                "where() chooses between arrays of one shape",
+                expected=f"conditions of shape {tuple(x.shape)} or {tuple(x.shape[:1])}, and y like x",
+                given=f"{tuple(condition.shape)}, {tuple(x.shape)}, {tuple(y.shape)}",
+            )
+        )
     return shape.where(condition, x, y)
 
 

@@ -360,7 +360,12 @@ def _checked(data, axis):
 
 def _softmax(data, length=None, *, axis=-1, temperature=None, dtype=None, use_length=False):
     """``exp(x / temperature)``, normalised to sum 1 along axis; with length the entries from there on are 0."""
-    return elementwise.softmax(data, _checked(data, axis), temperature=temperature, length=length, dtype=dtype)
+    axis = _checked(data, axis)
+    if length is not None:
+        rest = [size for place, size in enumerate(data.shape) if place != axis % data.dim()]
+        if list(length.shape) != rest:
+            raise MXNetError(explain("softmax() needs a length to each row", expected=rest, given=tuple(length.shape)))
+    return elementwise.softmax(data, axis, temperature=temperature, length=length, dtype=dtype)
 
 
 def _log_softmax(data, *, axis=-1, temperature=None, dtype=None, use_length=False):

@@ -146,6 +146,10 @@ register("InstanceNorm", _instance_norm, ("data", "gamma", "beta"), {"eps": a.re
 
 def _l2_normalization(data, *, eps, mode):
     """``x / sqrt(sum(x^2) + eps)``, the sum over a sample ("instance"), axis 1 ("channel") or those behind it."""
+    if mode != "instance" and data.dim() < 3:
+        raise MXNetError(
+            explain(f"mode {mode!r} needs axes behind the channels", expected="3 axes or more", given=tuple(data.shape))
+        )
     axes = {"instance": range(1, data.dim()), "channel": (1,), "spatial": range(2, data.dim())}[mode]
     return norm.l2_normalize(data, tuple(axes), epsilon=eps)
 

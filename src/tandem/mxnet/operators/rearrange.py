@@ -170,30 +170,38 @@ _SEQUENCE = {"use_sequence_length": a.flag(False), "axis": a.integer(0)}
 _FIELDS = {"present": _with_lengths, "same_dtype": False, "aliases_input": True}
 
 
-def _check_sequences(name, data, least):
-    if data.dim() < least:
+def _check_sequences(name, data, length, axis):
+    if data.dim() < 2:
         raise MXNetError(
-            explain(f"{name} needs time, batch and more", expected=f"{least} axes or more", given=tuple(data.shape))
+            explain(f"{name} needs time, batch and more", expected="2 axes or more", given=tuple(data.shape))
+        )
+    if length is not None and length.shape != data.shape[1 - axis : 2 - axis]:
+        raise MXNetError(
+            explain(
+                f"{name} needs a length to each sequence",
+                expected=tuple(data.shape[1 - axis : 2 - axis]),
+                given=tuple(length.shape),
+            )
         )
 
 
 def _sequence_mask(data, sequence_length=None, *, use_sequence_length, value, axis):
     """data with value behind each sequence's length; time is axis 0 or 1, the batch the other one."""
-    _check_sequences("SequenceMask", data, 2)
+    _check_sequences("SequenceMask", data, sequence_length, axis)
     return indexing.sequence_mask(data, sequence_length, value=value, axis=axis)
 
 
 def _sequence_last(data, sequence_length=None, *, use_sequence_length, axis):
     """The last entry of each sequence."""
-    _check_sequences("SequenceLast", data, 2)
+    _check_sequences("SequenceLast", data, sequence_length, axis)
     return indexing.sequence_last(data, sequence_length, axis=axis)
 
 
 def _sequence_reverse(data, sequence_length=None, *, use_sequence_length, axis):
     """data with each sequence, up to its length, in reverse; time is axis 0."""
-    _check_sequences("SequenceReverse", data, 2)
     if axis != 0:
         raise MXNetError(explain("SequenceReverse needs time first", expected="axis=0", given=f"axis={axis}"))
+    _check_sequences("SequenceReverse", data, sequence_length, axis)
     return indexing.sequence_reverse(data, sequence_length, axis=0)
 
 
