@@ -123,12 +123,15 @@ def test_arrays_given_by_name_are_not_remembered():
 def test_batch_norm_updates_its_moving_statistics_in_training_only():
     x, gamma, beta = nd.random.normal(3, 2, shape=(64, 2)), nd.ones(2), nd.zeros(2)
     mean, variance = nd.zeros(2), nd.ones(2)
+    x.attach_grad()
     nd.BatchNorm(x, gamma, beta, mean, variance)
     assert mean.asnumpy().tolist() == [0, 0]
     with autograd.record():
         nd.BatchNorm(x, gamma, beta, mean, variance, use_global_stats=True)
         assert mean.asnumpy().tolist() == [0, 0]
-        nd.BatchNorm(x, gamma, beta, mean, variance, momentum=0.5)
+        y = nd.BatchNorm(x, gamma, beta, mean, variance, momentum=0.5)
+    assert mean.asnumpy().tolist() == [0, 0]
+    y.backward()
     assert mean.asnumpy() == pytest.approx(0.5 * x.asnumpy().mean(axis=0), rel=1e-4)
     assert variance.asnumpy() == pytest.approx(0.5 + 0.5 * x.asnumpy().var(axis=0), rel=1e-4)
 
