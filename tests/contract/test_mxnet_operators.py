@@ -14,7 +14,8 @@ from tandem.mxnet.operators import OPERATORS
 # Operators that are not run here: those on images have their own tests, tests/oracle/test_mxnet_image.py.
 EXEMPT = {row.name for row in OPERATORS.values() if row.name.startswith(("_image_", "_cv", "_imdecode"))}
 # Those that take sparse arrays only, see tests/oracle/test_mxnet_sparse.py.
-EXEMPT |= {"_contrib_dgl_adjacency", "_contrib_dgl_subgraph", "_contrib_edge_id"}
+EXEMPT |= {"_contrib_dgl_adjacency", "_contrib_dgl_subgraph", "_contrib_edge_id", "_contrib_dgl_graph_compact"}
+EXEMPT |= {f"_contrib_dgl_csr_neighbor_{kind}_sample" for kind in ("uniform", "non_uniform")}
 EXEMPT |= {"_contrib_getnnz", "_sparse_adagrad_update", "_sparse_retain", "_square_sum"}
 
 _IN_THE_ORACLE = """

@@ -1,7 +1,6 @@
 """Names of MXNet that are not here on purpose: why, and what does their work."""
 
 _C_LIBRARY = "It loads plug-ins into MXNet's C library, which is not there."
-_GRAPHS = "It draws random neighbours for the library DGL, which has its own functions for it today."
 
 # The reason, by the path of the name.
 REASONS = {
@@ -13,9 +12,6 @@ REASONS = {
     "mxnet.tvmop": _C_LIBRARY,
     "mxnet.contrib.tensorrt": "It needs MXNet's C library; `mx.onnx` writes files that TensorRT reads.",
     "mxnet.ndarray.imdecode": "`mx.image.imdecode` decodes images.",
-    "mxnet.ndarray.contrib.dgl_csr_neighbor_non_uniform_sample": _GRAPHS,
-    "mxnet.ndarray.contrib.dgl_csr_neighbor_uniform_sample": _GRAPHS,
-    "mxnet.ndarray.contrib.dgl_graph_compact": _GRAPHS,
     "mxnet.ndarray.contrib.quantized_rnn": "Recurrent layers stay floats in `mx.contrib.quantization`'s networks.",
 }
 
