@@ -251,7 +251,7 @@ class _Description:
         """The numbers of the storages that the lines touch, in their order."""
         used = {}
         for line in self.program.lines:
-            touched = [access.storage for nest in line.nests for access, _ in nest.accesses()]
+            touched = [access.storage for nest in line.nests for access, _ in nest.accesses]
             if not line.nests:
                 touched = [ref.storage for call in line.calls for ref in (*call.tensors(), *call.results())]
             used.update(dict.fromkeys(touched))

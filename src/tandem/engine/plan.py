@@ -63,8 +63,8 @@ class Unit:
         return bool(self.writes & (other.reads | other.writes)) or bool(self.reads & other.writes)
 
 
-# Joining loops takes the square of their number: of 15,000 calls a minute, which nobody wants to wait for.
-_MOST_CALLS = 5000
+# What is longer is not compiled: 15,000 calls take some three seconds here and as many of LLVM, more are a wait.
+_MOST_CALLS = 20_000
 
 
 class Plan:
@@ -203,7 +203,7 @@ class Plan:
                 loops[index] = None
         for unit in units:
             if unit.nests:
-                accesses = [pair for nest in unit.nests for pair in nest.accesses()]
+                accesses = [pair for nest in unit.nests for pair in nest.accesses]
                 unit.reads = {access.storage for access, changes in accesses if not changes}
                 unit.writes = {access.storage for access, changes in accesses if changes}
         self.units = [unit for unit in units if unit.kind != "native" or unit.nests or unit.segment]
@@ -259,8 +259,8 @@ class Plan:
                 continue
             native = Unit("native", list(unit.calls), unit.part, set(unit.reads), set(unit.writes), list(nests))
             for nest in nests:
-                native.reads |= nest.reads()
-                native.writes |= nest.writes()
+                native.reads |= nest.reads
+                native.writes |= nest.writes
             for earlier in units[: -_REACH - 1 : -1]:
                 if earlier.part == unit.part and earlier.nests:
                     earlier.calls += native.calls
@@ -291,7 +291,7 @@ class Plan:
             numbers = {id(call) for call in nest.calls}
             if len(numbers) > 1:
                 joined |= numbers
-            elif nest.elements() > _LARGE:
+            elif nest.elements > _LARGE:
                 large |= numbers
         return {
             index

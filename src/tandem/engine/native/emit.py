@@ -38,7 +38,7 @@ class Segment:
         self._slots = {}
         self._threads = threads
         for nest in nests:
-            for access, _ in nest.accesses():
+            for access, _ in nest.accesses:
                 if access.storage not in self._slots:
                     self._slots[access.storage] = len(self.storages)
                     self.storages.append(access.storage)
@@ -80,7 +80,7 @@ class Segment:
 
     def _used(self, nests):
         """The slots that some nests touch; the last one is the scratch memory."""
-        used = {self._slots[access.storage] for nest in nests for access, _ in nest.accesses()}
+        used = {self._slots[access.storage] for nest in nests for access, _ in nest.accesses}
         return [*sorted(used), len(self.storages)]
 
     def _nest(self, main, nest, name):
@@ -100,7 +100,7 @@ class Segment:
 
     def _columns(self, main, nest, name):
         """Sums over many rows: chunks of rows, divided among threads, each with sums of its own; then their sum."""
-        parallel = self._threads and nest.elements() >= _PARALLEL
+        parallel = self._threads and nest.elements >= _PARALLEL
         part = _Function(self, name, "ptr %table") if parallel else main
         columns = Columns(part, nest)
         if parallel:
@@ -124,7 +124,7 @@ class Segment:
 
     def _parallel(self, nest):
         """The loop to divide among threads, or None."""
-        if not self._threads or nest.elements() < _PARALLEL:
+        if not self._threads or nest.elements < _PARALLEL:
             return None
         for dim, extent in enumerate(nest.extents):
             if extent >= 2 and not any(s.reduced[dim] for s in nest.statements):

@@ -17,7 +17,7 @@ def in_memory_order(nest):
     that go over one stretch of memory.
     """
     kept = [dim for dim, extent in enumerate(nest.extents) if extent != 1]
-    places = [access for access, _ in nest.accesses()]
+    places = [access for access, _ in nest.accesses]
     reduced = nest.statements[0].reduced
     if nest.statements[0].how == "argmax":
         kept.sort(key=lambda dim: reduced[dim])  # the place is counted in the innermost loop
@@ -133,33 +133,27 @@ def _common(first, second):
     return tuple(reversed(extents))
 
 
-def _conflict(first, second):
-    """Whether `second` must stay behind `first`."""
-    writes = second.writes()
-    return bool(first.writes() & (second.reads() | writes)) or bool(first.reads() & writes)
-
-
 def _join(first, second):
     """One nest that does both in each round, or None where that would not do the same."""
-    if any(s.how in ("product", "argmax") for s in first.statements + second.statements):
+    if not (first.is_plain and second.is_plain):
         return None
-    large = first.elements() > _FEW_ROUNDS or second.elements() > _FEW_ROUNDS
-    if large and not (first.reads() | first.writes()) & (second.reads() | second.writes()):
+    large = first.elements > _FEW_ROUNDS or second.elements > _FEW_ROUNDS
+    if large and not (first.reads | first.writes) & (second.reads | second.writes):
         return None
     extents = _common(first.extents, second.extents)
     if extents is None:
         return None
     first, second = _split(first, extents), _split(second, extents)
-    if len(first.accesses()) + len(second.accesses()) > _MOST_ACCESSES:
+    if len(first.accesses) + len(second.accesses) > _MOST_ACCESSES:
         return None
     stored = {}
     for statement in first.statements:
         stored.setdefault(statement.target.storage, []).append(statement)
     read = {}
-    for access, written in first.accesses():
+    for access, written in first.accesses:
         if not written:
             read.setdefault(access.storage, set()).add(access)
-    for access, written in second.accesses():
+    for access, written in second.accesses:
         for statement in stored.get(access.storage, ()):
             if statement.how != "store" or statement.target != access or not _covers(access, extents):
                 return None
@@ -170,9 +164,7 @@ def _join(first, second):
     for statement in second.statements:
         if statement.init is not None and any(load.args[0].storage in stored for load in loads(statement.init, set())):
             return None
-        if statement.how != "store" and (
-            statement.target.storage in read or statement.target.storage in second.reads()
-        ):
+        if statement.how != "store" and (statement.target.storage in read or statement.target.storage in second.reads):
             return None
 
     def forward(load):
@@ -202,19 +194,24 @@ def _covers(access: Access, extents):
 
 
 def fuse(nests):
-    """Nests that do the same as the given ones in this order, fewer where loops could be joined."""
-    joined = []
+    """Nests that do the same as the given ones in this order, fewer where loops could be joined.
+
+    Each joins the last one that it can, and passes none that it must stay behind.
+    """
+    joined, last_read, last_written = [], {}, {}
     for nest in map(in_memory_order, nests):
-        for number in range(len(joined) - 1, -1, -1):
+        behind = [last_written.get(storage, 0) for storage in nest.reads | nest.writes]
+        behind += [last_read.get(storage, 0) for storage in nest.writes]
+        for number in range(len(joined) - 1, max(behind, default=0) - 1, -1):
             both = _join(joined[number], nest)
             if both is not None:
                 joined[number] = both
                 break
-            if _conflict(joined[number], nest):
-                joined.append(nest)
-                break
         else:
+            number = len(joined)
             joined.append(nest)
+        for last, storages in ((last_read, nest.reads), (last_written, nest.writes)):
+            last.update((storage, max(number, last.get(storage, 0))) for storage in storages)
     return joined
 
 
@@ -222,7 +219,7 @@ def drop_stores(nests, needed):
     """Leave out what is stored and never read again; `needed`: the storages that somebody else reads."""
     kept, read = [], set(needed)
     for nest in reversed(nests):
-        statements, writes = [], nest.writes()
+        statements, writes = [], nest.writes
         for statement in reversed(nest.statements):
             seen = {load.args[0].storage for load in loads(statement.expr, set())}
             if statement.init is not None:

@@ -81,7 +81,7 @@ def together(nests):
     joined = []
     for nest in nests:
         if joined and joined[-1].extents == nest.extents:
-            joined[-1].statements += nest.statements
+            joined[-1] = Nest(nest.extents, joined[-1].statements + nest.statements, joined[-1].calls)
         else:
             joined.append(nest)
     return joined

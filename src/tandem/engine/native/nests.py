@@ -1,5 +1,6 @@
 """Loops over formulas: what `lower` writes, `fuse` joins and `emit` turns into machine code."""
 
+import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -118,14 +119,15 @@ class Statement:
     init: Expr | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Nest:
-    """Loops of given extents, outermost first, and the statements of each round."""
+    """Loops of given extents, outermost first, and the statements of each round. It does not change once it is made."""
 
     extents: tuple
     statements: list
     calls: list = field(default_factory=list)  # the recorded calls that it stands for
 
+    @functools.cached_property
     def elements(self):
         """The rounds of the loops."""
         count = 1
@@ -133,6 +135,12 @@ class Nest:
             count *= extent
         return count
 
+    @functools.cached_property
+    def is_plain(self):
+        """Whether its rounds may come in any order, and another's be among them."""
+        return all(statement.how not in ("product", "argmax") for statement in self.statements)
+
+    @functools.cached_property
     def accesses(self):
         """(access, whether it is written) of each load and store, a formula's parts once."""
         found, seen = [], set()
@@ -144,10 +152,12 @@ class Nest:
                 found.append((statement.target, True))
         return found
 
+    @functools.cached_property
     def reads(self):
         """The storages that are read."""
-        return {access.storage for access, written in self.accesses() if not written}
+        return {access.storage for access, written in self.accesses if not written}
 
+    @functools.cached_property
     def writes(self):
         """The storages that are written."""
         return {statement.target.storage for statement in self.statements if statement.how != "compute"}
