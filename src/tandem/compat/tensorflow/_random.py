@@ -96,6 +96,23 @@ def poisson(shape, lam, dtype=dtypes.float32, seed=None):
     )
 
 
+@add
+def binomial(shape, counts, probs, output_dtype=dtypes.int32, seed=None):
+    """How often each of `counts` tries succeeds, with the probability `probs`."""
+    counts, probs = convert(counts, dtypes.float32), convert(probs, dtypes.float32)
+    counts, probs = (ops.broadcast_to(one, ints(shape)) for one in (counts, probs))
+    return ops.cast(draws.binomial(ints(shape), counts, probs, "float32", seed), _kind(output_dtype))
+
+
+@add
+def full_int(shape, dtype=dtypes.int64, seed=None):
+    """Whole numbers of all that a dtype holds."""
+    kind = dtypes.as_dtype(dtype)
+    halves = [draws.randint(ints(shape), 0, 2**32, "int64", seed) for _ in range(2)]
+    both = ops.add(halves[0], ops.left_shift(halves[1], 32))
+    return ops.cast(both, kind.name)
+
+
 # --- numbers that depend on nothing but their seed -------------------------------------------------------------------
 
 
@@ -113,8 +130,65 @@ def _stateless(name, function):
     add(compute)
 
 
-for _name in ("normal", "uniform", "truncated_normal", "categorical"):
+for _name in ("normal", "truncated_normal"):
     _stateless(f"stateless_{_name}", NAMES[_name])
+
+
+@add
+def stateless_uniform(shape, seed, minval=0, maxval=None, dtype=dtypes.float32, alg="auto_select"):
+    """Numbers from [minval, maxval), the same for the same seed; of whole numbers without limits all of the dtype's."""
+    if minval is None and maxval is None:
+        return full_int(shape, dtype, _seed_of(seed))
+    return uniform(shape, minval, maxval, dtype, _seed_of(seed))
+
+
+@add
+def stateless_categorical(logits, num_samples, seed, dtype=dtypes.int64):
+    """Class numbers for each row of logits, the same for the same seed."""
+    return categorical(logits, num_samples, dtype, _seed_of(seed))
+
+
+@add
+def stateless_gamma(shape, seed, alpha, beta=None, dtype=dtypes.float32):
+    """Gamma distributed numbers, the same for the same seed; alpha and beta are broadcast to `shape`."""
+    alpha = ops.broadcast_to(convert(alpha, dtype), ints(shape))
+    found = draws.gamma(ints(shape), alpha, _kind(dtype), _seed_of(seed))
+    return found if beta is None else ops.divide(found, convert(beta, dtype))
+
+
+@add
+def stateless_poisson(shape, seed, lam, dtype=dtypes.int32):
+    """Poisson distributed numbers, the same for the same seed; lam is broadcast to `shape`."""
+    return poisson((), ops.broadcast_to(convert(lam, dtypes.float32), ints(shape)), dtype, _seed_of(seed))
+
+
+@add
+def stateless_binomial(shape, seed, counts, probs, output_dtype=dtypes.int32):
+    """`binomial`, the same for the same seed."""
+    return binomial(shape, counts, probs, output_dtype, _seed_of(seed))
+
+
+@add
+def stateless_parameterized_truncated_normal(shape, seed, means=0.0, stddevs=1.0, minvals=-2.0, maxvals=2.0):
+    """Normal numbers between two limits, the same for the same seed."""
+    means, stddevs, low, high = (convert(one, dtypes.float32) for one in (means, stddevs, minvals, maxvals))
+    from tandem.compat.tensorflow._special import NAMES as math
+
+    half = 0.5**0.5
+
+    def cdf(x):
+        return ops.multiply(ops.add(ops.erf(ops.multiply(ops.divide(ops.subtract(x, means), stddevs), half)), 1), 0.5)
+
+    first, last = cdf(low), cdf(high)
+    draw = uniform(shape, 0.0, 1.0, seed=_seed_of(seed))
+    found = math["ndtri"](ops.add(first, ops.multiply(draw, ops.subtract(last, first))))
+    return ops.clip(ops.add(ops.multiply(found, stddevs), means), low, high)
+
+
+@add
+def stateless_shuffle(value, seed, alg="auto_select"):
+    """The rows in random order, the same for the same seed."""
+    return shuffle(value, _seed_of(seed))
 
 
 @add
@@ -158,6 +232,14 @@ class Generator:
     def truncated_normal(self, shape, mean=0.0, stddev=1.0, dtype=dtypes.float32, name=None):
         """Normal numbers, those further than two deviations from the mean drawn again."""
         return NAMES["truncated_normal"](shape, mean, stddev, dtype, seed=self._seeds)
+
+    def binomial(self, shape, counts, probs, dtype=dtypes.int32, name=None):
+        """How often each of `counts` tries succeeds."""
+        return NAMES["binomial"](shape, counts, probs, dtype, seed=self._seeds)
+
+    def uniform_full_int(self, shape, dtype="uint64", name=None):
+        """Whole numbers of all that a dtype holds."""
+        return NAMES["full_int"](shape, dtype, seed=self._seeds)
 
     def reset_from_seed(self, seed):
         """Begin anew with a seed."""

@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 
+from tandem.compat.tensorflow._dtypes import as_dtype
 from tandem.compat.tensorflow._errors import NotFoundError
 from tandem.compat.tensorflow.variables import Module
 from tandem.core.errors import explain
@@ -133,18 +134,124 @@ def latest_checkpoint(checkpoint_dir, latest_filename=None):
     return os.path.join(_path(checkpoint_dir), os.path.basename(names[-1])) if names else None
 
 
+class Reader:
+    """The values of a checkpoint by name."""
+
+    def __init__(self, path):
+        file = f"{_path(path)}.npz"
+        if not os.path.exists(file):
+            raise NotFoundError(explain(f"There is no checkpoint {path}"))
+        with np.load(file, allow_pickle=False) as values:
+            self._values = {name: values[name] for name in values.files}
+
+    def get_variable_to_shape_map(self):
+        """The shapes by name."""
+        return {name: list(value.shape) for name, value in self._values.items()}
+
+    def get_variable_to_dtype_map(self):
+        """The dtypes by name."""
+        return {name: as_dtype(value.dtype) for name, value in self._values.items()}
+
+    def has_tensor(self, name):
+        """Whether there is a value of a name."""
+        return name in self._values
+
+    def get_tensor(self, name):
+        """The value of a name, NumPy's. Raises NotFoundError where there is none."""
+        if name not in self._values:
+            raise NotFoundError(explain("The checkpoint has no such value", given=name, expected=list(self._values)))
+        return self._values[name]
+
+
+def _of(ckpt_dir_or_file):
+    path = _path(ckpt_dir_or_file)
+    found = latest_checkpoint(path) if os.path.isdir(path) else path
+    if found is None:
+        raise ValueError(explain("Couldn't find a checkpoint in a folder", given=path))
+    return Reader(found)
+
+
+def list_variables(ckpt_dir_or_file):
+    """(name, shape) of each value of a checkpoint, or of the last one in a folder."""
+    return sorted(_of(ckpt_dir_or_file).get_variable_to_shape_map().items())
+
+
+def load_variable(ckpt_dir_or_file, name):
+    """The value of a name in a checkpoint, NumPy's."""
+    return _of(ckpt_dir_or_file).get_tensor(name.removesuffix(":0"))
+
+
+class ExponentialMovingAverage:
+    """Averages of variables: ``average = decay * average + (1 - decay) * variable`` at each `apply`.
+
+    num_updates: with it the decay is at most ``(1 + num_updates) / (10 + num_updates)``; zero_debias is not there.
+    """
+
+    def __init__(self, decay, num_updates=None, zero_debias=False, name="ExponentialMovingAverage"):
+        if zero_debias:
+            raise NotImplementedError("tf.train.ExponentialMovingAverage: `zero_debias` is not there.")
+        self._decay, self._updates, self.name = decay, num_updates, name
+        self._averages = {}
+
+    def apply(self, var_list=None):
+        """Take the variables' values into their averages."""
+        if var_list is None:
+            raise ValueError("tf.train.ExponentialMovingAverage.apply needs the list of variables.")
+        decay = float(self._decay)
+        if self._updates is not None:
+            steps = float(self._updates)
+            decay = min(decay, (1 + steps) / (10 + steps))
+        for one in var_list:
+            _, average = self._averages.setdefault(id(one), (one, Variable(np.array(one), trainable=False)))
+            average.assign_sub((average - np.array(one)) * (1 - decay))
+
+    def average(self, var):
+        """The average of a variable, or None."""
+        return self._averages.get(id(var), (None, None))[1]
+
+
 class CheckpointManager:
     """Keeps the last checkpoints of a folder, `max_to_keep` of them."""
 
-    def __init__(self, checkpoint, directory, max_to_keep, checkpoint_name="ckpt"):
+    def __init__(
+        self,
+        checkpoint,
+        directory,
+        max_to_keep,
+        checkpoint_name="ckpt",
+        step_counter=None,
+        checkpoint_interval=None,
+        init_fn=None,
+    ):
+        self._counter, self._interval, self._init = step_counter, checkpoint_interval, init_fn
+        self._saved_at = None
         self._checkpoint, self.directory = checkpoint, _path(directory)
         self._kept, self._limit, self._name = [], max_to_keep, checkpoint_name
         latest = latest_checkpoint(self.directory)
         if latest:
             self._kept.append(latest)
 
-    def save(self, checkpoint_number=None):
-        """Write a checkpoint, and delete what is too old; returns its name."""
+    checkpoint = property(lambda self: self._checkpoint, doc="What is written.")
+
+    def restore_or_initialize(self):
+        """Put the values of the last checkpoint into the variables, or call `init_fn`; returns its name, or None."""
+        latest = self.latest_checkpoint
+        if latest is not None:
+            self._checkpoint.restore(latest)
+        elif self._init is not None:
+            self._init()
+        return latest
+
+    def save(self, checkpoint_number=None, check_interval=True, options=None):
+        """Write a checkpoint, and delete what is too old; returns its name.
+
+        None is returned, and nothing written, where fewer steps than `checkpoint_interval` have been made.
+        """
+        if self._interval is not None and self._counter is not None:
+            step = int(self._counter)
+            if check_interval and self._saved_at is not None and step < self._saved_at + self._interval:
+                return None
+            self._saved_at = step
         prefix = os.path.join(self.directory, self._name)
         if checkpoint_number is None:
             path = self._checkpoint.save(prefix)
@@ -168,11 +275,11 @@ class CheckpointManager:
         """The names of those that are kept."""
         return list(self._kept)
 
-    def restore_or_initialize(self):
-        """Restore the last one, where there is one; returns its name."""
-        if self.latest_checkpoint:
-            self._checkpoint.restore(self.latest_checkpoint)
-        return self.latest_checkpoint
 
-
-NAMES = {"latest_checkpoint": latest_checkpoint}
+NAMES = {
+    "ExponentialMovingAverage": ExponentialMovingAverage,
+    "list_variables": list_variables,
+    "load_checkpoint": _of,
+    "load_variable": load_variable,
+    "latest_checkpoint": latest_checkpoint,
+}

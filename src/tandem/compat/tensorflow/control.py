@@ -1,5 +1,6 @@
 """Loops and branches, `tf.debugging`, `tf.print`, `tf.py_function`."""
 
+import functools
 import sys
 import time
 
@@ -167,13 +168,17 @@ def tuple_(tensors, name=None, control_inputs=None):
 
 
 def py_function(func=None, inp=None, Tout=None, name=None):
-    """What a function of tensors gives, in the dtypes of `Tout`."""
+    """What a function of tensors gives, in the dtypes of `Tout`; without one, a decorator."""
+    if func is None:
+        return lambda inner: functools.wraps(inner)(lambda *args: py_function(inner, args, Tout))
     found = func(*[convert(one) for one in inp or ()])
     return _of_types(found, Tout)
 
 
 def numpy_function(func=None, inp=None, Tout=None, stateful=True, name=None):
-    """What a function of arrays gives, in the dtypes of `Tout`."""
+    """What a function of arrays gives, in the dtypes of `Tout`; without one, a decorator."""
+    if func is None:
+        return lambda inner: functools.wraps(inner)(lambda *args: numpy_function(inner, args, Tout))
     found = func(*[convert(one).numpy() for one in inp or ()])
     return _of_types(found, Tout)
 
@@ -440,7 +445,47 @@ def Assert(condition, data, summarize=None, name=None):
         )
 
 
+def assert_rank_in(x, ranks, message=None, name=None):
+    """Raise ValueError unless x has one of some numbers of axes."""
+    ranks = [int(one) for one in ranks]
+    if len(x.shape) not in ranks:
+        raise ValueError(f"{message or ''} Tensor must have rank in {tuple(ranks)}. Received {len(x.shape)}.".strip())
+
+
+def assert_integer(x, message=None, name=None):
+    """Raise TypeError unless x holds whole numbers."""
+    kind = dtypes.as_dtype(convert(x).dtype)
+    if not kind.is_integer:
+        raise TypeError(f'{message or ""} Expected "x" to be integer type. Found: {kind!r}'.strip())
+
+
+def assert_proper_iterable(values):
+    """Raise TypeError for what is no list or the like: tensors, arrays and text."""
+    if tensors.is_tensor(values) or isinstance(values, (StringTensor, SparseTensor, np.ndarray, bytes, str)):
+        raise TypeError(f'Expected argument "values" to be a "proper" iterable.  Found: {type(values)}')
+    if not hasattr(values, "__iter__"):
+        raise TypeError(f'Expected argument "values" to be iterable.  Found: {type(values)}')
+
+
+def assert_same_float_dtype(tensors=None, dtype=None):
+    """The dtype, which must be one of floats and that of all tensors. Raises ValueError where it is not."""
+    kinds = {dtypes.as_dtype(one.dtype) for one in tensors or ()} | ({dtypes.as_dtype(dtype)} if dtype else set())
+    if len(kinds) > 1 or any(not kind.is_floating for kind in kinds):
+        raise ValueError(f"Expected floating point type, one for all. Found: {sorted(kind.name for kind in kinds)}")
+    return next(iter(kinds), dtypes.float32)
+
+
+def is_numeric_tensor(tensor):
+    """Whether a tensor holds numbers."""
+    return tensors.is_tensor(tensor) and not dtypes.as_dtype(tensor.dtype).is_bool
+
+
 for _function in (
+    assert_integer,
+    assert_proper_iterable,
+    assert_rank_in,
+    assert_same_float_dtype,
+    is_numeric_tensor,
     assert_near,
     assert_all_finite,
     assert_rank,

@@ -40,6 +40,7 @@ from tandem.compat.tensorflow import (
     summaries,
     tables,
     tape,
+    testing,
     variables,
 )
 from tandem.compat.tensorflow.strings_and_tensors import AnyTensor
@@ -206,6 +207,9 @@ NAMESPACES = {
         experimental={
             "Generator": _random.Generator,
             "stateless_fold_in": _random.NAMES["fold_in"],
+            "get_global_generator": _random.get_global_generator,
+            "set_global_generator": _random.set_global_generator,
+            "stateless_shuffle": _random.NAMES["stateless_shuffle"],
             "stateless_split": _random.NAMES["split"],
         },
     ),
@@ -216,7 +220,10 @@ NAMESPACES = {
     "strings": _names("strings", _strings_more.NAMES),
     "summary": _names("summary", summaries.NAMES, experimental=summaries.EXPERIMENTAL),
     "sysconfig": _names("sysconfig", {"get_build_info": lambda: {"is_cuda_build": devices.is_built_with_cuda()}}),
-    "test": _names("test", devices.TEST),
+    "test": _names(
+        "test",
+        {**devices.TEST, **testing.NAMES, "is_built_with_rocm": lambda: False, "is_built_with_xla": lambda: False},
+    ),
     "tpu": _not_there("tpu", "Tandem runs on CPUs and GPUs"),
     "train": _names("train", _TRAIN),
     "types": _names("types", {}, experimental={"TensorLike": object}),

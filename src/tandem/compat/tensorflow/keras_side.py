@@ -9,7 +9,7 @@ import torch
 
 from tandem.compat.tensorflow import calls, elements
 from tandem.compat.tensorflow.datasets import Dataset
-from tandem.compat.tensorflow.shapes import TensorShape
+from tandem.compat.tensorflow.shapes import TensorShape, TensorSpec
 from tandem.compat.tensorflow.tensor import Tensor, adopt, plain
 from tandem.core.graph import Symbolic
 from tandem.keras.symbolic import KerasTensor
@@ -76,7 +76,13 @@ def _create(self, initializer, shape, dtype):
 
 def _as_dataset(batches):
     """Keras's datasets out of folders and series with `map`, `cache`, `prefetch` and their like."""
-    return Dataset(lambda: map(elements.structure, _batches_iter(batches)), len(batches))
+
+    def spec():
+        first = next(map(elements.structure, _batches_iter(batches)))
+        free = lambda leaf: TensorSpec([None, *leaf.shape[1:]], leaf.dtype)  # noqa: E731
+        return elements.map_leaves(lambda leaf: free(leaf) if len(leaf.shape) else elements.spec_of_leaf(leaf), first)
+
+    return Dataset(lambda: map(elements.structure, _batches_iter(batches)), len(batches), spec)
 
 
 def _method(name):
