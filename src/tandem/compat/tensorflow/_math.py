@@ -1,15 +1,18 @@
 """`tf.math`: arithmetic, reductions, comparisons; most are in `tf` itself too."""
 
 import numpy as np
+import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _strings as strings
 from tandem.compat.tensorflow import lifted
+from tandem.compat.tensorflow._errors import InvalidArgumentError
 from tandem.compat.tensorflow._strings import StringTensor
 from tandem.compat.tensorflow.ragged_rows import RaggedTensor, on_values, paired
 from tandem.compat.tensorflow.results import TopK
 from tandem.compat.tensorflow.shape_vectors import Sizes, sizes
 from tandem.compat.tensorflow.tensor import convert, convert_pair, has_text, ints, public, static
+from tandem.core.errors import explain
 from tandem.keras import ops
 
 NAMES = {}
@@ -33,12 +36,23 @@ def _one(name, function, doc):
     def compute(x):
         if isinstance(x, RaggedTensor):
             return on_values(NAMES[name], x)
-        return function(convert(x))
+        x = convert(x)
+        if name in _OF_FLOATS and isinstance(x, torch.Tensor) and not (x.is_floating_point() or x.is_complex()):
+            raise InvalidArgumentError(
+                explain(f"tf.{name} takes floats", given=dtypes.as_dtype(x.dtype).name, hint="Write tf.cast(…) first.")
+            )
+        return function(x)
 
     compute.__name__, compute.__doc__ = name, doc
     add(compute)
 
 
+_OF_FLOATS = frozenset(
+    """
+    acos acosh asin asinh atan atanh cos cosh digamma erf erfc erfinv exp expm1 lgamma log log1p log_sigmoid rsqrt
+    sigmoid sin sinh softplus softsign sqrt tan tanh
+    """.split()  # noqa: SIM905 (one name to a line would be a page)
+)
 _ONE = {
     "abs": ops.absolute,
     "acos": ops.arccos,
@@ -404,6 +418,12 @@ def matmul(
 ):
     """The product of matrices."""
     a, b = convert_pair(a, b, "matmul")
+    if min(len(a.shape), len(b.shape)) < 2:
+        raise InvalidArgumentError(
+            explain(
+                "tf.matmul takes matrices", given=f"{tuple(a.shape)} and {tuple(b.shape)}", hint="See tf.linalg.matvec."
+            )
+        )
     a, b = turned(a, transpose_a, adjoint_a), turned(b, transpose_b, adjoint_b)
     found = ops.matmul(a, b)
     return found if output_type is None else ops.cast(found, dtypes.as_dtype(output_type).name)

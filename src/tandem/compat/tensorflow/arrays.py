@@ -5,6 +5,7 @@ import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import lifted
+from tandem.compat.tensorflow._errors import InvalidArgumentError, UnimplementedError
 from tandem.compat.tensorflow._strings import StringTensor
 from tandem.compat.tensorflow.ragged_rows import RaggedTensor
 from tandem.compat.tensorflow.shape_vectors import Sizes, are_sizes, sizes
@@ -65,6 +66,10 @@ def constant(value, dtype=None, shape=None):
         return found
     shape = ints(shape)
     count = found.numel() if isinstance(found, torch.Tensor) else found.size
+    if count != 1 and count != int(np.prod(shape)):
+        raise TypeError(
+            f"Eager execution of tf.constant with unsupported shape. Tensor has {count} elements, shape {shape}."
+        )
     return ops.broadcast_to(ops.reshape(found, ()), shape) if count == 1 else ops.reshape(found, shape)
 
 
@@ -236,6 +241,9 @@ def squeeze(input, axis=None, squeeze_dims=None):
         return _ragged().squeeze(input, axis)
     if _is_text(input):
         return StringTensor(np.squeeze(input.array, axis))
+    for one in axis or ():
+        if input.shape[one] not in (1, None):
+            raise InvalidArgumentError(f"Can not squeeze dim[{one}], expected a dimension of 1, got {input.shape[one]}")
     return ops.squeeze(input, axis)
 
 
@@ -274,7 +282,9 @@ def cast(x, dtype):
     if _is_text(x):
         if kind == "string":
             return x
-        raise TypeError(explain("Text is not cast to numbers", hint="Write tf.strings.to_number(…)."))
+        raise UnimplementedError(
+            explain("Cast string to number is not supported", hint="Write tf.strings.to_number(…).")
+        )
     if kind == "string":
         raise TypeError(explain("Numbers are not cast to text", hint="Write tf.strings.as_string(…)."))
     if not isinstance(x, Symbolic) and x.is_complex() and not kind.is_complex:
@@ -355,7 +365,7 @@ def split(value, num_or_size_splits, axis=0, num=None):
         if _is_text(value):
             return [StringTensor(one) for one in np.split(value.array, parts, axis)]
         if value.shape[axis] is not None and value.shape[axis] % parts:
-            raise ValueError(
+            raise InvalidArgumentError(
                 explain(
                     "An axis does not divide into equal parts", expected=f"a multiple of {parts}", given=value.shape
                 )
@@ -376,6 +386,10 @@ def tile(input, multiples):
         return _ragged().tile(input, ints(multiples))
     if _is_text(input):
         return StringTensor(np.tile(input.array, ints(multiples)))
+    if len(ints(multiples)) != len(input.shape):
+        raise InvalidArgumentError(
+            explain("Expected multiples of one size to an axis", expected=f"{len(input.shape)}", given=ints(multiples))
+        )
     return ops.tile(input, ints(multiples))
 
 
@@ -554,5 +568,6 @@ def ensure_shape(x, shape):
     """The value. Raises ValueError where its shape is another one."""
     x = convert(x)
     if not TensorShape(x.shape).is_compatible_with(shape):
-        raise ValueError(f"Shape must be compatible with {TensorShape(shape)}, and is {TensorShape(x.shape)}.")
+        message = f"Shape of tensor {TensorShape(x.shape)} is not compatible with expected shape {TensorShape(shape)}."
+        raise ValueError(message) if is_symbolic(x) else InvalidArgumentError(message)
     return x

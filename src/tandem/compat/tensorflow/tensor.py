@@ -114,6 +114,8 @@ class Tensor(torch.Tensor):
         return int(plain(self))
 
     def __bool__(self):
+        if torch.Tensor.numel(self) != 1:
+            raise ValueError("The truth value of an array with more than one element is ambiguous.")
         return bool(plain(self))
 
     def __array__(self, dtype=None, copy=None):
@@ -163,7 +165,12 @@ class Tensor(torch.Tensor):
         key, backwards = _index(key, self.dim())
         if isinstance(key, _Turned):
             key = key.of(torch.Tensor.size(self))
-        found = torch.Tensor.__getitem__(self, key)
+        try:
+            found = torch.Tensor.__getitem__(self, key)
+        except IndexError as error:
+            if _asked_from_inside():
+                raise
+            raise InvalidArgumentError(f"slice index is out of bounds: {error}") from error
         return adopt(ops.flip(found, axis=backwards)) if backwards else found
 
     def __iter__(self):
@@ -547,7 +554,7 @@ def public(function):
         try:
             return adopt(function(*args, **kwargs))
         except (RuntimeError, IndexError) as error:
-            if type(error) not in (RuntimeError, IndexError) or graph.on_meta():
+            if type(error) not in (RuntimeError, IndexError, torch.linalg.LinAlgError) or graph.on_meta():
                 raise  # while shapes are inferred, who asks for them tells one error from the other
             # Torch's word that something does not fit.
             message = explain(

@@ -98,7 +98,7 @@ class Variable(keras_variables.Variable):
             synchronization=synchronization,
             name=name.replace("/", "_") if name else naming.auto_name("Variable"),
         )
-        self._given_name = name or "Variable"
+        self._given_name = "/".join(filter(None, (naming.current_path(), name or "Variable")))
         if constraint is not None:
             self.constraint = constraint
 
