@@ -203,3 +203,49 @@ def test_a_reshaped_executor_keeps_its_monitor():
     executor.set_monitor_callback(lambda name, array: seen.append((name, array.shape)))
     executor.reshape(data=(2, 5), out_label=(2, 3)).forward()
     assert seen == [(b"fc_output", (2, 3)), (b"act_output", (2, 3)), (b"out_output", (2, 3))]
+
+
+def _recorded(executor):
+    """The names of torch's calls in the one recording of an executor."""
+    (kind,) = executor._replay._joint.values()
+    assert kind.attempts == 1  # a graph does the same each time: one recording is enough
+    return [call.func._opname for call in kind.recording.calls]
+
+
+def test_views_are_not_copied_inside_a_graph_and_graphs_are_recorded_once():
+    parts = sym.SliceChannel(sym.Variable("x"), num_outputs=3, axis=1)
+    y = sym.Reshape(sym.sigmoid(parts[0]) * parts[1] + parts[2], shape=(-1, 2))
+    executor = _filled(sym.MakeLoss(sym.square(y)).simple_bind(mx.cpu(), x=(4, 12)))
+    plain = _filled(sym.MakeLoss(sym.square(y)).simple_bind(mx.cpu(), x=(4, 12)))
+    plain.set_monitor_callback(lambda name, array: None)
+    for _ in range(3):
+        for one in (executor, plain):
+            one.forward(is_train=True)
+            one.backward()
+    assert _recorded(executor).count("clone") == 1  # the output's
+    np.testing.assert_allclose(executor.grad_arrays[0].asnumpy(), plain.grad_arrays[0].asnumpy(), rtol=1e-5)
+    np.testing.assert_allclose(executor.outputs[0].asnumpy(), plain.outputs[0].asnumpy(), rtol=1e-5)
+
+
+def test_an_output_that_is_a_view_of_another_has_memory_of_its_own():
+    x = sym.Variable("x")
+    y = x * 2
+    executor = sym.Group([y, sym.Reshape(y, shape=(-1,)), sym.Flatten(x)]).simple_bind(mx.cpu(), x=(2, 3))
+    for is_train in (False, True):
+        first, second, third = executor.forward(is_train=is_train)
+        second[:] = 5
+        third[:] = 7
+        assert first.asnumpy().tolist() == np.zeros((2, 3)).tolist() == executor.arg_arrays[0].asnumpy().tolist()
+
+
+def test_operators_that_are_alike_are_looked_at_once(monkeypatch):
+    from tandem.mxnet.symbol.inference import Facts
+
+    cell, runs = mx.rnn.LSTMCell(4, prefix="l_"), []
+    outputs, _ = cell.unroll(20, sym.Variable("x"), merge_outputs=True)
+    one = Facts._run_on_meta
+    monkeypatch.setattr(
+        Facts, "_run_on_meta", staticmethod(lambda node, *kinds: runs.append(node) or one(node, *kinds))
+    )
+    assert outputs.infer_shape(x=(2, 20, 3))[1] == [(2, 20, 4)]
+    assert len({node.name for node in runs}) == len(runs) < 20

@@ -157,15 +157,19 @@ class Hybrid(Step):
         where it belongs itself.
     inline: a function of at most so many differentiable operations runs as it is where gradients are asked for: a
         replay of so few costs more than it saves.
+    certain: whether each call does the same, as that of a graph does and that of code need not: then one recording is
+        enough, and the second call is a replay.
     Results are the caller's: they hold for as long as they are kept.
     """
 
     skips_hooks = True  # as in MXNet: a hybridized block calls its own hooks, not those of the blocks in it
 
-    def __init__(self, function, parameters, *, name="block", enabled=True, watch=(), deliver=copied, inline=0):
+    def __init__(
+        self, function, parameters, *, name="block", enabled=True, watch=(), deliver=copied, inline=0, certain=False
+    ):
         super().__init__(function, name=name, enabled=enabled, watch=watch)
         self._parameters = parameters
-        self._deliver, self._inline = deliver, inline
+        self._deliver, self._inline, self._certain = deliver, inline, certain
         self.inlined = False  # whether there was a call with so few operations
         self._joint = {}
 
@@ -268,7 +272,9 @@ class Hybrid(Step):
         parameters = [one for one, grad in zip(parameters, grads[inputs:], strict=True) if grad is not None]
         recording = recorder.finish([*grads[:inputs], *(grad for grad in grads[inputs:] if grad is not None)])
         reason, where = "the block was not called often enough", None
-        if kind.previous is not None:
+        if self._certain:
+            reason = None
+        elif kind.previous is not None:
             reason, where = kind.previous.difference(recording) or (None, None)
             if reason is None and Module.mutations != mutations:
                 reason = "an attribute of a block is set in every call"
@@ -280,7 +286,8 @@ class Hybrid(Step):
             kind.sources = [number for number, tensor in enumerate(given) if tensor.requires_grad]
             kind.count, kind.learning = len(given), len(kind.sources)
             kind.single = kind.spec.is_leaf()
-            kind.idle.append(kind.new_program(self))
+            if not self._certain:
+                kind.idle.append(kind.new_program(self))  # else the next call makes it, if there is one
         elif kind.previous is not None and kind.attempts >= 4:
             raise Unfaithful(reason, where)
         else:

@@ -182,7 +182,7 @@ class Executor:
         if self._replayable and not sparse:
             from tandem.engine.hybrid import Hybrid
 
-            self._replay = Hybrid(self._function, self._learning, name="executor", deliver=self._deliver)
+            self._replay = Hybrid(self._function, self._learning, name="executor", deliver=self._deliver, certain=True)
 
     def _learning(self):
         return self._wanted

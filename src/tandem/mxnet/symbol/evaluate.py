@@ -15,11 +15,12 @@ from tandem.mxnet.views import operator_error, own
 _MOST_KINDS = 32  # of inputs' shapes that a symbol's graphs are kept for
 
 
-def call(node, tensors, training, *, device=None, shape=None):
+def call(node, tensors, training, *, device=None, shape=None, inside=False):
     """The visible outputs of a node for the tensors of its inputs, a tuple.
 
     training: whether operators behave as in training; device: where operators without inputs make their result;
-    shape: what inference found for an operator that makes an array of a shape which it does not say.
+    shape: what inference found for an operator that makes an array of a shape which it does not say; inside: whether
+    the results stay in the graph, where they may be views of the inputs.
     Raises MXNetError where the operator refuses.
     """
     row, binding = node.row, node.binding
@@ -54,8 +55,13 @@ def call(node, tensors, training, *, device=None, shape=None):
     if scope._current.recording and not all(item.requires_grad for item in results):
         results = in_graph(results, tensors, partial(function, **given) if row.again else None, row.name)
     if row.aliases_input:
-        results = [own(item, tensors) for item in results]
+        results = [item if inside and _in_rows(item) else own(item, tensors) for item in results]
     return tuple(results)
+
+
+def _in_rows(tensor):
+    """Whether the elements of each row lie side by side, as kernels like them."""
+    return tensor.dim() > 0 and tensor.stride(-1) == 1
 
 
 class Lowered:
@@ -71,6 +77,7 @@ class Lowered:
         self._training = False
         self._watch = None
         self._values = {}
+        self._heads = {id(entry.node) for entry in symbol._entries}
         self.variables = [node for node in self.order if node.is_variable]
         for node in self.order:
             if node.is_variable:
@@ -99,6 +106,7 @@ class Lowered:
     def _operation(self, node, facts):
         device = self.devices.get(id(node))
         shape = facts.shape(Entry(node, 0)) if node.row.creates and facts.was_open(node) else None
+        inside = id(node) not in self._heads
 
         def operation(*tensors):
             if device is not None:
@@ -106,7 +114,7 @@ class Lowered:
             watch = self._watch
             if watch is not None:
                 tensors = watch(node, tensors, None)
-            results = call(node, tensors, self._training, device=device, shape=shape)
+            results = call(node, tensors, self._training, device=device, shape=shape, inside=inside)
             if watch is not None:
                 watch(node, tensors, results)
             return results

@@ -29,6 +29,7 @@ class Facts:
         self.order = visit(entries)
         self._shapes, self._dtypes = {}, {}
         self._ran = {}
+        self._of_kinds = {}
         self._open = set()
         self.changed = False
         for node in self.order:
@@ -284,8 +285,18 @@ class Facts:
             (not shapes or self.is_whole(entry)) and (not dtypes or self.dtype(entry) is not None) for entry in outputs
         )
 
+    def _on_meta(self, node, shapes, dtypes):
+        """What an operator gives for inputs of these kinds: operators that are alike, as those of a recurrent network's
+        steps, are run once.
+        """
+        key = node.row.name, tuple(sorted(node.parameters().items())), shapes, dtypes
+        found = self._of_kinds.get(key)
+        if found is None:
+            found = self._of_kinds[key] = self._run_on_meta(node, shapes, dtypes)
+        return found
+
     @staticmethod
-    def _on_meta(node, shapes, dtypes):
+    def _run_on_meta(node, shapes, dtypes):
         values = [graph.Symbolic(shape, dtype) for shape, dtype in zip(shapes, dtypes)]
         device = torch.device("meta")
         return graph.infer(lambda *tensors: evaluate.call(node, tensors, False, device=device), values)
@@ -312,7 +323,7 @@ class Facts:
                     continue
                 shapes = [found.get(key, dummy) for key in node.binding.taken]
             try:
-                return self._on_meta(node, shapes, dtypes)
+                return self._on_meta(node, tuple(shapes), dtypes)
             except (MXNetError, RuntimeError, ValueError, IndexError, TypeError, NotImplementedError):
                 continue
         if not dtypes:
