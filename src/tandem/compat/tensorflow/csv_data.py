@@ -143,7 +143,7 @@ def make_csv_dataset(
         column_defaults = [_default(one) for one in column_defaults]
     if ignore_errors:
         arguments = column_defaults, field_delim, use_quote_delim, na_value, chosen
-        lines = [line for line in lines if _fits(line, *arguments)]
+        lines = [line for line in lines if _readable(line, *arguments)]
     columns = dict(zip(names, _columns(lines, column_defaults, field_delim, use_quote_delim, na_value, chosen)))
     found = datasets.Dataset.from_tensor_slices(columns)
     if shuffle:
@@ -159,7 +159,7 @@ def make_csv_dataset(
     return found.map(lambda columns: split(dict(columns)))
 
 
-def _fits(line, *arguments):
+def _readable(line, *arguments):
     try:
         list(_columns([line], *arguments))
     except (ValueError, IndexError):

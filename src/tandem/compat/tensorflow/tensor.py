@@ -537,6 +537,9 @@ def _beside(value, other):
     return convert(value) if found is NotImplemented else adopt(found)
 
 
+_OF_TORCH = ("RuntimeError", "IndexError", "_LinAlgError")  # the last one says that a matrix has no inverse
+
+
 def public(function):
     """A function of `tf`: what it gives are `Tensor`s, and `name`, which labels a node of a graph, may be given."""
     takes_name = "name" in inspect.signature(function).parameters
@@ -554,7 +557,7 @@ def public(function):
         try:
             return adopt(function(*args, **kwargs))
         except (RuntimeError, IndexError) as error:
-            if type(error) not in (RuntimeError, IndexError, torch.linalg.LinAlgError) or graph.on_meta():
+            if type(error).__name__ not in _OF_TORCH or graph.on_meta():
                 raise  # while shapes are inferred, who asks for them tells one error from the other
             # Torch's word that something does not fit.
             message = explain(
