@@ -1,5 +1,7 @@
 """`contrib.amp`: which dtype operators compute in, scaled losses, steps left out."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -206,8 +208,17 @@ def test_a_converted_block(monkeypatch):
     np.testing.assert_array_equal(net(x).asnumpy(), plain.asnumpy())
     net[2].weight.set_data(nd.zeros_like(net[2].weight.data()))
     assert made(x).asnumpy().any()  # a copy
-    full = amp.convert_hybrid_block(net, "bfloat16", fp32_ops=["Convolution", "FullyConnected"], ctx=mx.cpu())
+    layers = {"target_dtype_ops": [], "fp32_ops": ["Convolution", "FullyConnected"]}
+    full = amp.convert_hybrid_block(net, "bfloat16", ctx=mx.cpu(), **layers)
     np.testing.assert_allclose(full(x).asnumpy(), net(x).asnumpy(), rtol=1e-6)
+    graph = json.loads(made._symbol.tojson(remove_amp_cast=False))
+    kept = [node["name"] for node in graph["nodes"] if node["op"] in ("Convolution", "FullyConnected")]
+    full = amp.convert_hybrid_block(net, "bfloat16", ctx=mx.cpu(), excluded_sym_names=kept)
+    np.testing.assert_allclose(full(x).asnumpy(), net(x).asnumpy(), rtol=1e-6)
+    half = amp.convert_hybrid_block(net, ctx=mx.cpu(), cast_optional_params=True)
+    np.testing.assert_allclose(half(x).asnumpy(), net(x).asnumpy(), atol=0.01)
+    kinds = [parameter.data().dtype for parameter in half.collect_params().values()]
+    assert kinds.count(np.float16) == kinds.count(np.float32) == 4
 
 
 def test_what_is_refused(monkeypatch):
@@ -224,9 +235,6 @@ def test_what_is_refused(monkeypatch):
         amp.init_trainer(mx.optimizer.SGD())
     net.hybridize()
     net(nd.ones((1, 2)))
-    for options in ({"excluded_sym_names": ["x"]}, {"cast_optional_params": True}):
-        with pytest.raises(NotImplementedError, match="by their kind"):
-            amp.convert_hybrid_block(net, ctx=mx.cpu(), **options)
     data = mx.sym.var("data")
     for convert in (
         lambda: amp.convert_symbol(None),

@@ -90,12 +90,12 @@ def _smooth_l1(data, scalar):
 register("smooth_l1", _smooth_l1, attributes={"scalar": a.real(1.0)})
 register("Cast", typed.cast, attributes={"dtype": a.dtype()}, aliases=("cast",), aliases_input=True)
 # The dtypes that mixed precision knows; arrays of others stay as they are.
-_MIXED = (torch.float32, torch.float16, torch.bfloat16)
+MIXED_PRECISION = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def _amp_cast(data, *, dtype):
     """data in another dtype where it is float32, float16 or bfloat16; others stay as they are."""
-    return typed.cast(data, dtype) if data.dtype in _MIXED else data
+    return typed.cast(data, dtype) if data.dtype in MIXED_PRECISION else data
 
 
 register("amp_cast", _amp_cast, attributes={"dtype": a.dtype()}, aliases_input=True)

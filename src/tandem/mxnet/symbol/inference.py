@@ -245,6 +245,8 @@ class Facts:
             return
         assumed = rules.assumed_dtypes(node)
         given_dtypes = tuple(self.dtype(entry) or default for entry, default in zip(inputs, assumed))
+        if not dtypes and node.row.same_dtype and len(set(given_dtypes)) > 1:
+            given_dtypes = tuple(assumed)  # some are a parameter's own, others were not looked for
         if shapes:
             given = tuple(self.shape(entry) for entry in inputs)
             if None in given:

@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from tandem.mxnet.operators.elementwise import MIXED_PRECISION
+
 
 def _batch_from_output(facts, node, outputs, a):
     """FullyConnected: the batch of the data is that of the output."""
@@ -423,6 +425,12 @@ def _always(*dtypes):
     return rule
 
 
+def _mixed_types(facts, node, outputs, a):
+    """A cast of mixed precision leaves other dtypes than its own as they are."""
+    data = facts.dtype(node.inputs[0])
+    facts.tell_dtype(outputs[0], a["dtype"] if data is None or data in MIXED_PRECISION else data, node)
+
+
 def _sequence_types(facts, node, outputs, a):
     facts._one_dtype([*node.inputs, *outputs], node)
 
@@ -432,6 +440,7 @@ DTYPES = {
     **dict.fromkeys(("shape_array", "size_array", "_contrib_index_array"), _always(torch.int64)),
     **dict.fromkeys(("all_finite", "multi_all_finite"), _always(torch.float32)),
     "_contrib_allclose": _always(torch.uint8),
+    "amp_cast": _mixed_types,
     "_sample_unique_zipfian": _always(torch.int64, torch.int64),
     **dict.fromkeys(("SequenceMask", "SequenceLast", "SequenceReverse"), _sequence_types),
     **dict.fromkeys(("BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU"), _norm_types),

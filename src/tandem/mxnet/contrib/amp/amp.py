@@ -1,7 +1,6 @@
 """Mixed precision: `init`, `scale_loss`, `convert_hybrid_block` and the lists of operators."""
 
 import contextlib
-import copy
 import json
 import types
 from pathlib import Path
@@ -188,21 +187,6 @@ def unscale(optimizer_or_trainer):
         )
 
 
-class _Converted(HybridBlock):
-    """A block whose operators cast their inputs while it is called; its outputs are float32."""
-
-    def __init__(self, block, policy):
-        super().__init__(prefix="")
-        self.block = block
-        self._policy = policy
-
-    def forward(self, x, *args):
-        """The outputs of the block."""
-        with casting.scoped(self._policy):
-            outputs = self.block(x, *args)
-        return casting.cast(outputs, casting.torch.float32)
-
-
 def convert_hybrid_block(
     block,
     target_dtype="float16",
@@ -213,38 +197,37 @@ def convert_hybrid_block(
     ctx=contexts.gpu(0),  # noqa: B008 (MXNet's signature)
     cast_optional_params=False,
 ):
-    """A copy of a hybridized block for inference in mixed precision.
+    """A hybridized block for inference in mixed precision, a `SymbolBlock` with parameters of its own.
 
-    block: hybridized, and called once; target_dtype: 'float16' or 'bfloat16'; target_dtype_ops, fp32_ops,
-    conditional_fp32_ops: as `init`'s; ctx: where its parameters are to be. They stay float32.
-    Raises AssertionError for another block or dtype, RuntimeError for one that was not called, Unsupported for
-    excluded_sym_names and cast_optional_params.
+    block: hybridized, and called once; ctx: where its parameters are to be; cast_optional_params: whether parameters
+    that are only needed in target_dtype are to have it; the others: see `convert_symbol`.
+    Raises AssertionError for another block or dtype and for lists that do not fit, RuntimeError for a block that was
+    not called.
     """
+    from tandem.mxnet.gluon.symbol_block import SymbolBlock, traced
+
     if not isinstance(block, HybridBlock):
         raise AssertionError(explain("block input should be a HybridBlock", given=type(block).__name__))
-    if excluded_sym_names or cast_optional_params:
-        raise Unsupported(
-            explain(
-                "Operators are cast by their kind, and parameters stay float32",
-                expected="no excluded_sym_names, cast_optional_params=False",
-                given=f"excluded_sym_names={excluded_sym_names}, cast_optional_params={cast_optional_params}",
-            )
-        )
-    if not block._active or any(one._data is None for one in block.collect_params().values()):
+    held = block.collect_params()
+    if not block._active or any(one._data is None for one in held.values()):
         raise RuntimeError(
             explain(
                 "Please first call block.hybridize() and then run forward with this block at least once",
                 given=repr(block.name),
             )
         )
-    if target_dtype not in _TARGETS:
-        raise AssertionError(
-            explain("Only target_dtype float16 and bfloat16 are supported currently", given=repr(target_dtype))
-        )
-    policy = _policy(target_dtype, target_dtype_ops, conditional_fp32_ops, fp32_ops)
-    made = _Converted(copy.deepcopy(block), policy)
-    made.collect_params().reset_ctx(ctx)
-    return made
+    inputs, sym = traced(block)
+    values = {name: held[name].data(held[name].list_ctx()[0]) for name in sym.list_inputs() if name in held}
+    states = {name: values.pop(name) for name in sym.list_auxiliary_states()}
+    made, args, aux = convert_model(
+        sym, values, states, target_dtype, target_dtype_ops, fp32_ops, conditional_fp32_ops, excluded_sym_names,
+        cast_optional_params,
+    )  # fmt: skip
+    converted = SymbolBlock(made, inputs)
+    for name, parameter in converted.collect_params().items():
+        value = args[name] if name in args else aux[name]
+        parameter._load_init(value, ctx, cast_dtype=True, dtype_source="saved")
+    return converted
 
 
 def _symbol_lists(low, full, conditional):

@@ -4,9 +4,7 @@ The functions of `mx.nd` and the methods of arrays of the names in question are 
 where no `Policy` holds. Operators that want one dtype and get several (`views.mixed`) have them all in the widest.
 """
 
-import contextlib
 import functools
-import threading
 
 import torch
 
@@ -45,18 +43,13 @@ class Policy:
         return self.kinds.get(name)
 
 
-class _Current(threading.local):
-    policy = None  # of a `scoped` in this thread
-
-
-_current = _Current()
 _everywhere = None  # of `amp.init`
 _wrapped = set()
 
 
 def current():
     """The policy that holds, or None."""
-    return _current.policy or _everywhere
+    return _everywhere
 
 
 def hold(policy):
@@ -64,17 +57,6 @@ def hold(policy):
     global _everywhere
     _everywhere = policy
     _wrap(policy.names())
-
-
-@contextlib.contextmanager
-def scoped(policy):
-    """Have a policy hold for a block, in this thread."""
-    _wrap(policy.names())
-    before, _current.policy = _current.policy, policy
-    try:
-        yield
-    finally:
-        _current.policy = before
 
 
 def cast(value, dtype):
