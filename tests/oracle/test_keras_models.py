@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -410,3 +411,156 @@ def test_errors_have_the_real_type(name):
     with pytest.raises(wanted.type) as found:
         ERRORS[name](keras)
     assert len(str(found.value)) > 15
+
+
+UNKNOWN = {
+    "axes of an image": lambda K: (_image_model(K), (None, None, 3)),
+    "one axis": lambda K: (_image_model(K), (12, None, 3)),
+    "channels": lambda K: (_image_model(K), (12, 12, None)),
+    "steps": lambda K: (_steps_model(K), (None, 3)),
+    "steps and features": lambda K: (_steps_model(K), (None, None)),
+    "features": lambda K: (sequential_of(K, [K.layers.Dense(3), K.layers.Reshape((3, 1))], (6,)), (None,)),
+    "reshaped": lambda K: (sequential_of(K, [K.layers.Reshape((2, 3))], (6,)), (None,)),
+    "words": lambda K: (sequential_of(K, [K.layers.Embedding(5, 3)], (7,)), (None,)),
+    "operations": lambda K: (_of_operations(K), (None, 4)),
+}
+
+
+def sequential_of(K, layers, shape):
+    return K.Sequential([K.Input(shape), *layers])
+
+
+def _image_model(K):
+    i = K.Input((12, 12, 3))
+    x = K.layers.Conv2D(4, 3, strides=2)(i)
+    return K.Model(i, [K.layers.Flatten()(x), K.layers.GlobalMaxPooling2D()(x), x])
+
+
+def _steps_model(K):
+    i = K.Input((6, 3))
+    x = K.layers.BatchNormalization()(K.layers.LSTM(4, return_sequences=True)(i))
+    return K.Model(i, [x, K.layers.Concatenate(axis=1)([x, K.layers.Dense(4)(x)])])
+
+
+def _of_operations(K):
+    i = K.Input((6, 4))
+    return K.Model(i, {"a": K.ops.reshape(i, (-1, 2, 2)), "b": K.ops.sum(i * 2, axis=1)})
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_model_takes_symbolic_inputs_of_unknown_sizes(name):
+    theirs = real_keras()
+
+    def shapes(K):
+        model, shape = UNKNOWN[name](K)
+        called = K.tree.map_structure(lambda value: tuple(value.shape), model(K.Input(shape)))
+        return called, K.tree.map_structure(lambda value: tuple(value.shape), model(K.KerasTensor((5, *shape))))
+
+    assert shapes(keras) == shapes(theirs)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "warns"),
+    [
+        ("a", "x", False),
+        ("a", "[x]", True),
+        ("[a]", "x", True),
+        ("[a, b]", "(x, x)", False),
+        ("[a, b]", "{'b': x, 'a': x}", False),
+        ("{'a': a, 'b': b}", "[x, x]", True),
+        ("{'a': a, 'b': b}", "{'b': x, 'a': x}", False),
+        ("{'a': a, 'b': b}", "{'b': x, 'a': x, 'c': x}", True),
+        ("[{'a': a}, [b]]", "[x, x]", True),
+    ],
+)
+def test_inputs_of_another_structure(wanted, given, warns):
+    for K in (keras, real_keras()):
+        a, b = K.Input((3,), name="a"), K.Input((3,), name="b")
+        model = K.Model(eval(wanted), a + b if "b" in wanted else a * 2)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert model(eval(given, {"x": np.ones((2, 3), "float32")})).shape == (2, 3)
+        assert any("structure of `inputs`" in str(one.message) for one in caught) == warns
+
+
+def test_an_input_that_is_not_optional():
+    for K in (keras, real_keras()):
+        a, b = K.Input((3,), name="a"), K.Input((3,), name="b")
+        with pytest.raises(ValueError, match="not optional"):
+            K.Model([a, b], a + b)([np.ones((2, 3)), None])
+
+
+@pytest.mark.parametrize("outputs", ["{'q': [a, b], 'p': b}", "[[a, b], b]", "{'q': {'z': a, 'y': b}, 'p': a}"])
+def test_names_of_the_losses_of_nested_outputs(outputs):
+    theirs = real_keras()
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+
+    def names(K):
+        i = K.Input((3,))
+        layers = {"a": K.layers.Dense(1, name="one")(i), "b": K.layers.Dense(1, name="other")(i)}
+        tree = eval(outputs, layers)
+        model = K.Model(i, tree)
+        model.compile("sgd", K.tree.map_structure(lambda _: "mse", tree))
+        return list(model.fit(x, K.tree.map_structure(lambda _: y, tree), verbose=0).history)
+
+    assert names(keras) == names(theirs)
+
+
+def test_configs_of_layers_without_one():
+    def configs(K):
+        class Plain(K.layers.Layer):
+            pass
+
+        class Given(K.layers.Layer):
+            def __init__(self, units, scale=2.0, *, kind=None, **kwargs):
+                super().__init__(**kwargs)
+
+        class Named(K.layers.Layer):
+            def __init__(self, units, name=None, trainable=True, dtype=None):
+                super().__init__(name=name, trainable=trainable, dtype=dtype)
+
+        class Nameless(K.layers.Layer):
+            def __init__(self, units=4):
+                super().__init__()
+
+        class Operator(K.Operation):
+            def __init__(self, k=2, name=None):
+                super().__init__(name=name)
+
+        found = [Plain(), Plain(name="q", dtype="mixed_float16"), Given(3), Given(3, 4.0, kind=(1, {"a": 2}))]
+        found += [Given(3, dtype="float16", autocast=False, activity_regularizer="l2", name="g"), Named(3)]
+        found += [Named(3, "nn", False), Nameless(7), Operator(), Operator(5, "n")]
+        return [(list(one.get_config()), one.get_config()) for one in found]
+
+    mine, real = _both(configs)
+    assert _plain(mine) == _plain(real)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_masks_of_attention(rate):
+    """The mask that a query brings along counts, an argument `query_mask` does not; the mask is off afterwards."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, 4)).astype("float32")
+    weights = None
+
+    def results(K):
+        nonlocal weights
+        attend = K.layers.MultiHeadAttention(2, 3, dropout=rate)
+        attend(x, x)
+        weights = weights or [rng.normal(size=weight.shape) for weight in attend.weights]
+        attend.set_weights(weights)
+
+        def masked():
+            value = K.ops.convert_to_tensor(x.copy())
+            value._keras_mask = K.ops.convert_to_tensor(np.array([[True, False, True], [True, True, False]]))
+            return value
+
+        seen = masked()
+        found = [attend(seen, seen), attend(seen, seen), attend(masked(), x), attend(x, masked())]
+        found += attend(masked(), masked(), use_causal_mask=True, return_attention_scores=True)
+        found += [attend(x, x, query_mask=np.array([[True, False, True]] * 2))]
+        return [K.ops.convert_to_numpy(one) for one in found]
+
+    mine, real = _both(results)
+    for a, b in zip(mine, real, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,7 @@
 """The functional model: the graph between some symbolic inputs and outputs."""
 
+import warnings
+
 import torch
 
 from tandem.core import arrays, dtypes, graph, scope, strings
@@ -10,6 +12,7 @@ from tandem.keras.layers.core import InputLayer
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.keras.legacy.closures import sees_symbols
 from tandem.keras.legacy.training import model_arguments
+from tandem.keras.models import unknown_sizes
 from tandem.keras.models.model import Model, key_of, shapes_of
 from tandem.keras.symbolic import KerasTensor, Operation, add_node, bound, learnable, remember, with_values
 from tandem.keras.trainers.trainer import Trainer
@@ -267,7 +270,19 @@ class Functional(Model):
                 f'Layer "{self.name}" expects {len(self._inputs)} input(s) ({self.input_names}), but it received '
                 f"{len(values)} input tensors."
             )
-        return [value if value is None else self._fit(value, wanted) for value, wanted in zip(values, self._inputs)]
+        self._check_structure(inputs)
+        return [self._fit(value, wanted, check) for value, wanted in zip(values, self._inputs)]
+
+    def _check_structure(self, inputs):
+        """Warn where the inputs come in another structure than the model's: which is which is then a guess."""
+        wanted = self._inputs_struct
+        by_name = isinstance(inputs, dict) and isinstance(wanted, (list, tuple))
+        if not by_name and _outline(inputs) != _outline(wanted):
+            warnings.warn(
+                f"The structure of `inputs` doesn't match the expected structure.\nExpected: {_outline(wanted)}\n"
+                f"Received: inputs={_outline(inputs)}",
+                stacklevel=2,
+            )
 
     def _in_order(self, inputs):
         structure = self._inputs_struct
@@ -289,6 +304,16 @@ class Functional(Model):
         return [inputs]
 
     def _fit(self, value, wanted, check=True):
+        if value is None:
+            if getattr(_maker(wanted), "optional", False):
+                return None
+            raise ValueError(
+                explain(
+                    f"Input '{_maker(wanted).name}' of layer '{self.name}' is not optional",
+                    expected=f"a tensor of shape {wanted.shape}",
+                    given=None,
+                )
+            )
         if wanted.dtype == "string":
             return self._fit_strings(value, wanted, check)
         if value.device != self._device(value):
@@ -350,6 +375,9 @@ class Functional(Model):
         given = graph.symbolics(inputs)
         if [value.shape for value in given] == [value.shape for value in self._inputs]:
             return arrays.map_tree(lambda leaf: KerasTensor(leaf.shape, leaf.dtype, name="spec"), self._outputs_struct)
+        ordered = self._in_order(inputs)
+        if len(ordered) == len(self._inputs) and unknown_sizes.less_is_known(given, self._inputs):
+            return unknown_sizes.outputs_for(self._graph, ordered)
         spec = self._infer((inputs,), {})
         return spec if _alone(self._outputs_struct) is self._outputs_struct else type(self._outputs_struct)([spec])
 
@@ -408,6 +436,13 @@ class Functional(Model):
 def compatible(shape, other):
     """Whether two shapes can be of one tensor; None is any size."""
     return len(shape) == len(other) and all(a is None or b is None or a == b for a, b in zip(shape, other))
+
+
+def _outline(tree):
+    """The nesting of some values, lists and tuples alike."""
+    if isinstance(tree, dict):
+        return {key: _outline(tree[key]) for key in sorted(tree)}
+    return [_outline(item) for item in tree] if isinstance(tree, (list, tuple)) else "*"
 
 
 def _alone(outputs):

@@ -81,7 +81,7 @@ class CompileLoss(losses_room.Loss):
         for number, output, loss, name, weight in terms:
             tracker = None
             if len(terms) > 1:
-                tracker = metrics_room.Mean(name=f"{output.name or output.prefix + name}_loss")
+                tracker = metrics_room.Mean(name=f"{output.prefix}{output.label or name}_loss")
                 self._trackers.append(tracker)
             self._terms.append((number, loss, weight, tracker))
         self.built = True

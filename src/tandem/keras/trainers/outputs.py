@@ -6,24 +6,35 @@ from tandem.core.errors import explain, suggest
 class Output:
     """One output tensor of a model: the path to it in the outputs' tree, and its name, if it has one."""
 
-    __slots__ = ("name", "path", "prefix")
+    __slots__ = ("label", "name", "path", "prefix")
 
-    def __init__(self, path, name):
+    def __init__(self, path, name, label=None):
         self.path = path
         self.name = name
-        # What stands before the name of a loss where the output has no name of its own: "q/" for outputs {"q": [a, b]}.
-        self.prefix = "".join(f"{part}/" for part in path if isinstance(part, str))
+        # A loss is called by the way to its output, "q/" for outputs {"q": [a, b]}, and the output's key or layer, or,
+        # where it has neither, by its own name.
+        self.prefix = "".join(f"{part}/" for part in path[:-1])
+        self.label = path[-1] if path and isinstance(path[-1], str) else label
 
 
 def describe(y_pred, names=None):
     """The outputs of a tree of predictions, in order.
 
-    names: those of a functional model with a list of outputs; otherwise a dict's keys are its outputs' names.
+    names: the layers of a functional model's outputs, which are those of a list of outputs; in a dict, keys are.
     """
     paths = [path for path, _ in flatten(y_pred)]
-    if names is not None and len(names) == len(paths) and not _is_dict(y_pred):
-        return [Output(path, name) for path, name in zip(paths, names)]
-    return [Output(path, _name_of(path)) for path in paths]
+    if names is None or len(names) != len(paths):
+        return [Output(path, _name_of(path)) for path in paths]
+    labels = dict(zip(_in_order_of_keys(y_pred), names))
+    return [Output(path, _name_of(path) if _is_dict(y_pred) else labels[path], labels[path]) for path in paths]
+
+
+def _in_order_of_keys(tree, path=()):
+    """The paths of the leaves in the order in which a functional model has its outputs: that of the dicts' keys."""
+    if not is_structure(tree):
+        return [path]
+    items = sorted(tree.items()) if isinstance(tree, dict) else enumerate(tree)
+    return [found for key, value in items for found in _in_order_of_keys(value, (*path, key))]
 
 
 def _name_of(path):
