@@ -15,6 +15,7 @@ _NAMESPACES = (
     "config",
     "constraints",
     "datasets",
+    "distillation",
     "distribution",
     "dtype_policies",
     "export",
@@ -54,12 +55,14 @@ _HOME = {
     "Optimizer": "optimizers",
     "Quantizer": "quantizers",
     "Regularizer": "regularizers",
+    "RematScope": "internals.remat",
     "Sequential": "models",
     "StatelessScope": "internals.scopes",
     "SymbolicScope": "internals.scopes",
     "Variable": "variables",
     "device": "devices",
     "name_scope": "naming",
+    "remat": "internals.remat",
 }
 
 

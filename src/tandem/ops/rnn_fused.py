@@ -195,7 +195,7 @@ class Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx, d_outputs, d_state, d_cell):
         plan = ctx.plan
-        tensors, (gates, states, extra) = ctx.saved_tensors[:8], ctx.saved_tensors[8:]
+        *tensors, gates, states, extra = ctx.saved_tensors  # once: rematerialisation allows no more
         needed = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
             found = rnn_steps.differentiable(ctx.again, tensors, needed, (d_outputs, d_state, d_cell))

@@ -532,7 +532,8 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx, d_outputs, d_state, d_cell):
         plan = ctx.plan
-        tensors, saved = ctx.saved_tensors[:9], ctx.saved_tensors[9:]
+        found = ctx.saved_tensors  # once: rematerialisation allows no more
+        tensors, saved = found[:9], found[9:]
         needed = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
             return None, None, *differentiable(ctx.again, tensors, needed, (d_outputs, d_state, d_cell))

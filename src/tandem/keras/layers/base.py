@@ -1,5 +1,6 @@
 """`Layer`: the base of all of Keras's layers, a `torch.nn.Module` that is built from its first input."""
 
+import contextlib
 import functools
 import threading
 import warnings
@@ -9,6 +10,7 @@ import torch
 from tandem.core import arrays, devices, dtypes, graph, scope
 from tandem.core.module import Module, call_with_arrays
 from tandem.keras import dtype_policies, naming, tensors, variables
+from tandem.keras.internals import remat
 from tandem.keras.internals.rebinding import calling
 from tandem.keras.internals.scopes import StatelessScope
 from tandem.keras.layers import input_spec, signature
@@ -30,6 +32,18 @@ class _Calls(threading.local):
 
 
 _calls = _Calls()
+
+
+@contextlib.contextmanager
+def inside(layer):
+    """A block that counts as part of a call of `layer`."""
+    before, _calls.entry = _calls.entry, _calls.entry or layer
+    try:
+        yield
+    finally:
+        _calls.entry = before
+
+
 _here = scope.current
 
 
@@ -83,6 +97,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
     _facts = None
     _makes_masks = False  # whether there may be a mask of the outputs where the inputs have none
     _allow_non_tensor_positional_args = False
+    _rematerializes = True  # False where its parts do
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -128,6 +143,11 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         own["_metrics"] = []
         own["_losses"] = []
         self.dtype_policy = dtype
+        wanted = remat.current()
+        if wanted is not None and self._rematerializes:
+            from tandem.keras.layers import rematerialized
+
+            rematerialized.prepare(self, wanted)
 
     # --- names and dtypes ------------------------------------------------------------------------------------------
     @property
@@ -520,12 +540,11 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
             return leaf
 
         def traced(*args, **kwargs):
-            before, _calls.entry = _calls.entry, _calls.entry or self
+            before = _calls.entry
             try:
-                with variables.autocast(self._autocast_to):
+                with inside(self), variables.autocast(self._autocast_to):
                     return calling(self.call, *args, **kwargs)
             finally:
-                _calls.entry = before
                 if before is None and Layer._losses_are_used:
                     self._clear_losses()
 

@@ -46,6 +46,7 @@ class Functional(Model):
     _depths: dict
     _operations: list
     _overrides_training: bool
+    _rematerializes = False
     _restores_masks: bool
     _ancillary: tuple = ()  # values that are computed besides the outputs: losses and metrics that were added
 
@@ -277,7 +278,9 @@ class Functional(Model):
         """Warn where the inputs come in another structure than the model's: which is which is then a guess."""
         wanted = self._inputs_struct
         by_name = isinstance(inputs, dict) and isinstance(wanted, (list, tuple))
-        if not by_name and _outline(inputs) != _outline(wanted):
+        # Keras 1 and 2 made models of ``inputs=[x]`` and called them with x.
+        alone = isinstance(inputs, torch.Tensor) and isinstance(wanted, (list, tuple)) and len(wanted) == 1
+        if not by_name and not alone and _outline(inputs) != _outline(wanted):
             warnings.warn(
                 f"The structure of `inputs` doesn't match the expected structure.\nExpected: {_outline(wanted)}\n"
                 f"Received: inputs={_outline(inputs)}",

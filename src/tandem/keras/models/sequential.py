@@ -21,6 +21,7 @@ class Sequential(Model):
     """
 
     _functional: Functional | None
+    _rematerializes = False
     _plain_stack: list
 
     def __new__(cls, *args, **kwargs):

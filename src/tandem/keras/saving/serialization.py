@@ -208,6 +208,7 @@ _ROOMS = (
     "quantizers",
     "random",
     "utils",
+    "distillation",
 )
 _FUNCTION_ROOMS = ("activations", "losses", "metrics", "ops")
 

@@ -165,7 +165,7 @@ class Trainer(LegacyTraining):
 
         if not config:
             return
-        if type(self).compile is not Trainer.compile:
+        if not type(self).compile.__module__.startswith("tandem."):
             warn(
                 "`compile()` was not called as part of model loading because the model's `compile()` method is custom. "
                 "All subclassed Models that have `compile()` overridden should also override `get_compile_config()` "
