@@ -61,7 +61,6 @@ KINDS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_batch_is_predicted_as_with_callbacks(kind):
     """With callbacks (an empty list) `predict` takes the long way: both give the same, again and again."""

@@ -463,7 +463,7 @@ def test_a_model_takes_symbolic_inputs_of_unknown_sizes(name):
     ("wanted", "given", "warns"),
     [
         ("a", "x", False),
-        ("a", "[x]", True),
+        ("a", "{'a': x}", True),
         ("[a, b]", "(x, x)", False),
         ("[a, b]", "{'b': x, 'a': x}", False),
         ("{'a': a, 'b': b}", "[x, x]", True),

@@ -107,7 +107,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
         cls._makes_masks = not getattr(cls.compute_mask, "makes_none", False)
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
-        self._input_shape_given = _given_shape(kwargs)
+        self._input_shape_given = signature.given_shape(kwargs)
         weights = kwargs.pop("weights", None)
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
@@ -512,7 +512,7 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
             outputs = add_node(self, args, own, spec)
             values = graph.symbolics(outputs)
             if values and values[0].node is not None:
-                values[0].node.shown_kwargs = _shown(facts, explicit, kwargs, alone)
+                values[0].node.shown_kwargs = signature.shown(facts, explicit, kwargs, alone)
             if masks is not None or type(self).compute_mask is not Layer.compute_mask:
                 self._hand_on(masks, args, kwargs, outputs)
         finally:
@@ -577,30 +577,3 @@ class Layer(Ownership, Weights, Policies, Configurable, LegacyLayer, Module, Ope
 
 def _detached(leaf):
     return graph.Symbolic(leaf.shape, leaf.dtype) if isinstance(leaf, graph.Symbolic) else leaf
-
-
-def _shown(facts, explicit, kwargs, alone):
-    """The keyword arguments that Keras's configs show of a call: with what it fills in where one tensor stands
-    alone.
-    """
-    shown = dict(explicit)
-    if alone:
-        if facts.training_default is not None:
-            shown["training"] = facts.training_default
-        if facts.has_mask:
-            shown["mask"] = kwargs.get("mask")
-    return shown
-
-
-def _given_shape(kwargs):
-    """The batch shape that Keras 1 and 2 gave to a model's first layer, taken out of `kwargs`."""
-    batch = kwargs.pop("batch_size", None) if "input_shape" in kwargs or "input_dim" in kwargs else None
-    if "batch_input_shape" in kwargs:
-        return tuple(kwargs.pop("batch_input_shape"))
-    if "input_shape" in kwargs:
-        shape = kwargs.pop("input_shape")
-        return None if shape is None else (batch, *((shape,) if isinstance(shape, int) else shape))
-    if "input_dim" in kwargs:
-        size = kwargs.pop("input_dim")
-        return None if size is None else (batch, size)
-    return None

@@ -105,3 +105,30 @@ def known_shape(value):
     if graph.on_meta():
         return tuple(None if size in graph._TRIAL_SIZES else size for size in value.shape)
     return tuple(value.shape)
+
+
+def shown(facts, explicit, kwargs, alone):
+    """The keyword arguments that Keras's configs show of a call: with what it fills in where one tensor stands
+    alone.
+    """
+    shown = dict(explicit)
+    if alone:
+        if facts.training_default is not None:
+            shown["training"] = facts.training_default
+        if facts.has_mask:
+            shown["mask"] = kwargs.get("mask")
+    return shown
+
+
+def given_shape(kwargs):
+    """The batch shape that Keras 1 and 2 gave to a model's first layer, taken out of `kwargs`."""
+    batch = kwargs.pop("batch_size", None) if "input_shape" in kwargs or "input_dim" in kwargs else None
+    if "batch_input_shape" in kwargs:
+        return tuple(kwargs.pop("batch_input_shape"))
+    if "input_shape" in kwargs:
+        shape = kwargs.pop("input_shape")
+        return None if shape is None else (batch, *((shape,) if isinstance(shape, int) else shape))
+    if "input_dim" in kwargs:
+        size = kwargs.pop("input_dim")
+        return None if size is None else (batch, size)
+    return None

@@ -278,12 +278,13 @@ class Functional(Model):
         """Warn where the inputs come in another structure than the model's: which is which is then a guess."""
         wanted = self._inputs_struct
         by_name = isinstance(inputs, dict) and isinstance(wanted, (list, tuple))
-        # Keras 1 and 2 made models of ``inputs=[x]`` and called them with x.
-        alone = isinstance(inputs, torch.Tensor) and isinstance(wanted, (list, tuple)) and len(wanted) == 1
-        if not by_name and not alone and _outline(inputs) != _outline(wanted):
+        # A list of one is what Keras 1 and 2 took for the one itself, and their scripts give: nothing to guess.
+        one = ("*", ["*"])
+        found, outline = _outline(inputs), _outline(wanted)
+        if not by_name and found != outline and not (found in one and outline in one):
             warnings.warn(
-                f"The structure of `inputs` doesn't match the expected structure.\nExpected: {_outline(wanted)}\n"
-                f"Received: inputs={_outline(inputs)}",
+                f"The structure of `inputs` doesn't match the expected structure.\nExpected: {outline}\n"
+                f"Received: inputs={found}",
                 stacklevel=2,
             )
 
