@@ -1,4 +1,7 @@
-"""Methods of `mx.np.ndarray` that are functions of `mx.np` as well, which compute them."""
+"""Methods of `mx.np.ndarray` that are functions of `mx.np` as well, which compute them.
+
+Those that only look at the memory in another shape, the commonest, do so without the way through the operator's row.
+"""
 
 from tandem.core.errors import explain
 from tandem.mxnet.base import MXNetError
@@ -8,7 +11,8 @@ from tandem.mxnet.numpy import functions_linear as linear
 from tandem.mxnet.numpy import functions_reduce as reduce
 from tandem.mxnet.numpy import functions_shape as shapes
 from tandem.mxnet.numpy.functions_base import checked_array
-from tandem.mxnet.numpy.multiarray import c_order
+from tandem.mxnet.numpy.multiarray import c_order, call
+from tandem.ops import typed
 
 
 def _sizes(values, method):
@@ -16,8 +20,11 @@ def _sizes(values, method):
 
     Raises MXNetError where one is no whole number.
     """
-    if isinstance(values, tuple) and len(values) == 1 and isinstance(values[0], (tuple, list)):
-        values = values[0]
+    if type(values) is tuple:
+        if len(values) == 1 and isinstance(values[0], (tuple, list)):
+            values = values[0]
+        if set(map(type, values)) == {int}:  # the commonest sizes
+            return tuple(values)
     try:
         return (values.__index__(),) if hasattr(values, "__index__") else tuple(size.__index__() for size in values)
     except (AttributeError, TypeError):
@@ -38,27 +45,29 @@ class Methods:
         sizes = kwargs.pop("newshape", kwargs.pop("shape", args))
         if kwargs or (isinstance(sizes, tuple) and not sizes and sizes is args):
             raise TypeError(explain("reshape() takes sizes", expected="reshape(2, -1)", given=str(kwargs or "nothing")))
-        return shapes.reshape(self, _sizes(sizes, "reshape"))
+        sizes = _sizes(sizes, "reshape")
+        return call("reshape", lambda x: typed.copied(x.reshape(sizes)), self, self._tensor)
 
     @property
     def T(self):
         """The axes reversed, a copy."""
-        return shapes.transpose(self)
+        return self.transpose()
 
     def transpose(self, *axes):
         """The axes in another order, by default reversed; a copy."""
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+        if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
             axes = axes[0]
-        return shapes.transpose(self, axes if axes is None or len(axes) else None)
+        order = tuple(axes) if axes and axes[0] is not None else tuple(range(self.ndim - 1, -1, -1))
+        return call("transpose", lambda x: typed.copied(x.permute(order)), self, self._tensor)
 
     def swapaxes(self, axis1, axis2):
         """Two axes exchanged; a copy."""
-        return shapes.swapaxes(self, axis1, axis2)
+        return call("swapaxes", lambda x: typed.copied(x.transpose(axis1, axis2)), self, self._tensor)
 
     def flatten(self, order="C"):
         """A copy in one dimension."""
         c_order(order, "flatten")
-        return shapes.reshape(self, -1)
+        return call("flatten", lambda x: typed.copied(x.reshape(-1)), self, self._tensor)
 
     def squeeze(self, axis=None):
         """A copy without the axes of size 1, or without those given.
