@@ -380,3 +380,33 @@ def test_integers_empty_arrays_and_arrays_without_axes():
 
 def test_what_books_do():
     same_expressions(AS_IN_BOOKS, SETUP_OF_BOOKS, numpy=True, rtol=1e-4, atol=1e-5)
+
+
+NUMBERS_IN_GRAPHS = """
+i, b, h = np.array([1, 3, 2], dtype="int32"), np.array([True, False], dtype=bool), np.array([1.0, 2], dtype="float16")
+
+def hybrid(function, x):
+    block = mx.gluon.nn.HybridLambda(function)
+    block.hybridize()
+    block(x)
+    return block(x)
+
+def graph(function, x):
+    made = function(mx.sym, mx.sym.var("x").as_np_ndarray())
+    return made.bind(mx.cpu(), {"x": x}).forward(), str(made.infer_type(x=x.dtype)[1]).replace("bool_", "bool")
+"""
+
+
+def test_numbers_beside_integers_in_graphs():
+    formulas = """
+    x + 2.5 | x + 2 | 2 + x | 2 - x | 2 * x | x * 2.5 | x - 2 | x % 2.5 | 7 % x | x**2 | x**0.5 | 2**x | x / 2 | 2 / x
+    x == 2.5 | x > 1.5 | 1.5 < x | x <= 2 | F.np.add(2, x) | F.np.add(x, 2) | F.np.subtract(x, 0.5) | F.np.power(x, 2)
+    F.np.maximum(x, 1.5) | F.np.minimum(2, x) | F.np.hypot(x, 2) | F.np.arctan2(x, 2.5) | F.np.equal(x, 1.5)
+    F.np.true_divide(2, x) | F.np.lcm(x, 2) | F.np.argmax(x) * 1.5
+    """
+    formulas = [formula.strip() for line in formulas.strip().split("\n") for formula in line.split("|")]
+    lines = [f"{way}(lambda F, x: {formula}, i)" for formula in formulas for way in ("hybrid", "graph")]
+    lines += [f"{way}(lambda F, x: {formula}, b)" for formula in ("x * 2", "x * 2.5") for way in ("hybrid", "graph")]
+    lines += [f"{way}(lambda F, x: {formula}, h)" for formula in ("2 * x", "x * 2.5") for way in ("hybrid", "graph")]
+    lines += [f"(lambda x: {formula})(i)" for formula in formulas if "F." not in formula]
+    same_expressions("\n".join(lines), NUMBERS_IN_GRAPHS, numpy=True)

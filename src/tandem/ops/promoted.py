@@ -98,6 +98,18 @@ def with_number(function):
     return compute
 
 
+def in_doubles(function):
+    """The function of an array and a number, in either order, of integers and bools in float64."""
+
+    def compute(a, b):
+        if isinstance(a, torch.Tensor):
+            return function(a if a.is_floating_point() else a.double(), b)
+        return function(a, b if b.is_floating_point() else b.double())
+
+    compute.__doc__ = function.__doc__
+    return compute
+
+
 def divide_by_number(a, b):
     """``a / b`` with one number; integers give float32."""
     if isinstance(a, torch.Tensor):

@@ -76,17 +76,17 @@ class HybridBlock(Block):
             replay = self.__dict__.get("_replay")
             if self._op_hook is not None:
                 outputs = self._call_watched(args, kwargs)
-            elif replay is not None and replay.inlined and _scope.recording:
-                outputs = self.forward(*args, **kwargs)
             else:
                 inside, _scope.inside = _scope.inside, True
+                inlined = replay is not None and replay.inlined and _scope.recording
                 try:
-                    outputs = self._call_hybrid(replay, args, kwargs)
+                    outputs = self.forward(*args, **kwargs) if inlined else self._call_hybrid(replay, args, kwargs)
                 finally:
                     _scope.inside = inside
                 if not inside and type(outputs) in (tuple, list):
                     outputs = _lists(outputs)
-                probabilities.mark_replayed(self, outputs)
+                if not inlined:
+                    probabilities.mark_replayed(self, outputs)
         else:
             outputs = self.forward(*args, **kwargs)
         for hook in self._forward_hooks.values():

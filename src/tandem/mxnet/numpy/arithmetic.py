@@ -50,14 +50,22 @@ def _wrong_type(value):
     )
 
 
-def _binary(kind, name, pairs, numbers, reflected=False):
-    """A method for one of Python's operators: `pairs` is for two arrays, `numbers` for an array and a number."""
+def _binary(kind, name, pairs, numbers, reflected=False, floats=False):
+    """A method for one of Python's operators: `pairs` is for two arrays, `numbers` for an array and a number.
+
+    floats: whether in hybridized blocks, which MXNet computes as symbols, a number that is not whole makes float64 of
+    integers; so does every number before an operator other than ``+``.
+    """
+    exact = promoted.in_doubles(numbers) if floats else numbers
+    first_counts = reflected and name != "add"
 
     def method(self, other):
         if isinstance(other, kind):
             function, value = pairs, other._tensor
         elif isinstance(other, _NUMBERS):
             function, value = numbers, other.item() if isinstance(other, onp.generic) else other
+            if _scope.inside and (first_counts or type(value) is float):
+                function = exact
         else:
             raise _wrong_type(other)
         first, second = (value, self._tensor) if reflected else (self._tensor, value)
@@ -177,8 +185,9 @@ def attach(kind):
         ("mod", promoted.modulo, _numbers(typed.modulo)),
         ("pow", promoted.power, _numbers(typed.power)),
     ):
-        setattr(kind, f"__{name}__", _binary(kind, name, pairs, numbers))
-        setattr(kind, f"__r{name}__", _binary(kind, name, pairs, numbers, reflected=True))
+        floats = name not in ("truediv", "div")
+        setattr(kind, f"__{name}__", _binary(kind, name, pairs, numbers, floats=floats))
+        setattr(kind, f"__r{name}__", _binary(kind, name, pairs, numbers, reflected=True, floats=floats))
         if name != "pow":  # MXNet has no in-place power: `x **= 2` makes a new array
             setattr(kind, f"__i{name}__", _in_place(kind, name, pairs, numbers))
     for name, function in (
@@ -198,7 +207,7 @@ def attach(kind):
         ("lt", promoted.less),
         ("le", promoted.less_equal),
     ):
-        setattr(kind, f"__{name}__", _binary(kind, name, function, _with_booleans_as_numbers(function)))
+        setattr(kind, f"__{name}__", _binary(kind, name, function, _with_booleans_as_numbers(function), floats=True))
     kind.__matmul__, kind.__rmatmul__ = _matmul(kind), _matmul(kind, reflected=True)
     kind.__invert__ = _unary(kind, "invert", elementwise.bitwise_not)
     kind.__neg__ = _unary(kind, "negative", _negative)

@@ -5,9 +5,12 @@ They take arrays or numbers; numbers alone are NumPy's affair, so that their res
 
 import numpy as onp
 
+from tandem.core import scope
 from tandem.core.errors import explain
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.numpy.functions_base import NUMBERS, as_number, checked_array, row
+
+_scope = scope._current
 
 __all__ = ["around", "clip", "fabs", "nan_to_num", "round", "round_", "where"]
 
@@ -127,7 +130,11 @@ _PLAIN = ("equal", "not_equal", "greater", "greater_equal", "less", "less_equal"
 
 
 def _binary(name, operator, doc, reflected=None):
-    """`reflected`: the operator for a number and an array, or None where the order does not matter."""
+    """`reflected`: the operator for a number and an array, or None where the order does not matter.
+
+    A number is cut to the dtype of integers; in hybridized blocks, which MXNet computes as symbols, one that is not
+    whole or comes first makes float64 of them.
+    """
     compute, with_number = row(f"_npi_{operator}", name), row(f"_npi_{operator}_scalar", name)
     number_first = with_number if reflected is None else row(f"_npi_{reflected}_scalar", name)
     of_numbers = getattr(onp, name)
@@ -139,11 +146,11 @@ def _binary(name, operator, doc, reflected=None):
             if _is_array(x2):
                 return compute(x1, x2, out=out)
             if isinstance(x2, NUMBERS):
-                return with_number(x1, scalar=float(x2), is_int=isinstance(x2, int), out=out)
+                return with_number(x1, scalar=float(x2), is_int=not _scope.inside or isinstance(x2, int), out=out)
             raise _wrong(x2, name)
         if isinstance(x1, NUMBERS):
             if _is_array(x2):
-                return number_first(x2, scalar=float(x1), is_int=isinstance(x1, int), out=out)
+                return number_first(x2, scalar=float(x1), is_int=not _scope.inside, out=out)
             if isinstance(x2, NUMBERS):
                 return of_numbers(x1, x2)
             raise _wrong(x2, name)

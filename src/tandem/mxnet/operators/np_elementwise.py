@@ -93,9 +93,15 @@ _SCALAR = {"scalar": a.real(1.0), "is_int": a.flag(True)}
 _PAIR = ("lhs", "rhs")
 
 
-def _with_number(function, reflected=False):
+def _with_number(function, reflected=False, floats=True):
+    """The function of an array and a number. floats: whether a number that is not said to be whole (is_int), which
+    symbols say of theirs, makes float64 of integers.
+    """
+    exact = promoted.in_doubles(function) if floats else function
+
     def compute(data, *, scalar, is_int):
-        return function(scalar, data) if reflected else function(data, scalar)
+        chosen = function if is_int else exact
+        return chosen(scalar, data) if reflected else chosen(data, scalar)
 
     compute.__doc__ = function.__doc__
     return compute
@@ -121,9 +127,10 @@ for _name, _function, _scalar in (
 ):
     register(f"_npi_{_name}", _function, _PAIR, same_dtype=False)
     _plain, _reversed = _numbered(_scalar)
-    register(f"_npi_{_name}_scalar", _with_number(_plain), attributes=_SCALAR)
+    _floats = _name != "true_divide"
+    register(f"_npi_{_name}_scalar", _with_number(_plain, floats=_floats), attributes=_SCALAR)
     if _name not in ("add", "multiply"):
-        register(f"_npi_r{_name}_scalar", _with_number(_reversed), attributes=_SCALAR)
+        register(f"_npi_r{_name}_scalar", _with_number(_reversed, floats=_floats), attributes=_SCALAR)
 
 for _name, _function, _inputs, _mirrored in (
     ("maximum", typed.maximum, _PAIR, False),
@@ -148,7 +155,7 @@ for _name, _function in {
     register(f"_npi_{_name}", promoted.integers_only(_function), _PAIR, differentiable=False)
     register(
         f"_npi_{_name}_scalar",
-        _with_number(promoted.integers_only(_function)),
+        _with_number(promoted.integers_only(_function), floats=False),
         attributes=_SCALAR,
         differentiable=False,
     )

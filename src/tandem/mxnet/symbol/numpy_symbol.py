@@ -102,8 +102,8 @@ for _python, _name in (
 ):  # fmt: skip
     setattr(_Symbol, f"__{_python}__", lambda self, other, _name=_name: binary(_name, self, other))
     setattr(_Symbol, f"__r{_python}__", lambda self, other, _name=_name: binary(_name, other, self))
-# Numbers are taken for floating point ones on the left, but where the order does not matter.
-_Symbol.__radd__, _Symbol.__rmul__ = _Symbol.__add__, _Symbol.__mul__
+# Numbers are taken for floating point ones on the left, but those of sums.
+_Symbol.__radd__ = _Symbol.__add__
 _Symbol.__neg__ = lambda self: binary("multiply", self, -1.0)
 _Symbol.__abs__ = lambda self: apply("_npi_abs", "abs", (self,))
 _Symbol.__matmul__ = lambda self, other: apply("_npi_matmul", "matmul", (self, other))

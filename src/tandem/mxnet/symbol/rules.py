@@ -406,6 +406,17 @@ def _branches(facts, node, outputs, a):
     facts._one_dtype([*node.inputs[1:], *outputs], node)
 
 
+def _of_number(facts, node, outputs, a):
+    # A number that is not said to be whole makes float64 of integers, a whole one int64 of bools.
+    data = facts.dtype(node.inputs[0])
+    if data is torch.bool:
+        facts.tell_dtype(outputs[0], torch.int64 if a["is_int"] else torch.float64, node)
+    elif a["is_int"] or data is None or data.is_floating_point:
+        facts._one_dtype([*node.inputs, *outputs], node)
+    else:
+        facts.tell_dtype(outputs[0], torch.float64, node)
+
+
 def _sampled_types(facts, node, outputs, a):
     facts._one_dtype(node.inputs, node)
     wanted = a["dtype"]
@@ -437,6 +448,14 @@ def _sequence_types(facts, node, outputs, a):
 
 DTYPES = {
     **dict.fromkeys((name for name, rule in SHAPES.items() if rule is _sampled), _sampled_types),
+    **dict.fromkeys(
+        (
+            f"_npi_{name}_scalar"
+            for name in ("add", "subtract", "rsubtract", "multiply", "mod", "rmod", "power", "rpower", "maximum")
+            + ("minimum", "hypot", "arctan2", "rarctan2", "copysign", "rcopysign", "ldexp", "rldexp")
+        ),
+        _of_number,
+    ),
     **dict.fromkeys(("shape_array", "size_array", "_contrib_index_array"), _always(torch.int64)),
     **dict.fromkeys(("all_finite", "multi_all_finite"), _always(torch.float32)),
     "_contrib_allclose": _always(torch.uint8),
