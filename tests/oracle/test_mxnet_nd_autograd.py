@@ -445,6 +445,34 @@ def through(dtype):
     )
 
 
+def test_whole_numbers_have_gradients_in_hybridized_blocks():
+    same_code(
+        """
+        class Squares(mx.gluon.HybridBlock):
+            def hybrid_forward(self, F, x):
+                return x * x + x
+
+        class Shares(mx.gluon.HybridBlock):
+            def hybrid_forward(self, F, x):
+                return F.cast(F.cast(x, "int32"), "float32") * 1.5
+
+        found = []
+        for kind in (Squares, Shares):
+            for dtype in ("int32", "float32"):
+                block = kind()
+                block.hybridize()
+                x = nd.array([1.5, 2], dtype=dtype)
+                x.attach_grad()
+                for _ in range(3):
+                    with autograd.record():
+                        y = block(x)
+                    y.backward()
+                    found.append((y.copy(), x.grad.copy()))
+        """,
+        ["found"],
+    )
+
+
 def test_constant_outputs_of_symbols_have_gradients_of_zeros():
     same_code(
         """

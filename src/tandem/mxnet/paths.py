@@ -16,6 +16,17 @@ def path_of(tensor):
     return getattr(tensor, "_mxnet_path", None)
 
 
+def has_whole_path(tree):
+    """Whether one of the tensors in nested lists, tuples and dicts is of whole numbers and has a path."""
+    for item in tree.values() if type(tree) is dict else tree:
+        if isinstance(item, torch.Tensor):
+            if not item.is_floating_point() and path_of(item) is not None:
+                return True
+        elif isinstance(item, (list, tuple, dict)) and has_whole_path(item):
+            return True
+    return False
+
+
 def with_one_axis(tensor):
     """A tensor without axes as one of shape (1,): without np_shape there are no others."""
     result = tensor.reshape(1)

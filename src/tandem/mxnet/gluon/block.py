@@ -16,6 +16,7 @@ from tandem.mxnet.gluon.nested import _flatten, _regroup  # noqa: F401
 from tandem.mxnet.gluon.utils import HookHandle, _brief_print_list, _indent, namespace_of  # noqa: F401
 from tandem.mxnet.gluon.weights import DeferredInitializationError
 from tandem.mxnet.ndarray.ndarray import NDArray, SparseStorage
+from tandem.mxnet.paths import has_whole_path
 
 _scope = scope._current
 _modes = torch._C._len_torch_dispatch_stack
@@ -121,6 +122,9 @@ class HybridBlock(Block):
                 first, given = args[0], (tuple([arg._tensor for arg in args]), kwargs)
         except SparseStorage:  # what sparse arrays hold changes in size: nothing to replay
             with scope.eagerly():
+                return self.forward(*args, **kwargs)
+        if _scope.recording and has_whole_path(given):
+            with scope.eagerly():  # the gradients of whole numbers are no torch graph's, so there is nothing to replay
                 return self.forward(*args, **kwargs)
         kind, ctx = type(first), first.context
         before = torch.is_grad_enabled()
