@@ -206,10 +206,11 @@ def test_a_reshaped_executor_keeps_its_monitor():
 
 
 def _recorded(executor):
-    """The names of torch's calls in the one recording of an executor."""
-    (kind,) = executor._replay._joint.values()
-    assert kind.attempts == 1  # a graph does the same each time: one recording is enough
-    return [call.func._opname for call in kind.recording.calls]
+    """The names of torch's calls in an executor's recording of a step; it made one, and one of a forward pass."""
+    kinds = [*executor._replay._joint.values(), *executor._replay._kinds.values()]
+    assert [kind.attempts for kind in kinds] == [1, 1]  # a graph does the same each time: one recording is enough
+    assert executor._replay.programs
+    return [call.func._opname for call in kinds[0].recording.calls]
 
 
 def test_views_are_not_copied_inside_a_graph_and_graphs_are_recorded_once():
@@ -220,6 +221,7 @@ def test_views_are_not_copied_inside_a_graph_and_graphs_are_recorded_once():
     plain.set_monitor_callback(lambda name, array: None)
     for _ in range(3):
         for one in (executor, plain):
+            one.forward(is_train=False)
             one.forward(is_train=True)
             one.backward()
     assert _recorded(executor).count("clone") == 1  # the output's

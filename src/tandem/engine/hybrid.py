@@ -157,8 +157,7 @@ class Hybrid(Step):
         where it belongs itself.
     inline: a function of at most so many differentiable operations runs as it is where gradients are asked for: a
         replay of so few costs more than it saves.
-    certain: whether each call does the same, as that of a graph does and that of code need not: then one recording is
-        enough, and the second call is a replay.
+    certain: as for `Step`.
     Results are the caller's: they hold for as long as they are kept.
     """
 
@@ -167,9 +166,9 @@ class Hybrid(Step):
     def __init__(
         self, function, parameters, *, name="block", enabled=True, watch=(), deliver=copied, inline=0, certain=False
     ):
-        super().__init__(function, name=name, enabled=enabled, watch=watch)
+        super().__init__(function, name=name, enabled=enabled, watch=watch, certain=certain)
         self._parameters = parameters
-        self._deliver, self._inline, self._certain = deliver, inline, certain
+        self._deliver, self._inline = deliver, inline
         self.inlined = False  # whether there was a call with so few operations
         self._joint = {}
 

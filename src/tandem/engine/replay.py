@@ -91,18 +91,21 @@ class Step:
     watch: the modules and objects whose attributes steer what the function does; when one of them is set, the step is
         recorded anew.
     backend: what runs the recordings, a name of `engine.backends.NAMES`; None: what is set for the process.
+    certain: whether each call does the same, as that of a graph does and that of code need not: then one recording is
+        enough, and the second call is a replay.
     The result of a call holds until the next call.
     """
 
     # Whether a replay may leave out the hooks of watched modules: they are Python, and run where the function does.
     skips_hooks = False
 
-    def __init__(self, function, *, name="step", enabled=True, watch=(), backend=None):
+    def __init__(self, function, *, name="step", enabled=True, watch=(), backend=None, certain=False):
         self.function = function
         self.name = name
         self.enabled = enabled
         self.backend = backends.check(backend)
         self.watch = tuple(watch)
+        self._certain = certain
         self._kinds = {}
         self._mutations = -1
         self._print, self._objects = None, ()
@@ -136,7 +139,9 @@ class Step:
         if kind.eager:
             return self.function(*args)
         if kind.program is None:
-            return self._record(kind, args, tensors)
+            if not self._certain or kind.previous is None:
+                return self._record(kind, args, tensors)
+            self._make(kind, kind.previous)
         if not kind.program.is_current():
             kind.forget()
             return self._record(kind, args, tensors)
@@ -284,7 +289,8 @@ class Step:
                 raise Unfaithful(_SETS_ATTRIBUTES)
             if kind.previous is not None:
                 self._compile(kind, recording, mutations)
-            kind.previous = None if kind.program else recording
+            if kind.program is None:
+                kind.previous = recording
         except Unfaithful as refusal:
             kind.eager, kind.previous, kind.buffers, kind.args = True, None, None, None
             self._explain(refusal)
@@ -295,11 +301,16 @@ class Step:
         if reason is None and Module.mutations != mutations:
             reason = _SETS_ATTRIBUTES
         if reason is None:
-            kind.patience = patience(recording)
-            kind.program = backends.first(self, recording, kind.buffers, kind.patience)
-            kind.recording = recording if backends.changes(self, recording) else None
+            self._make(kind, recording)
         elif kind.attempts >= _MOST_ATTEMPTS:
             raise Unfaithful(reason, where)
+
+    def _make(self, kind, recording):
+        """Make a program of a recording."""
+        kind.previous = None
+        kind.patience = patience(recording)
+        kind.program = backends.first(self, recording, kind.buffers, kind.patience)
+        kind.recording = recording if backends.changes(self, recording) else None
 
     def explain(self):
         """The programs made so far as text, and what runs eagerly and why."""
