@@ -273,3 +273,41 @@ def test_what_nobody_reads_is_left_out_and_checks_stay():
     assert "mm" not in step.programs[0].source
     with pytest.raises(RuntimeError):
         step(x + 11)
+
+
+def test_calls_that_are_alike_are_tried_once(monkeypatch):
+    from tandem.engine import bindings
+
+    sought, seek = [], bindings._sought
+    monkeypatch.setattr(bindings, "_known", {})
+    monkeypatch.setattr(bindings, "_sought", lambda *call: sought.append(call[0]) or seek(*call))
+    weight = torch.randn(5, 5)
+
+    def chain(x):
+        for _ in range(20):
+            x = torch.tanh(x @ weight)
+        return x * x, x * weight, x * 2, x * 2.0
+
+    step = Step(chain, backend="library")
+    x = torch.randn(5, 5)
+    for _ in range(4):
+        results = step(x)
+    for result, expected in zip(results, chain(x), strict=True):
+        assert torch.equal(result, expected)
+    assert len(step.programs) == 1
+    names = [func._opname for func in sought]
+    assert names.count("mm") == names.count("tanh") == 1
+    assert names.count("mul") == 3  # a tensor with itself, with another one, and with a number, which is made a tensor
+
+
+def test_what_is_certain_is_recorded_once():
+    runs = []
+
+    def double(x):
+        runs.append(x)
+        return x * 2
+
+    step = Step(double, certain=True)
+    for number in range(3):
+        assert step(torch.full((3,), float(number))).tolist() == [2 * number] * 3
+    assert len(runs) == 1

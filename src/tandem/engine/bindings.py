@@ -13,8 +13,38 @@ def binding(func, args, kwargs):
     """Torch's Python binding that makes exactly the call `func(*args, **kwargs)`, else `func` itself.
 
     A binding costs half of a generic operator call. Whether it makes the very same call is not assumed but seen: it is
-    run once under a mode that notes the call and does not make it.
+    run under a mode that notes the call and does not make it, once for all calls on tensors of these forms.
     """
+    try:
+        key = func, _form((args, tuple(kwargs.items())), {})
+        found = _known.get(key)
+    except TypeError:  # an argument that has no hash
+        return _sought(func, args, kwargs)
+    if found is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        found = _known[key] = _sought(func, args, kwargs)
+    return found
+
+
+_known: dict = {}  # a function and the forms of its arguments -> what makes the call
+_MOST_KNOWN = 4096
+
+
+def _form(value, seen):
+    """What of an argument decides which call a binding makes, hashable: of tensors all but their values.
+
+    seen: id of a tensor -> its number, so that one that is given twice is told from two.
+    """
+    if isinstance(value, torch.Tensor):
+        number = seen.setdefault(id(value), len(seen))
+        return type(value), number, value.dtype, value.shape, value.stride(), value.device
+    if isinstance(value, (list, tuple)):
+        return type(value), *[_form(item, seen) for item in value]
+    return type(value), value
+
+
+def _sought(func, args, kwargs):
     name = func._schema.name.split("::")[-1]
     for home in _HOMES:
         candidate = getattr(home, name, None)
