@@ -219,6 +219,33 @@ def test_files_hold_whole_weights_for_any_number_of_processes(tmp_path):
     model.load_weights(tmp_path / "at2.weights.h5")
 
 
+def _watched(path, mesh):
+    build, shape, layouts = MODELS["dense"]
+    x, y = _data(shape)
+    if mesh:
+        _distribute(mesh, layouts)
+    keras.utils.set_random_seed(3)
+    model = build()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.3, use_ema=True, ema_momentum=0.5), loss)
+    callbacks = [
+        keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+        keras.callbacks.TensorBoard(path, histogram_freq=1),
+        keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
+        keras.callbacks.ReduceLROnPlateau("val_loss", patience=0),
+    ]
+    history = model.fit(x, y, batch_size=8, epochs=6, verbose=0, validation_split=0.3, callbacks=callbacks).history
+    return _numbers(history["val_loss"]), [_numbers(weight) for weight in model.get_weights()]
+
+
+def test_callbacks_that_look_at_weights(tmp_path):
+    ((losses, weights),) = together(_watched, tmp_path / "a", None, count=1)
+    for found, others in together(_watched, tmp_path / "b", (1, 2)):
+        np.testing.assert_allclose(found, losses, rtol=1e-4)
+        for one, other in zip(others, weights, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
 def _interrupted(path, mesh, fails):
     build, shape, layouts = MODELS["dense"]
     x, y = _data(shape)

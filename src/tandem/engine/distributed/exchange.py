@@ -48,6 +48,11 @@ def _all_sum(x, processes):
 
 
 def _gather(parts, x, processes):
+    if x.is_cuda and "nccl" not in dist.get_backend_config(_of(processes)):
+        held = parts.cpu()  # of what is on GPUs gloo moves sums alone
+        _gather(held, x.cpu(), processes)
+        parts.copy_(held)
+        return
     # gloo does not know of all dtypes, but moves bytes.
     sent, *received = (one.reshape(-1).view(torch.uint8) for one in (x.contiguous(), *parts))
     dist.all_gather(received, sent, group=_of(processes))
