@@ -9,8 +9,9 @@ _NAMES = {"border_mode": "padding", "dim_ordering": "data_format", "filter_dilat
 
 
 def with_old_names(function):
-    """The function, which takes its arguments under their names of Keras 1 as well: `border_mode`, `dim_ordering`, whose
-    values "th" and "tf" may stand without the name, too.
+    """The function, which takes its arguments under their names of Keras 1 as well: `border_mode`, `dim_ordering`.
+
+    The values "th" and "tf" may stand without a name, too.
     """
 
     @functools.wraps(function)
