@@ -279,3 +279,70 @@ def test_what_old_code_asks_of_numbers_and_initializers():
     assert K.dtype(0.5) == keras.config.floatx()
     assert keras.initializers.get("glorot_uniform").__name__ == "glorot_uniform"
     assert type(keras.constraints.get("maxnorm")) is keras.constraints.MaxNorm
+
+
+class _Validated(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen = self.validation_data
+
+
+def test_callbacks_see_what_is_validated_on():
+    model = keras.Sequential([keras.layers.Dense(1, input_dim=3)])
+    model.compile("sgd", "mse")
+    x, y, seen = np.arange(30.0).reshape(10, 3), np.arange(10.0)[:, None], _Validated()
+    model.fit(x, y, validation_split=0.3, callbacks=[seen], verbose=0)
+    for found, wanted in zip(seen.seen, (x[7:], y[7:], np.ones(3)), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    model.fit(x, y, validation_data=(x[:2], y[:2], np.array([1.0, 2.0])), callbacks=[seen], verbose=0)
+    np.testing.assert_array_equal(seen.seen[2], [1, 2])
+    seen.validation_data = "mine"
+    assert seen.validation_data == "mine"
+    assert _Validated().validation_data is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compile_takes_what_keras_2_took():
+    model = keras.Sequential([keras.layers.Dense(2, input_shape=(4, 3))])
+    model.compile("sgd", "mse", ["mae"], sample_weight_mode="temporal")
+    x, y = np.ones((6, 4, 3)), np.zeros((6, 4, 2))
+    weights = np.zeros((6, 4))
+    assert model.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True)["loss"] == 0
+    assert "mae" in model.evaluate(x, y, verbose=0, return_dict=True)
+    for wrong, error in (
+        ({"sample_weight_mode": "spatial"}, ValueError),
+        ({"target_tensors": [x]}, NotImplementedError),
+        ({"metric": ["mae"]}, TypeError),
+    ):
+        with pytest.raises(error):
+            model.compile("sgd", "mse", **wrong)
+    with pytest.raises(TypeError, match="twice"):
+        model.compile("sgd", "mse", ["mae"], metrics=["mae"])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_weighted_sequence_ends():
+    class Batches(keras.utils.Sequence):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return np.ones((2, 3)), np.array([[0.0], [1.0]])
+
+    model = keras.Sequential([keras.layers.Dense(1, input_dim=3)])
+    model.compile("sgd", "mse")
+    history = model.fit_generator(Batches(), epochs=2, class_weight={0: 1.0, 1: 2.0}, verbose=0)
+    assert len(history.history["loss"]) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_decay_is_part_of_the_config(tmp_path):
+    model = keras.Sequential([keras.layers.Dense(1, input_dim=3)])
+    model.compile(keras.optimizers.SGD(lr=0.1, decay=0.5), "mse")
+    x, y = np.ones((2, 3)), np.ones((2, 1))
+    model.fit(x, y, epochs=2, verbose=0)
+    model.save(tmp_path / "model.h5")
+    again = keras.models.load_model(tmp_path / "model.h5")
+    assert again.optimizer.decay == 0.5
+    for one in (model, again):
+        one.fit(x, y, epochs=3, verbose=0)
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])

@@ -14,6 +14,8 @@ import pytest
 from formats.damage import mutated
 from tandem import keras
 from tandem.core.errors import Unsupported
+from tandem.keras.legacy.configs import modern
+from tandem.keras.saving.serialization import deserialize_keras_object
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "keras"
 layers = keras.layers
@@ -277,3 +279,34 @@ def test_configs_by_class_and_config():
     for bad in ("nosuch", {"class_name": "Nosuch", "config": {}}, {"a": 1}, 3):
         with pytest.raises(ValueError, match=r"Unknown thing|Improper config|Could not interpret"):
             legacy.deserialize_keras_object(bad, {}, printable_module_name="thing")
+
+
+_UNUSED = {"kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}}, "kernel_regularizer": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "unused"),
+    [
+        ("Conv2DTranspose", {"filters": 2, "kernel_size": [3, 3]}, {"groups": 1}),
+        ("DepthwiseConv2D", {"kernel_size": [3, 3]}, {"groups": 1}),
+        ("SeparableConv1D", {"filters": 2, "kernel_size": [3]}, {"groups": 1, "kernel_constraint": None, **_UNUSED}),
+        ("SpatialDropout2D", {"rate": 0.5}, {"noise_shape": None}),
+        ("RandomFlip", {"mode": "horizontal"}, {"rng_type": "stateful"}),
+        ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, {"query_shape": [None, 4, 6], "value_shape": None}),
+        ("Discretization", {"bin_boundaries": [0.0, 1.0]}, {"trainable": True}),
+        ("TextVectorization", {"max_tokens": 9}, {"dtype": "string"}),
+    ],
+)
+def test_what_base_classes_wrote_is_left_out(name, arguments, unused):
+    config = {"class_name": name, "config": {**arguments, **unused}}
+    found = deserialize_keras_object(modern(config, "2.15"))
+    assert type(found).__name__ == name
+    for key, value in arguments.items():
+        given = found.get_config()[key]
+        assert (list(given) if isinstance(given, tuple) else given) == value
+
+
+def test_groups_that_a_class_does_not_have_are_an_error():
+    config = {"class_name": "Conv2DTranspose", "config": {"filters": 2, "kernel_size": 3, "groups": 2}}
+    with pytest.raises(TypeError, match="groups"):
+        deserialize_keras_object(modern(config, "2.15"))

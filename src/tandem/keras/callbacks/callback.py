@@ -4,6 +4,7 @@ import math
 
 from tandem.core.errors import explain
 from tandem.keras.legacy.logs import Logs
+from tandem.keras.legacy.old_properties import Old, validation_arrays
 from tandem.keras.utils.messages import print_msg
 
 HOOKS = tuple(
@@ -35,6 +36,11 @@ class Callback:
     @model.setter
     def model(self, model):
         self._model = model
+
+    @Old
+    def validation_data(self):
+        """The arrays that `fit` validates on: inputs, targets, sample weights; None where there are none."""
+        return None if self._model is None else validation_arrays(self._model)
 
     def set_params(self, params):
         """Take the run's parameters."""

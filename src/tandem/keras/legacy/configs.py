@@ -46,6 +46,19 @@ _NO_EFFECT = {
     "fused",
     "virtual_batch_size",
 }
+# What tf.keras wrote for a layer because its base class takes it, and the class has no use for.
+_RANDOM = ("Brightness", "Contrast", "Crop", "Flip", "Height", "Rotation", "Translation", "Width", "Zoom")
+_UNUSED = {
+    **{f"{kind}{rank}D": {"groups": 1} for kind in ("DepthwiseConv", "SeparableConv") for rank in (1, 2)},
+    **{f"Conv{rank}DTranspose": {"groups": 1} for rank in (1, 2, 3)},
+    **{f"SpatialDropout{rank}D": {"noise_shape": None} for rank in (1, 2, 3)},
+    **{f"Random{what}": {"rng_type": ...} for what in _RANDOM},
+    "MultiHeadAttention": {"query_shape": ..., "key_shape": ..., "value_shape": ..., "softmax_robust_masking": ...},
+    "Discretization": {"trainable": ...},
+    "TextVectorization": {"dtype": "string"},
+}
+for _separable in ("SeparableConv1D", "SeparableConv2D"):
+    _UNUSED[_separable] |= {"kernel_initializer": ..., "kernel_regularizer": ..., "kernel_constraint": ...}
 _REGULARIZERS_OF_1 = ("WeightRegularizer", "L1L2Regularizer", "ActivityRegularizer")
 _MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot"}
 
@@ -119,6 +132,9 @@ def _layer(config, old):
     for today, parts in _SIZES.get(name, {}).items():
         if all(part in inner for part in parts):
             inner[today] = [inner.pop(part) for part in parts]
+    for key, harmless in _UNUSED.get(name, {}).items():
+        if harmless is ... or inner.get(key, harmless) == harmless:
+            inner.pop(key, None)
     renamed = ARGUMENTS.get(name, {})
     for key in list(inner):
         if key in _NO_EFFECT and key not in renamed:

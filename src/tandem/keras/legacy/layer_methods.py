@@ -4,18 +4,8 @@ from tandem.core import graph
 from tandem.core.errors import Unsupported, explain
 from tandem.keras import tensors
 from tandem.keras.layers import input_spec
+from tandem.keras.legacy.old_properties import Old
 from tandem.keras.symbolic import KerasTensor
-
-
-class _Old:
-    """A property that an instance's own attribute of the name hides: today's layers may call theirs so."""
-
-    def __init__(self, get):
-        self._get = get
-        self.__doc__ = get.__doc__
-
-    def __get__(self, instance, owner=None):
-        return self if instance is None else self._get(instance)
 
 
 class _Weights(list):
@@ -91,12 +81,12 @@ class LegacyLayer:
         """The mask of `get_output_at`, or None."""
         return _each(lambda value: value._keras_mask, self._use(node_index, "output"))
 
-    @_Old
+    @Old
     def input_shape(self):
         """The shape of the input of the layer's first use."""
         return self._shape_of("input")
 
-    @_Old
+    @Old
     def output_shape(self):
         """The shape of the output of the layer's first use."""
         return self._shape_of("output")
@@ -106,12 +96,12 @@ class LegacyLayer:
             raise AttributeError(f"The layer has never been called and thus has no defined {what} shape.")
         return _each(lambda value: value.shape, self._use(0, what))
 
-    @_Old
+    @Old
     def input_mask(self):
         """The mask of the input of the layer's first use, or None."""
         return self.get_input_mask_at(0)
 
-    @_Old
+    @Old
     def output_mask(self):
         """The mask of the output of the layer's first use, or None."""
         return self.get_output_mask_at(0)
@@ -135,7 +125,7 @@ class LegacyLayer:
                     )
                 )
 
-    @_Old
+    @Old
     def updates(self):
         """An empty list: variables are changed where a call comes to it."""
         return []

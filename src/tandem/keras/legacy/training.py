@@ -3,7 +3,8 @@
 import contextlib
 import itertools
 
-from tandem.core.errors import explain, suggest, warn
+from tandem.core import arrays
+from tandem.core.errors import Unsupported, explain, suggest, warn
 from tandem.keras.symbolic import bound
 from tandem.keras.trainers import sources
 from tandem.keras.utils.py_dataset import PyDataset, batches
@@ -104,6 +105,33 @@ def _asks_for_gradients(loss):
     return code is not None and "gradients" in code.co_names
 
 
+def compile_arguments(loss_weights, metrics, kwargs):
+    """(loss_weights, metrics) for `compile` called with Keras 1's and 2's arguments.
+
+    Their third argument was `metrics`. kwargs: sample_weight_mode, whose "temporal" weights of (samples, steps) say
+    themselves. Raises TypeError for others, ValueError for another mode, Unsupported for `target_tensors`.
+    """
+    if kwargs:
+        kwargs = dict(kwargs)
+        mode = kwargs.pop("sample_weight_mode", None)
+        for one in arrays.leaves(mode) if isinstance(mode, (list, tuple, dict)) else [mode]:
+            if one not in (None, "temporal"):
+                raise ValueError(explain("Unknown sample_weight_mode", expected='None or "temporal"', given=repr(one)))
+        if kwargs.pop("target_tensors", None) is not None:
+            raise Unsupported("`target_tensors` are not supported: give the targets to `fit`.")
+        if kwargs:
+            name = next(iter(kwargs))
+            raise TypeError(f"Model.compile() got an unexpected keyword argument '{name}'.")
+        if mode is not None:
+            tell("compile: leave out `sample_weight_mode`; weights of (samples, steps) say what they are.", 4)
+    if isinstance(loss_weights, (list, tuple)) and any(isinstance(one, str) or callable(one) for one in loss_weights):
+        if metrics is not None:
+            raise TypeError(explain("compile got metrics twice", given=f"{loss_weights!r} and {metrics!r}"))
+        tell("compile: write `metrics=`; the third argument is `loss_weights` today.", 4)
+        return None, loss_weights
+    return loss_weights, metrics
+
+
 def for_every_output(metrics, count):
     """Whether a list of metrics is meant for each of a model's `count` outputs, as Keras 1 and 2 read it: names and
     functions that are not as many as the outputs.
@@ -149,6 +177,8 @@ class LegacyTraining:
             generator, steps_per_epoch = _steps_for(generator, samples)
         if validation_steps is None and validation_samples is not None:
             validation_data, validation_steps = _steps_for(validation_data, validation_samples)
+        if steps_per_epoch is None and class_weight is not None and hasattr(generator, "__len__"):
+            steps_per_epoch = len(generator)  # a generator of weighted batches has no end
         epochs = given.pop("epochs")
         if not isinstance(validation_data, (tuple, list, type(None))):
             validation_data = _feed(validation_data, validation_steps, False, None, given)

@@ -548,6 +548,7 @@ class Optimizer(HandUpdates, Stateless, Phased):
             "ema_overwrite_frequency": self.ema_overwrite_frequency,
             "loss_scale_factor": self.loss_scale_factor,
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            **({"decay": self.decay} if self.decay else {}),
         }
 
     def _serialized_rate(self):
@@ -568,7 +569,10 @@ class Optimizer(HandUpdates, Stateless, Phased):
             from tandem.keras.optimizers import schedules
 
             config["learning_rate"] = schedules.deserialize(config["learning_rate"], custom_objects=custom_objects)
-        return cls(**config)
+        decay = config.pop("decay", 0.0)
+        optimizer = cls(**config)
+        optimizer.decay = float(decay)
+        return optimizer
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"

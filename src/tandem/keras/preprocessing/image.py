@@ -1,5 +1,7 @@
 """`keras.preprocessing.image`: images in files and arrays, and Keras 2's `ImageDataGenerator`."""
 
+import functools
+
 from tandem.keras.legacy.image_functions import (
     apply_affine_transform,
     apply_brightness_shift,
@@ -15,7 +17,7 @@ from tandem.keras.legacy.image_generator import ImageDataGenerator
 from tandem.keras.legacy.image_iterators import DataFrameIterator, DirectoryIterator, Iterator, NumpyArrayIterator
 from tandem.keras.legacy.keywords import with_old_names
 from tandem.keras.utils import image_utils
-from tandem.keras.utils.image_utils import load_img, save_img, smart_resize
+from tandem.keras.utils.image_utils import save_img, smart_resize
 
 __all__ = [
     "DataFrameIterator",
@@ -41,6 +43,14 @@ __all__ = [
 
 array_to_img = with_old_names(image_utils.array_to_img)
 img_to_array = with_old_names(image_utils.img_to_array)
+
+
+@functools.wraps(image_utils.load_img)
+def load_img(path, *args, grayscale=False, **kwargs):
+    """`keras.utils.load_img`, which takes Keras 1's `grayscale` for ``color_mode="grayscale"`` as well."""
+    if grayscale:
+        kwargs["color_mode"] = "grayscale"
+    return image_utils.load_img(path, *args, **kwargs)
 
 
 def __getattr__(name):

@@ -20,6 +20,7 @@ class State:
         self.compile_loss = None
         self.compile_metrics = None
         self.loss_tracker = None
+        self.validation_data = None  # (x, y, sample_weight) of the last `fit`; see legacy.training.validation_arrays
         self.learns_as_compiled = None  # what learned then; see legacy.training.as_compiled
         self.arguments = {}
         self.compiled = False

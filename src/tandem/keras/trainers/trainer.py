@@ -13,6 +13,7 @@ from tandem.keras.internals.rebinding import calling
 from tandem.keras.legacy.training import (
     LegacyTraining,
     as_compiled,
+    compile_arguments,
     fit_arguments,
     losses_see_values,
     remember_trainable,
@@ -97,6 +98,7 @@ class Trainer(LegacyTraining):
         steps_per_execution=1,
         jit_compile="auto",
         auto_scale_loss=True,
+        **kwargs,
     ):
         """Say how the model learns.
 
@@ -109,6 +111,7 @@ class Trainer(LegacyTraining):
         wrapped in a `LossScaleOptimizer`.
         Raises ValueError for unknown names.
         """
+        loss_weights, metrics = compile_arguments(loss_weights, metrics, kwargs)
         optimizer = optimizers_room.get(optimizer)
         state = self._training
         if run_eagerly and jit_compile is True:
@@ -459,6 +462,7 @@ class Trainer(LegacyTraining):
         validation = None
         if validation_data is not None:
             val_x, val_y, val_weight = parts.validation_parts(validation_data)
+            self._training.validation_data = val_x, val_y, val_weight
             validation = {
                 "x": val_x,
                 "y": val_y,
