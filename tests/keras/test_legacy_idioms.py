@@ -346,3 +346,18 @@ def test_a_decay_is_part_of_the_config(tmp_path):
     for one in (model, again):
         one.fit(x, y, epochs=3, verbose=0)
     np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, keras.layers.Bidirectional])
+def test_a_recurrent_layer_takes_its_states_in_a_list(wrap):
+    layer = wrap(keras.layers.LSTM(2))
+    x = np.ones((3, 4, 2), "float32")
+    states = [np.full((3, 2), value, "float32") for value in (0.1, 0.2, 0.3, 0.4)]
+    states = states if isinstance(layer, keras.layers.Bidirectional) else states[:2]
+    wanted = keras.ops.convert_to_numpy(layer(x, initial_state=states))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer([x, *states])), wanted, rtol=1e-5, atol=1e-6)
+    inputs = [keras.Input(value.shape[1:]) for value in (x, *states)]
+    model = keras.Model(inputs, layer(inputs))
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(again.predict([x, *states], verbose=0), wanted, rtol=1e-5, atol=1e-6)

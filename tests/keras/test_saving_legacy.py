@@ -310,3 +310,26 @@ def test_groups_that_a_class_does_not_have_are_an_error():
     config = {"class_name": "Conv2DTranspose", "config": {"filters": 2, "kernel_size": 3, "groups": 2}}
     with pytest.raises(TypeError, match="groups"):
         deserialize_keras_object(modern(config, "2.15"))
+
+
+def test_the_states_of_a_decoder_stand_behind_its_inputs():
+    """As files of Keras 2 write a call of a recurrent layer with `initial_state`: three inputs of one node."""
+    lstm = {"units": 2, "recurrent_activation": "sigmoid", "trainable": True, "dtype": "float32"}
+
+    def item(name, kind, config, *nodes):
+        return {"class_name": kind, "name": name, "config": {"name": name, **config}, "inbound_nodes": list(nodes)}
+
+    items = [
+        item("a", "InputLayer", {"batch_input_shape": [None, 4, 3], "dtype": "float32"}),
+        item("b", "InputLayer", {"batch_input_shape": [None, 5, 3], "dtype": "float32"}),
+        item("reader", "LSTM", {**lstm, "return_state": True}, [["a", 0, 0, {}]]),
+        item("writer", "LSTM", lstm, [["b", 0, 0, {}], ["reader", 0, 1, {}], ["reader", 0, 2, {}]]),
+    ]
+    ends = {"input_layers": [["a", 0, 0], ["b", 0, 0]], "output_layers": [["writer", 0, 0]]}
+    config = {"class_name": "Functional", "config": {"name": "model", "layers": items, **ends}}
+    model = deserialize_keras_object(modern(config, "2.15"))
+    assert [layer.name for layer in model.layers if layer.weights] == ["reader", "writer"]
+    x = [np.ones((2, 4, 3), "float32"), np.ones((2, 5, 3), "float32")]
+    _, *states = model.get_layer("reader")(x[0])
+    wanted = keras.ops.convert_to_numpy(model.get_layer("writer")(x[1], initial_state=states))
+    np.testing.assert_allclose(model.predict(x, verbose=0), wanted, rtol=1e-5, atol=1e-6)

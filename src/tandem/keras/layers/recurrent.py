@@ -19,6 +19,7 @@ from tandem.keras.layers.recurrent_cells import (
     step,
     zero_states,
 )
+from tandem.keras.legacy.layer_methods import with_states
 from tandem.keras.legacy.modules import names_of
 from tandem.keras.symbolic import KerasTensor
 from tandem.keras.variables import Variable
@@ -126,6 +127,11 @@ class RNN(Layer):
         return None
 
     # --- calling ---------------------------------------------------------------------------------------------------
+    def __call__(self, sequences, *args, **kwargs):
+        if type(sequences) is list:
+            sequences, kwargs = with_states(sequences, kwargs)
+        return super().__call__(sequences, *args, **kwargs)
+
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """The outputs, and with `return_state` the last states, in a tuple."""
         if hasattr(self.cell, "reset_masks"):

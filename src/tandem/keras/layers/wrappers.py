@@ -7,6 +7,7 @@ from tandem.core.errors import explain
 from tandem.keras import saving
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.recurrent import RNN
+from tandem.keras.legacy.layer_methods import with_states
 from tandem.keras.legacy.modules import names_of
 from tandem.keras.symbolic import KerasTensor
 from tandem.ops import shape
@@ -219,6 +220,11 @@ class Bidirectional(Layer):
                 layer.build(sequences_shape)
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
+
+    def __call__(self, sequences, *args, **kwargs):
+        if type(sequences) is list:
+            sequences, kwargs = with_states(sequences, kwargs)
+        return super().__call__(sequences, *args, **kwargs)
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
         """The joined outputs, and with `return_state` the last states of both layers."""

@@ -27,6 +27,17 @@ class _Weights(list):
         return self
 
 
+def with_states(inputs, kwargs):
+    """(sequences, arguments) of a recurrent layer that was called on a list, as Keras 2 took it: the sequences, and
+    behind them the states to begin with.
+    """
+    if not inputs or not all(hasattr(value, "shape") for value in inputs):
+        return inputs, kwargs  # numbers
+    if len(inputs) > 1:
+        kwargs = {**kwargs, "initial_state": list(inputs[1:])}
+    return inputs[0], kwargs
+
+
 class LegacyLayer:
     """The part of `Layer` that old code asks for."""
 

@@ -113,7 +113,7 @@ def _call(operation, args, kwargs):
     outputs = operation(*args, **asked)
     values = graph.symbolics(outputs)
     if values:
-        values[0].node.shown_kwargs = kwargs
+        values[0].node.shown_kwargs = {**values[0].node.kwargs, **kwargs}
     return outputs
 
 
