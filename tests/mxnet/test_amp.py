@@ -318,3 +318,9 @@ def test_a_converted_model(optional):
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.asnumpy(), plain.asnumpy(), atol=0.01)
     assert not np.array_equal(found.asnumpy(), plain.asnumpy())
+
+
+def test_others_see_whether_it_was_begun(monkeypatch):
+    assert not amp.amp._amp_initialized
+    monkeypatch.setattr(casting, "_everywhere", object())
+    assert amp.amp._amp_initialized

@@ -1,5 +1,6 @@
 """MXNet's inner functions that other packages import (GluonCV, GluonNLP, users' cells), against the real MXNet."""
 
+import numpy as np
 import pytest
 
 from mxnet_parity import same_code, same_expressions
@@ -175,3 +176,88 @@ def test_how_images_are_resized():
         for sizes in ("()", "(3, 4, 6, 8)", "(6, 8, 3, 4)", "(6, 8, 3, 9)", "(3, 4, 3, 4)")
     ]
     same_expressions(table, "I = mx.image.image")
+
+
+def test_modules_that_others_hold():
+    same_expressions(["mx.metric.ndarray is nd", "mx.metric.registry is mx.registry"])
+
+
+_CELLS = """
+gluon, rnn = mx.gluon, mx.gluon.rnn
+class Cell(rnn.HybridRecurrentCell):
+    def __init__(self, size, prefix=None, params=None):
+        super().__init__(prefix=prefix, params=params)
+        self.size = size
+        self.i2h_weight = self.params.get("i2h_weight", shape=(size, 0), allow_deferred_init=True)
+        self.h2h_weight = self.params.get("h2h_weight", shape=(size, size))
+    def state_info(self, batch_size=0):
+        return [{"shape": (batch_size, self.size), "__layout__": "NC"}]
+    def hybrid_forward(self, F, inputs, states, i2h_weight, h2h_weight):
+        prefix = "t%d_" % self._counter
+        x = F.FullyConnected(inputs, i2h_weight, num_hidden=self.size, no_bias=True, name=prefix + "i2h")
+        h = F.FullyConnected(states[0], h2h_weight, num_hidden=self.size, no_bias=True, name=prefix + "h2h")
+        found = self._get_activation(F, x + h, "tanh", name=prefix + "out")
+        return found, [found]
+def look(cell):
+    return cell._counter, cell._init_counter
+"""
+
+
+def test_cells_count_their_steps_and_states():
+    code = (
+        _CELLS
+        + """
+cell, found = Cell(3, prefix="own_"), []
+cell.initialize(mx.init.One())
+x = nd.array(given)
+for step in range(3):
+    found.append(look(cell))
+    outputs, states = cell.unroll(3, x * (1 + step), merge_outputs=True)
+    found.append(outputs)
+cell.reset()
+found += [look(cell), look(rnn.LSTMCell(2))]
+states = cell.begin_state(func=mx.sym.var)
+steps, _ = cell.unroll(2, mx.sym.var("data"), merge_outputs=False, begin_state=states)
+found += [[step.list_outputs() for step in steps], steps[1].list_arguments(), look(cell)]
+"""
+    )
+    same_code(code, "found", given=np.random.RandomState(0).rand(2, 3, 2).astype("float32"))
+
+
+def test_parameters_that_a_class_of_users_takes_over():
+    code = """
+gluon = mx.gluon
+class Halved(gluon.Parameter):
+    def __init__(self, p):
+        super().__init__(
+            name=p.name, grad_req=p.grad_req, shape=p._shape, dtype=p.dtype, init=p.init,
+            allow_deferred_init=p._allow_deferred_init, differentiable=p._differentiable,
+        )
+        self._var, self._data, self._grad = p._var, p._data, p._grad
+        self._ctx_list, self._ctx_map, self._trainer = p._ctx_list, p._ctx_map, p._trainer
+    def data(self, ctx=None):
+        return self._check_and_get(self._data, ctx) * 0.5
+found = []
+for late in (False, True):
+    for net in (gluon.rnn.LSTM(4, input_size=3), gluon.nn.Dense(2, in_units=3, flatten=False)):
+        if not late:
+            net.initialize(mx.init.Constant(0.3))
+        for key, parameter in list(net._reg_params.items()):
+            if key in ("weight", "l0_h2h_weight"):
+                taken = net.params._params[parameter.name] = net._reg_params[key] = Halved(parameter)
+                super(gluon.Block, net).__setattr__(key, taken)
+        if late:
+            net.initialize(mx.init.Constant(0.3))
+        for hybrid in (False, True):
+            net.hybridize(hybrid)
+            trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+            for step in range(5):
+                with autograd.record():
+                    loss = (net(nd.array(given)) ** 2).sum()
+                loss.backward()
+                trainer.step(1)
+                found.append(loss)
+        found += [parameter.grad() for parameter in net.collect_params().values()]
+        found.append([repr(p).split(" ")[0] for p in net.collect_params().values()])
+"""
+    same_code(code, "found", given=np.random.RandomState(0).rand(2, 2, 3).astype("float32"), rtol=1e-4)

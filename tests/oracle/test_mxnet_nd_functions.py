@@ -93,6 +93,12 @@ nd.shape_array(a)
 nd.size_array(a)
 nd.crop(a,begin=(0,0,0),end=(1,2,3)).shape
 nd.broadcast_to(nd.ones((1,3)),shape=(2,3)).shape
+v.broadcast_like(nd.zeros((2,3)))
+v.broadcast_like(nd.zeros((2,4)))
+nd.broadcast_like(v, nd.zeros((2,3)))
+nd.ones((2,1,3)).broadcast_like(nd.zeros((2,4,3))).shape
+a.reshape((-2,2,-1,-4),reverse=True).shape
+a.reshape((-2,-4,2,2),reverse=True)
 nd.Flatten(nd.ones((2,3,4))).shape
 nd.cumsum(a,axis=1).shape
 nd.cumsum(a).shape

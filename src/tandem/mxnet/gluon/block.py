@@ -190,9 +190,10 @@ class HybridBlock(Block):
         return arrays.unwrap(_Outputs(outputs, {places.index(place): value for place, value in found.items()}))
 
     def _tensors(self):
-        """All that may learn here: parameters, and their replicas on other contexts."""
+        """All that may learn here: parameters, their replicas, and what a user's class of parameters holds."""
         held = [parameter._data or () for parameter in self.collect_params().values()]
-        return [*torch.nn.Module.parameters(self), *(data._tensor for replicas in held for data in replicas[1:])]
+        tensors = [*torch.nn.Module.parameters(self), *(data._tensor for replicas in held for data in replicas)]
+        return list({id(tensor): tensor for tensor in tensors}.values())
 
     def forward(self, x, *args):
         """Calls `hybrid_forward` with the parameters as arrays on the context of the input.

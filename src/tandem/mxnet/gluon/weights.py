@@ -12,6 +12,7 @@ from tandem.mxnet import context as contexts
 from tandem.mxnet import gradients, initializer, util
 from tandem.mxnet.base import MXNetError, mx_real_t
 from tandem.mxnet.gluon import sparse_weights
+from tandem.mxnet.gluon.inner_names import InnerNames
 from tandem.mxnet.gluon.utils import _as_contexts
 from tandem.mxnet.ndarray.ndarray import NDArray, mxnet_dtype
 
@@ -54,7 +55,7 @@ def _array(values):
     return array(values, ctx=contexts.cpu())
 
 
-class Parameter(Holder):
+class Parameter(InnerNames, Holder):
     """A named array of weights, with one replica per context and a gradient for each.
 
     name: its full name; grad_req: 'write' (each backward overwrites the gradient), 'add' (accumulates until
@@ -105,9 +106,6 @@ class Parameter(Holder):
         self._deferred_init = ()
         self._grad_req = None
         self.grad_req = grad_req
-
-    def __repr__(self):
-        return f"{type(self).__name__} {self.name} (shape={self.shape}, dtype={self.dtype})"
 
     # --- what it is ------------------------------------------------------------------------------------------------
 
@@ -568,6 +566,8 @@ class Constant(Parameter):
 
     name: its full name; value: an array (or what `mx.nd.array` takes).
     """
+
+    _kind = "Constant"
 
     def __init__(self, name, value):
         if not isinstance(value, NDArray):

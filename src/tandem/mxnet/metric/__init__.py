@@ -3,6 +3,7 @@
 What a batch adds stays on the device; it is read back when somebody looks (`get`, `sum_metric`, `num_inst`).
 """
 
+from tandem.mxnet import ndarray, registry  # noqa: F401  (GluonTS and others take them from here)
 from tandem.mxnet.metric.base import CompositeEvalMetric, EvalMetric, alias, check_label_shapes, create, register
 from tandem.mxnet.metric.classification import (
     F1,

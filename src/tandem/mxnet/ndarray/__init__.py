@@ -128,7 +128,6 @@ _METHODS = [
     "argmin",
     "argsort",
     "broadcast_axes",
-    "broadcast_like",
     "cast",
     "cbrt",
     "ceil",

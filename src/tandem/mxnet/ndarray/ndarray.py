@@ -385,6 +385,10 @@ class NDArray(Array):
 
         return broadcast_array(self, shape)
 
+    def broadcast_like(self, other):
+        """A copy, broadcast to another array's shape."""
+        return self.broadcast_to(other.shape)
+
     # --- indexing --------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key):

@@ -33,8 +33,8 @@ def reshaped(shape, target, reverse=False):
     Raises MXNetError where the sizes do not fit.
     """
     if reverse:
-        # A split keeps the order of its two sizes: "-4, a, b" reads "b', a', -4" from the right.
-        return tuple(reversed(reshaped(shape[::-1], _mirrored(tuple(target)))))
+        # Read from the right, a split has its two sizes before it: "a, b, -4".
+        return tuple(reversed(reshaped(shape[::-1], tuple(target)[::-1])))
     shape, target = tuple(shape), tuple(target)
     sizes, unknown, source, place = [], None, 0, 0
     while place < len(target):
@@ -158,20 +158,6 @@ def _halves(shape, target, whole, halves):
     if first * second != whole:
         raise _reject(shape, target, f"{whole} does not split into {first} and {second}")
     return first, second
-
-
-def _mirrored(target):
-    groups, place = [], 0
-    while place < len(target):
-        if target[place] == -4:
-            if place + 2 >= len(target):
-                raise MXNetError(explain("Cannot reshape: code -4 needs two sizes behind it", given=f"shape={target}"))
-            groups.append((-4, target[place + 2], target[place + 1]))
-            place += 3
-        else:
-            groups.append((target[place],))
-            place += 1
-    return tuple(code for group in reversed(groups) for code in group)
 
 
 def checked_axis(axis, ndim):

@@ -327,3 +327,9 @@ def convert_model(
         return {name: value.astype(target_dtype) if name in low else value for name, value in params.items()}
 
     return made, cast(arg_params), cast(aux_params)
+
+
+def __getattr__(name):
+    if name == "_amp_initialized":  # MXNet's own note, which GluonNLP's attention cells read
+        return casting._everywhere is not None
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from tandem.core.errors import explain
 from tandem.mxnet.gluon.block import Block, HybridBlock
 from tandem.mxnet.gluon.rnn import sequences
+from tandem.mxnet.gluon.rnn.counting import Counting
 from tandem.mxnet.gluon.rnn.formats import *  # noqa: F403 (MXNet's inner functions, which others import)
 from tandem.mxnet.gluon.rnn.sequences import as_merged, as_steps, begin_states, final_form, take, zeros
 from tandem.mxnet.gluon.utils import namespace_of
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-class RecurrentCell(Block):
+class RecurrentCell(Counting, Block):
     """Base of cells: `output, states = cell(inputs, states)` is one step.
 
     A subclass overrides `state_info` and `forward`.
@@ -36,6 +37,7 @@ class RecurrentCell(Block):
 
     def reset(self):
         """Forget what a sequence left behind, before another one."""
+        self._count_anew()
         for cell in self._children.values():
             if hasattr(cell, "reset"):
                 cell.reset()
@@ -58,11 +60,7 @@ class RecurrentCell(Block):
                 )
             )
         func = zeros if func is None else func
-        states = []
-        for info in self.state_info(batch_size):
-            info = {key: value for key, value in info.items() if not key.startswith("__")}
-            states.append(func(**{**info, **kwargs}))
-        return states
+        return [self._make_state(func, {**(info or {}), **kwargs}) for info in self.state_info(batch_size)]
 
     def forward(self, inputs, states):
         """One step: (output, states); to be written in the subclass."""
@@ -95,10 +93,13 @@ class RecurrentCell(Block):
 class HybridRecurrentCell(RecurrentCell, HybridBlock):
     """Base of cells whose step is a `hybrid_forward(F, inputs, states, **params)`."""
 
-    forward = HybridBlock.forward
-
     def __init__(self, prefix=None, params=None):
         super().__init__(prefix=prefix, params=params)
+
+    def forward(self, inputs, states):
+        """One step: (output, states)."""
+        self._count_step()
+        return HybridBlock.forward(self, inputs, states)
 
     def hybrid_forward(self, F, x, *args, **kwargs):
         """One step: (output, states)."""
@@ -309,6 +310,7 @@ class _CellRow:
         return [state for cell in self._children.values() for state in cell.begin_state(**kwargs)]
 
     def _step(self, inputs, states):
+        self._count_step()
         after, at = [], 0
         for cell in self._children.values():
             _no_bidirectional(cell)

@@ -103,12 +103,12 @@ def reverse(merged, valid_length, axis):
     return turned.swapaxes(0, axis) if axis else turned
 
 
-def activate(F, inputs, activation):
-    """An activation by name, or a function, of an array."""
+def activate(F, inputs, activation, **kwargs):
+    """An activation by name, or a function or block, of an array; kwargs: of the operator, as its `name`."""
     if callable(activation):
-        return activation(inputs)
+        return activation(inputs, **kwargs)
     if activation == "tanh":
-        return F.tanh(inputs)
+        return F.tanh(inputs, **kwargs)
     if activation == "sigmoid":
-        return F.sigmoid(inputs)
-    return F.Activation(inputs, act_type=activation)
+        return F.sigmoid(inputs, **kwargs)
+    return F.Activation(inputs, act_type=activation, **kwargs)
