@@ -344,7 +344,8 @@ class Finder:
                     message = str(error)
                     if name.startswith("__"):
                         raise
-                    if not message.startswith("module "):  # the front end has more to say than Python's default
+                    # The front end may have more to say than Python's default.
+                    if type(error) is not AttributeError or not message.startswith("module "):
                         return _raise_missing(message, name, sys._getframe(1))
             elif name.startswith("__"):
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")

@@ -81,14 +81,17 @@ def sparse_unsupported(stype):
     )
 
 
+class LeftOut(AttributeError):
+    """The error for a public name that is not there for a reason, which the message has."""
+
+
 def missing(module, name, names):
     """The AttributeError for a public name that a module does not have."""
-    return AttributeError(
+    shown, why = module.removeprefix("tandem."), reason(module, name)
+    return (LeftOut if why else AttributeError)(
         explain(
-            f"module {module!r} has no attribute {name!r}",
-            hint=reason(module, name)
-            or suggest(name, names)
-            or f"dir({module.replace('tandem.', '', 1)}) lists what is there.",
+            f"module {shown!r} has no attribute {name!r}",
+            hint=why or suggest(name, names) or f"dir({shown}) lists what is there.",
         ),
         name=name,
     )
