@@ -215,7 +215,8 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None, **kwargs):
         return onp.nan_to_num(x, copy, nan, posinf, neginf)
     if not _is_array(x):
         raise _wrong(x, "nan_to_num")
-    out = None if copy else x
+    given = kwargs.pop("out", None)
+    out = given if copy else x
     return row("_npi_nan_to_num")(x, copy=copy, nan=nan, posinf=posinf, neginf=neginf, out=out, **kwargs)
 
 

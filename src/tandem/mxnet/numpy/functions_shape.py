@@ -89,6 +89,7 @@ def transpose(a, axes=None):
 
     Raises ValueError where an axis is named twice.
     """
+    axes = (axes,) if isinstance(axes, (int, onp.integer)) else axes
     if axes is not None and len(set(axes)) != len(axes):
         raise ValueError(explain("repeated axis in transpose", given=f"axes={axes}"))
     return row("_np_transpose", "transpose")(a, axes=axes)
