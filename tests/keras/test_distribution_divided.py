@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from tests.processes import together
 
 from tandem import keras
@@ -217,6 +218,49 @@ def test_files_hold_whole_weights_for_any_number_of_processes(tmp_path):
     assert {path.name for path in tmp_path.glob("*.h5")} >= {"m.weights.h5", "at2.weights.h5"}
     model = MODELS["dense"][0]()
     model.load_weights(tmp_path / "at2.weights.h5")
+
+
+class _OwnStep(keras.Model):
+    """The training step as it is written for Keras's torch backend."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = _dense()
+
+    def call(self, x):
+        return self.inner(x)
+
+    def train_step(self, data):
+        x, y = data
+        self.zero_grad()
+        y_pred = self(x, training=True)
+        loss = self.compute_loss(y=y, y_pred=y_pred)
+        loss.backward()
+        weights = list(self.trainable_weights)
+        with torch.no_grad():
+            self.optimizer.apply([weight.value.grad for weight in weights], weights)
+        return {"loss": loss}
+
+
+def _own_steps(mesh):
+    _, shape, layouts = MODELS["dense"]
+    x, y = _data(shape)
+    if mesh:
+        _distribute(mesh, layouts)
+    keras.utils.set_random_seed(3)
+    model = _OwnStep()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = model.fit(x, y, batch_size=8, epochs=3, verbose=0, shuffle=False).history["loss"]
+    return _numbers(losses), [_numbers(weight) for weight in model.get_weights()]
+
+
+@pytest.mark.parametrize("mesh", [(1, 2), (2, 2)])
+def test_a_step_of_ones_own(mesh):
+    ((losses, weights),) = together(_own_steps, None, count=1)
+    for found, others in together(_own_steps, mesh, count=mesh[0] * mesh[1]):
+        np.testing.assert_allclose(found, losses, rtol=1e-5)
+        for one, other in zip(others, weights, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def _watched(path, mesh):

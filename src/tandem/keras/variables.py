@@ -168,7 +168,13 @@ class Variable(Holder):
         return tensor
 
     def _whole(self):
-        return self.piece.whole(self.tensor) if self.piece.is_piece(self.tensor) else self.tensor
+        part = self.tensor
+        if not self.piece.is_piece(part):
+            return part
+        whole = self.piece.whole(part)
+        if part.grad is not None:  # loops of Keras's torch backend read `variable.value.grad` after `backward`
+            whole.grad = self.piece.whole(part.grad)
+        return whole
 
     def divide(self, piece):
         """Hold only this process's part of the value from now on; None: the whole value, all processes together."""

@@ -71,6 +71,14 @@ def of(variable):
     return piece if piece is not None and piece.is_piece(variable.tensor) else None
 
 
+def parts(tensors, pieces):
+    """Tensors with those cut that are the wholes of pieces (None is no piece, and stays)."""
+    return [
+        tensor if piece is None or tensor is None or piece.is_piece(tensor) else piece.cut(tensor)
+        for tensor, piece in zip(tensors, pieces)
+    ]
+
+
 def wholes(tensors, variables):
     """For each variable the whole of a tensor that is divided as the variable is (None stays None)."""
     held = [of(variable) for variable in variables]

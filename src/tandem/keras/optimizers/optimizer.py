@@ -355,7 +355,7 @@ class Optimizer(HandUpdates, Stateless, Phased):
             self._check_known(variables)
         with torch.no_grad():
             held = [pieces.of(variable) for variable in variables]
-            grads = shards.means(grads, held)
+            grads = shards.means(pieces.parts(grads, held), held)
             if not any(held) or self._updates_pieces():
                 self._apply(grads, variables)
                 return
