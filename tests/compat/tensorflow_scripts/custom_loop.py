@@ -51,3 +51,13 @@ for epoch in range(8):
             print(f"step {n}: {loss:.3f} {float(loss):.3f} {loss.numpy():.3f}")
     print(f"Epoch {epoch + 1}, Loss: {train_loss.result():.4f}, Accuracy: {train_acc.result() * 100:.1f}")
 assert float(train_acc.result()) > 0.8
+
+# Gradients gathered over batches in variables.
+layer = tf.keras.layers.Dense(1, kernel_initializer="ones")
+layer.build((None, 2))
+gathered = [tf.Variable(tf.zeros_like(one), trainable=False) for one in layer.trainable_variables]
+for _ in range(2):
+    for one in gathered:
+        one.assign_add(tf.ones_like(one) / 2)
+tf.keras.optimizers.SGD(0.1).apply_gradients(zip(gathered, layer.trainable_variables))
+assert abs(float(layer.kernel[0, 0]) - 0.9) < 1e-6 and float(gathered[0][0, 0]) == 1

@@ -325,7 +325,8 @@ class Optimizer(HandUpdates, Stateless, Phased):
         Raises ValueError where the numbers differ, for variables that the optimizer does not know, and where all
         gradients are None.
         """
-        grads = list(grads)
+        # Gradients that were gathered in variables are what these hold.
+        grads = [tensor_of(grad).detach() if isinstance(grad, Variable) else grad for grad in grads]
         if not grads:
             return
         if trainable_variables is None:
