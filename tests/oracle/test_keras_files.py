@@ -172,3 +172,24 @@ def test_weights_of_torch_modules_go_both_ways(writer, tmp_path):
     model.save_weights(tmp_path / "x.weights.h5")
     other.load_weights(tmp_path / "x.weights.h5")
     assert np.allclose(model.predict(data(5, 4), verbose=0), other.predict(data(5, 4), verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        "CosineDecay(0.1, 3, warmup_target=0.5, warmup_steps=3)",
+        "CosineDecayRestarts(0.1, 3)",
+        "ExponentialDecay(0.1, 3, 0.5)",
+        "InverseTimeDecay(0.1, 3, 0.5)",
+        "PiecewiseConstantDecay([1, 2], [0.1, 0.2, 0.3])",
+        "PolynomialDecay(0.1, 3)",
+    ],
+)
+def test_schedules_are_described_as_the_real_ones(make):
+    theirs = real_keras()
+    made = [eval(f"K.optimizers.schedules.{make}", {"K": K}) for K in (tandem, theirs)]
+    mine, real = (K.saving.serialize_keras_object(one) for K, one in zip((tandem, theirs), made, strict=True))
+    assert mine == real
+    for K, config in ((tandem, real), (theirs, mine)):
+        again = K.saving.deserialize_keras_object(config)
+        assert [float(again(step)) for step in range(5)] == pytest.approx([float(made[0](step)) for step in range(5)])

@@ -527,12 +527,12 @@ def circle(
 ):
     """Circle loss (Sun et al., 2020, arXiv 2002.10857): ``softplus(logsumexp(positives) + logsumexp(negatives))``.
 
-    labels: (batch,) or (batch, 1); embeddings: (batch, size), of length 1. The references default to the batch itself;
-    remove_diagonal: an embedding is not its own positive.
+    labels: (batch,) or (batch, 1); embeddings: (batch, size), of length 1 (distances of longer ones are
+    at least 0). The references default to the batch itself; remove_diagonal: an embedding is not its own positive.
     """
     labels = labels.reshape(-1, 1)
     others = labels if reference_labels is None else reference_labels.reshape(-1, 1)
-    distances = 1 - embeddings @ (embeddings if reference_embeddings is None else reference_embeddings).t()
+    distances = torch.relu(1 - embeddings @ (embeddings if reference_embeddings is None else reference_embeddings).t())
     positive = labels == others.t()
     negative = ~positive
     if remove_diagonal and reference_labels is None:

@@ -1,6 +1,7 @@
 """Objects to plain dictionaries and back, in the form in which Keras 3's files hold them."""
 
 import inspect
+import operator
 import types
 
 import numpy as np
@@ -204,6 +205,7 @@ _ROOMS = (
     "losses",
     "metrics",
     "optimizers",
+    "optimizers.schedules",
     "dtype_policies",
     "quantizers",
     "random",
@@ -219,7 +221,7 @@ def _public(room, name):
     if name.startswith("_"):
         return None
     try:
-        return getattr(getattr(keras, room), name)
+        return operator.attrgetter(f"{room}.{name}")(keras)
     except AttributeError:
         return None
 
@@ -246,8 +248,7 @@ def find_class(module, registered, class_name, config, module_objects=None):
             from tandem.keras.utils import feature_space
 
             return getattr(feature_space, class_name)
-        rooms = [room for room in _ROOMS if room in parts] + [room for room in _ROOMS if room not in parts]
-        for room in rooms:
+        for room in sorted(_ROOMS, key=lambda room: room.split(".")[-1] not in parts):
             found = _public(room, class_name)
             if inspect.isclass(found):
                 return found
