@@ -108,9 +108,13 @@ class TextVectorization(TextLayer):
             )
 
     # --- texts to words --------------------------------------------------------------------------------------------
-    def _words(self, inputs):
-        """The words of each text: a list of lists."""
+    def _texts(self, inputs):
+        """(texts as an array of at least one axis, whether it is a single one)."""
         found = texts(inputs, self._encoding)
+        return np.atleast_1d(found), found.ndim == 0
+
+    def _words(self, found):
+        """The words of each text in an array: a list of lists."""
         if self._split is not None and found.ndim > 1:
             if found.shape[-1] != 1:
                 raise ValueError(
@@ -148,8 +152,7 @@ class TextVectorization(TextLayer):
 
     def update_state(self, data):
         """Count the words of a batch."""
-        data = [data] if isinstance(data, (str, bytes)) else data
-        self._lookup_layer._count(self._words(data))
+        self._lookup_layer._count(self._words(self._texts(data)[0]))
 
     def finalize_state(self):
         """Make a vocabulary of what was counted."""
@@ -174,10 +177,9 @@ class TextVectorization(TextLayer):
     # --- calling ---------------------------------------------------------------------------------------------------
     def call(self, inputs):
         """The numbers of the words, (texts, words), or a row for each text."""
-        rank = texts(inputs, self._encoding).ndim
-        single = rank == 0
-        rows = self._words([inputs] if single else inputs)
-        if self._split is None and rank == 1:  # each text is a word, and all of them are one row
+        found, single = self._texts(inputs)
+        rows = self._words(found)
+        if self._split is None and found.ndim == 1 and not single:  # each text is a word, and all of them are one row
             rows, single = [[word for row in rows for word in row]], True
         length = self._output_sequence_length
         if self._output_mode == "int" and length is not None:
