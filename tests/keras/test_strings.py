@@ -30,6 +30,7 @@ def lookup_model():
     return keras.Model(x, layers.Dense(2, kernel_initializer="ones")(encoded))
 
 
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")  # of a dict for one input, as Keras's
 @pytest.mark.parametrize(
     "given",
     [
