@@ -361,3 +361,10 @@ def test_a_recurrent_layer_takes_its_states_in_a_list(wrap):
     again = keras.Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
     np.testing.assert_allclose(again.predict([x, *states], verbose=0), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_what_stood_elsewhere():
+    assert keras.constraints.maxnorm(m=3).max_value == keras.constraints.maxnorm(3).max_value == 3
+    assert keras.applications.mobilenet.DepthwiseConv2D is keras.layers.DepthwiseConv2D
+    with pytest.raises(NotImplementedError, match="Model\\(inputs, outputs\\)"):
+        keras.models.Graph()

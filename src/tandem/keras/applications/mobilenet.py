@@ -4,6 +4,7 @@ from tandem.keras import layers
 from tandem.keras.activations import relu6 as relu6  # by which Keras 1's files of this model name their activation
 from tandem.keras.applications.building import channel_axis, published_rows, square_rows, variant
 from tandem.keras.applications.imagenet_utils import decode_predictions, preprocessing
+from tandem.keras.layers import DepthwiseConv2D as DepthwiseConv2D  # they name this layer, too
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
 

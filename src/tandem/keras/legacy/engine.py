@@ -3,7 +3,7 @@
 from urllib.request import urlretrieve
 
 from tandem.core.graph import Node
-from tandem.keras.constraints import MaxNorm, NonNeg, UnitNorm
+from tandem.keras.constraints import NonNeg, UnitNorm
 from tandem.keras.initializers import Ones, RandomNormal, RandomUniform, Zeros
 from tandem.keras.layers import Input, InputLayer, Layer
 from tandem.keras.losses import cosine_similarity
@@ -29,7 +29,6 @@ __all__ = [
     "InputLayer",
     "Layer",
     "LossFunctionWrapper",
-    "MaxNorm",
     "Nadam",
     "Network",
     "Node",

@@ -28,11 +28,11 @@ NAMES = {
         "utilities": "model_from_yaml",
         "engine": "Container Input InputLayer Layer Network Node",
         "old_layers": "Merge",
-        "old_models": "LinearModel SharpnessAwareMinimization WideDeepModel",
+        "old_models": "Graph LinearModel SharpnessAwareMinimization WideDeepModel",
     },
     "keras.constraints": {
-        "engine": "maxnorm:MaxNorm nonneg:NonNeg unitnorm:UnitNorm",
-        "utilities": "RadialConstraint radial_constraint:RadialConstraint",
+        "engine": "nonneg:NonNeg unitnorm:UnitNorm",
+        "utilities": "RadialConstraint maxnorm radial_constraint:RadialConstraint",
     },
     "keras.initializers": {"engine": "normal:RandomNormal one:Ones uniform:RandomUniform zero:Zeros"},
     "keras.losses": {

@@ -2,7 +2,7 @@
 
 import torch
 
-from tandem.core.errors import explain
+from tandem.core.errors import Unsupported, explain
 from tandem.keras import activations, initializers, layers, ops, regularizers, saving
 from tandem.keras.callbacks.callback import Callback
 from tandem.keras.layers.weight_options import set_weight_options
@@ -192,6 +192,19 @@ class SharpnessAwareMinimization(Model):
     def from_config(cls, config, custom_objects=None):
         """The model that `get_config` describes."""
         return cls(**{**config, "model": saving.deserialize_keras_object(config["model"], custom_objects)})
+
+
+class Graph:
+    """Keras 0.3's model of named nodes, whose place `Model(inputs, outputs)` took in Keras 1: making one raises
+    Unsupported.
+    """
+
+    def __init__(self, *args, **kwargs):
+        raise Unsupported(
+            "`keras.models.Graph` is not supported: Keras 1 replaced it. Write add_input as Input(shape), add_node as "
+            "a call of the layer on what it reads (several of them through concatenate or add), and add_output as "
+            "Model(inputs, outputs)."
+        )
 
 
 class BaseLogger(Callback):

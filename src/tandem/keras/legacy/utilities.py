@@ -352,6 +352,11 @@ def save_to_binary_h5py(save_function, stream):
     raise Unsupported("Save to a file with model.save(path) and read its bytes.")
 
 
+def maxnorm(m=2, axis=0, max_value=None):
+    """`MaxNorm(m, axis)`, with Keras 1's name of `max_value`."""
+    return constraints.MaxNorm(m if max_value is None else max_value, axis)
+
+
 class RadialConstraint(constraints.Constraint):
     """Square kernels (H, H, in, out) whose values depend on the distance from the centre only: each square ring has the
     value of the kernel's diagonal that Keras 2 takes for it.
