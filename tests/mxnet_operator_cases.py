@@ -284,6 +284,8 @@ case(
     "SoftmaxOutput", (2, 3, 4), whole(2, 4), multi_output=True, use_ignore=True, ignore_label=1.0, normalization="valid"
 )
 case("SoftmaxOutput", (2, 3, 4), whole(2, 3, high=4), preserve_shape=True)
+case("SoftmaxOutput", (2, 3, 4), whole(2, 3, high=4), preserve_shape=True, normalization="batch")
+case("SoftmaxOutput", (2, 3, 4), whole(2, 4), multi_output=True, normalization="batch")
 case("SoftmaxOutput", (2, 3), uniform(2, 3, grad=False), grad_scale=3.0)
 for _name in ("LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput"):
     case(_name, (4, 3), uniform(4, 3, grad=False), grad_scale=2.0)

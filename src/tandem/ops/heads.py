@@ -180,7 +180,7 @@ def softmax_output(
     preserve_shape (..., C). label: class numbers, without the class axis, or probabilities in data's shape (then
     normalization and smoothing do not apply).
     ignore_label: this class number has gradient 0. normalization: "null" (for multi_output: divided by the number of
-    places), "batch" (by N too) or "valid" (by the number of labels not ignored).
+    places), "batch" (by the number of labels) or "valid" (by the number of labels not ignored).
     smoothing: ``alpha`` of the labels ``1 - alpha`` and ``alpha / (C - 1)``. use_incoming: multiply what comes in.
     """
     axis = 1 if multi_output else -1
@@ -209,7 +209,7 @@ def softmax_output(
                 result = result * kept.unsqueeze(axis)
             places_each = value.numel() // (value.shape[0] * classes) if multi_output else 1
             if normalization == "batch":
-                result = result * (scale / (value.shape[0] * places_each))
+                result = result * (scale / max(numbers.numel(), 1))
             elif normalization == "valid":
                 count = kept.sum().clamp(min=1) if kept is not None else float(numbers.numel())
                 result = result * scale / count
