@@ -4,6 +4,7 @@ import numpy as np
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _math as math
+from tandem.compat.tensorflow.sparse_tensors import SparseTensor, to_dense
 from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, static
 from tandem.core.errors import explain
 from tandem.keras import ops, random
@@ -371,7 +372,11 @@ def ctc_loss(
     unique=None,
     blank_index=None,
 ):
-    """The CTC loss of each sample. logits: (time, samples, classes), or samples first."""
+    """The CTC loss of each sample. labels: sparse, or rows with their lengths; logits: (time, samples, classes), or
+    samples first."""
+    if isinstance(labels, SparseTensor):
+        label_length = np.bincount(labels.places[:, 0], minlength=labels.sizes[0]).astype("int32")
+        labels = to_dense(labels)
     logits = convert(logits)
     if logits_time_major:
         logits = ops.transpose(logits, (1, 0, 2))

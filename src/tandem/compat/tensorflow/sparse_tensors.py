@@ -55,6 +55,12 @@ class SparseTensor:
     def __len__(self):
         return self.sizes[0]
 
+    def __iter__(self):
+        raise TypeError("'SparseTensor' object is not iterable")
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("A SparseTensor is no array: write tf.sparse.to_dense(…).")
+
     def with_values(self, new_values):
         """The same places with other values."""
         return SparseTensor(self.indices, new_values, self.dense_shape)
@@ -98,6 +104,8 @@ class SparseTensor:
         for axis, (one, size) in enumerate(zip(keys, self.sizes, strict=True)):
             column = self.places[:, axis]
             if not isinstance(one, slice):
+                if not -size <= int(one) < size:
+                    raise IndexError(f"Index {int(one)} is out of bounds for an axis of size {size}.")
                 kept &= column == int(one) % size
                 continue
             numbers = range(size)[one]
