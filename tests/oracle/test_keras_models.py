@@ -269,13 +269,18 @@ def test_summary_of_a_class_with_layers_of_its_own():
                 self.images = K.Sequential([K.layers.RandomFlip(), K.layers.Resizing(2, 2)])
                 i = K.Input((5, 4))
                 self.split = K.Model(i, [i + 1, i[:, 0]])
+                self.pair = Pair()
 
             def call(self, x):
                 for part in self.parts[:3]:
                     x = part(x)
                 x, _, _ = self.parts[3](x)
                 self.images(K.ops.reshape(x, (1, 10, 4, 1)))
-                return self.split(self.attend(x, x))
+                return self.split(self.attend(self.pair(x)[0], x))
+
+        class Pair(K.Model):
+            def call(self, x):
+                return x, x
 
         model = Whole()
         model(np.ones((2, 5, 3), "float32"))

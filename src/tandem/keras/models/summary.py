@@ -151,8 +151,10 @@ def _output_shape(layer):
 
 def _says_its_shape(kind):
     """Whether a class has a `compute_output_shape`: those here have, a class of a script's own if it wrote one."""
+    from tandem.keras.models.model import Model
+
     for base in kind.__mro__:
-        if base is Layer:
+        if base in (Layer, Model):
             return False
         if "compute_output_shape" in vars(base) or ("call" in vars(base) and base.__module__.startswith("tandem.")):
             return True
