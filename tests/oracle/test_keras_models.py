@@ -568,3 +568,14 @@ def test_masks_of_attention(rate):
     mine, real = _both(results)
     for a, b in zip(mine, real, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_paths_of_weights_that_come_after_the_building():
+    def make(K):
+        model = K.Sequential([K.Input((8,)), K.layers.Dense(4), K.layers.Dense(3)])
+        model.layers[0].enable_lora(2)
+        model.layers[1].quantize("int8")
+        return [weight.path for weight in model.weights]
+
+    mine, real = _both(make)
+    assert mine == real

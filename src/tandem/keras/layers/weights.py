@@ -60,7 +60,10 @@ class Weights:
         dtype = dtype or self.variable_dtype
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
-        with naming.name_scope(self.name, caller=self):
+        # What comes after the building (of LoRA, of quantisation) has the same path as what came with it.
+        late = self._path is not None and self.built and not self.__dict__.get("_building")
+        parent = self._path.rpartition("/")[0] if late else None
+        with naming.name_scope(self.name, caller=self, override_parent=parent):
             variable = Variable(
                 initializers.get(initializer),
                 shape=shape,
