@@ -15,6 +15,7 @@ from formats.damage import mutated
 from tandem import keras
 from tandem.core.errors import Unsupported
 from tandem.keras.legacy.configs import modern
+from tandem.keras.legacy.weights import optimizer_state
 from tandem.keras.saving.serialization import deserialize_keras_object
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "keras"
@@ -333,3 +334,17 @@ def test_the_states_of_a_decoder_stand_behind_its_inputs():
     _, *states = model.get_layer("reader")(x[0])
     wanted = keras.ops.convert_to_numpy(model.get_layer("writer")(x[1], initial_state=states))
     np.testing.assert_allclose(model.predict(x, verbose=0), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_the_places_of_slots_that_are_not_used():
+    """Adam of Keras 2.1 to 2.3 wrote an array of one number for each variable where it had no AMSGrad."""
+    model = keras.Sequential([layers.Dense(2, input_shape=(3,))])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    moments = [np.full(shape, value, "float32") for value, shape in enumerate([(3, 2), (2,), (3, 2), (2,)], 1)]
+    arrays = [np.array(7), *moments, np.zeros(1), np.zeros(1)]
+    names = ["Adam/iterations:0", *(f"training/Adam/Variable_{number}:0" for number in range(6))]
+    model.optimizer.set_weights(optimizer_state(model.optimizer, names, arrays))
+    assert int(model.optimizer.iterations) == 7
+    found = sorted(float(variable.numpy().mean()) for variable in model.optimizer.variables if variable.shape)
+    assert found == [1, 2, 3, 4]

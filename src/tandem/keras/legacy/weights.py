@@ -126,6 +126,8 @@ def optimizer_state(optimizer, names, arrays):
             explain("The optimizer's state does not fit", expected=f"slots of {len(variables)} variables", given=names)
         )
     wanted = [variable for variable in own if tuple(variable.shape)]
+    if len(slots) == len(wanted) + len(variables) and all(a.shape == (1,) for _, a in slots[len(wanted) :]):
+        del slots[len(wanted) :]  # Keras 2.1 to 2.3: what holds the places of AMSGrad's slots where it is not used
     if len(wanted) != len(slots):
         raise ValueError(
             explain("The optimizer's state does not fit", expected=f"{len(wanted)} slots", given=f"{len(slots)}")
