@@ -47,7 +47,7 @@ class Counting:
 
     def _make_state(self, func, info):
         """An array, or a symbol, for one state: `func(shape=..., ...)`, by its name too where `func` takes one."""
-        self._init_counter += 1
+        self.__dict__["_count"].begun += 1
         info = {key: value for key, value in info.items() if not key.startswith("__")}
         try:
             named = "name" in inspect.signature(func).parameters
