@@ -57,7 +57,7 @@ class Module(torch.nn.Module):
         before = self.__dict__.get(name, self)
         if before is value:
             return
-        if type(before) is not type(value) or type(value) not in _BY_VALUE or repr(before) != repr(value):
+        if type(before) is not type(value) or not _is_plain(value) or repr(before) != repr(value):
             self._count_change()
         if isinstance(value, Holder):
             self.hold(name, value)
@@ -173,8 +173,13 @@ _NOT_STATE = {"_modules", "_parameters", "_buffers", "_holders", "_owners"}
 # A layer's own notes: that its first call has gone well, so that later ones give the same, sooner; which attributes
 # are results of its calls (`_kept`), of itself and of those in it.
 _NOTES = {"_settled", "_kept", "_places"}
-_BY_VALUE = {int, float, str, tuple}
 _PLAIN = (bool, int, float, str, bytes, type(None), tuple)
+
+
+def _is_plain(value):
+    """Whether a value is a number or text, or a tuple of such: setting it again to the same one changes nothing."""
+    return type(value) in (int, float, str) or (type(value) is tuple and all(map(_is_plain, value)))
+
 
 # Of a NumPy array up to this size the numbers themselves are watched: a recording holds them.
 _NUMBERS = 1 << 16
@@ -196,6 +201,8 @@ def fingerprint(roots, without=()):
     def part(value):
         if isinstance(value, np.ndarray) and value.size <= _NUMBERS:
             return value.shape, value.dtype.str, value.tobytes()
+        if isinstance(value, tuple) and not _is_plain(value):
+            return tuple(map(part, value))  # its text would have all numbers of the tensors in it
         return repr(value) if isinstance(value, _PLAIN) else identity(value)
 
     parts = []
