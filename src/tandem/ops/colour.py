@@ -150,14 +150,14 @@ def channel_shift(x, intensity):
     return torch.minimum(torch.maximum(x + _per_image(intensity, x), low), high)
 
 
-def brightness_shift(x, factor, *, scale=True):
+def brightness_shift(x, factor, *, scale=True, layout="channels_last"):
     """An image's brightness times `factor`, by way of 8-bit pixels as Keras 2 has it (it went through PIL).
 
     With `scale`, or where values leave 0 .. 255, an image is first stretched to 0 .. 255; then the pixels are cut to
-    whole numbers, multiplied, clamped and cut again. Without `scale` the stretching is undone. Returns x's float dtype.
-    factor: a number or (N,), not negative.
+    whole numbers, multiplied (but for a fourth channel, opacity), clamped and cut again. Without `scale` the stretching
+    is undone. factor: a number or (N,), not negative. Returns float32.
     """
-    x = _work(x)
+    x = x.float()
     low, high = x.amin((-3, -2, -1), keepdim=True), x.amax((-3, -2, -1), keepdim=True)
     outside = (low < 0) | (high > 255)
     y = x - low
@@ -165,7 +165,12 @@ def brightness_shift(x, factor, *, scale=True):
     y = y / torch.where(top == 0, 1, top) * 255
     if not scale:
         y = torch.where(outside, y, x)
-    y = (y.trunc() * _per_image(factor, x)).clamp(0, 255).trunc()
+    y = y.trunc()
+    shifted = (y * _per_image(factor, x)).clamp(0, 255).trunc()
+    axis = _channel_axis(layout)
+    if x.shape[axis] == 4:
+        shifted = torch.cat((shifted.narrow(axis, 0, 3), y.narrow(axis, 3, 1)), axis)
+    y = shifted
     if not scale:
         y = torch.where(outside, y / 255 * (high - low) + low, y)
     return y
@@ -186,9 +191,8 @@ def standardize(x, mean=None, deviation=None, *, epsilon=1e-6, out=None):
     return x if deviation is None else x / (deviation + epsilon)
 
 
-def samplewise_standardize(x, *, center=True, scale=True, epsilon=1e-6):
-    """Each image less its own mean, and divided by its own deviation (of all its values; biased) plus epsilon."""
-    axes = (-3, -2, -1)
+def samplewise_standardize(x, *, center=True, scale=True, axes=(-3, -2, -1), epsilon=1e-6):
+    """Each image less its own mean, and divided by its own deviation (over `axes`; biased) plus epsilon."""
     if center:
         x = x - x.mean(axes, keepdim=True)
     return x / (x.std(axes, correction=0, keepdim=True) + epsilon) if scale else x

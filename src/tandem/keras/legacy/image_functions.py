@@ -91,6 +91,8 @@ def random_zoom(
 
 def apply_channel_shift(x, intensity, channel_axis=0):
     """Add `intensity` to an image and keep it between its least and greatest value."""
+    x = np.asarray(x)
+    x = x if np.issubdtype(x.dtype, np.floating) else x.astype("float64")
     return _on_batch(x, channel_axis, lambda images: colour.channel_shift(images, intensity))
 
 

@@ -4,6 +4,8 @@ The random numbers are drawn from NumPy's global generator in Keras's order, so 
 transformations that it saw with Keras; the pixels of a batch are then transformed together by `tandem.ops.image`.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -24,7 +26,6 @@ _NEUTRAL = {
     "flip_horizontal": False,
     "flip_vertical": False,
 }
-_FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 
 
 class ImageDataGenerator:
@@ -35,8 +36,9 @@ class ImageDataGenerator:
     width_shift_range, height_shift_range: a fraction of the size (below 1), pixels, or a list to choose from;
     brightness_range: (low, high) factors; shear_range: degrees; zoom_range: (low, high), or z for (1 - z, 1 + z);
     channel_shift_range: added to the channels, either way; fill_mode: what lies outside ("constant" with cval,
-    "nearest", "reflect", "wrap"); rescale: a factor for the values; preprocessing_function: of one image, before that;
-    validation_split: the part that `subset="validation"` reads; interpolation_order: 0 or 1; dtype: of the batches.
+    "nearest", "reflect", "wrap", or another of SciPy's); rescale: a factor for the values; preprocessing_function: of
+    one image, before that; validation_split: the part that `subset="validation"` reads; interpolation_order: 0 or 1;
+    dtype: of the batches.
     Raises ValueError for settings that are not of these forms.
     """
 
@@ -78,7 +80,7 @@ class ImageDataGenerator:
         self.height_shift_range = height_shift_range
         self.shear_range = shear_range
         self.channel_shift_range = channel_shift_range
-        self.fill_mode = _one_of("fill_mode", fill_mode, _FILL_MODES)
+        self.fill_mode = _one_of("fill_mode", fill_mode, tuple(image.FILL_MODES))
         self.cval = cval
         self.horizontal_flip = horizontal_flip
         self.vertical_flip = vertical_flip
@@ -287,15 +289,21 @@ class ImageDataGenerator:
         }
 
     def apply_transform(self, x, transform_parameters):
-        """Transform one image (an array of 3 dimensions) as a dict of `get_random_transform`'s form says."""
-        return self.transform_batch(np.asarray(x)[None], [transform_parameters])[0]
+        """Transform one image (an array of 3 dimensions) as a dict of `get_random_transform`'s form says.
+
+        Whole numbers stay whole but for a channel shift (float64); a change of brightness gives float32.
+        """
+        return self._transformed(np.asarray(x)[None], [transform_parameters])[0].numpy()
 
     def random_transform(self, x, seed=None):
         """Transform one image at random."""
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def transform_batch(self, x, parameters):
-        """Transform a batch of images, each with parameters of its own; an array of the same shape."""
+        """Transform a batch of images, each with parameters of its own; an array of the same shape and dtype."""
+        return self._transformed(x, parameters).numpy().astype(x.dtype, copy=False)
+
+    def _transformed(self, x, parameters):
         images = torch.from_numpy(np.array(x))
         layout, first = self.data_format, self.data_format == "channels_first"
         table = {name: [p.get(name) for p in parameters] for name in _NEUTRAL}
@@ -310,45 +318,60 @@ class ImageDataGenerator:
                 fill_value=self.cval,
                 layout=layout,
             )
-        for name, change in (
-            ("channel_shift_intensity", colour.channel_shift),
-            ("brightness", _brightness),
-        ):
-            if name == "brightness":
-                for flag, axis in (("flip_horizontal", self.col_axis), ("flip_vertical", self.row_axis)):
-                    if any(table[flag]):
-                        images = image.flip(images, axis, torch.tensor([bool(v) for v in table[flag]]))
-            chosen = [i for i, value in enumerate(table[name]) if value is not None]
-            if chosen:
-                images[chosen] = change(
-                    images[chosen], torch.tensor([table[name][i] for i in chosen], dtype=images.dtype)
-                )
-        return images.numpy()
+        if not images.is_floating_point() and any(v is not None for v in table["channel_shift_intensity"]):
+            images = images.double()
+        images = _changed(images, table["channel_shift_intensity"], colour.channel_shift)
+        for flag, axis in (("flip_horizontal", self.col_axis), ("flip_vertical", self.row_axis)):
+            if any(table[flag]):
+                images = image.flip(images, axis, torch.tensor([bool(v) for v in table[flag]]))
+        if any(v is not None for v in table["brightness"]):
+            images = _changed(
+                images.float(), table["brightness"], partial(colour.brightness_shift, scale=False, layout=layout)
+            )
+        return images
 
     def standardize(self, x):
-        """Rescale and normalise a batch of images (or one), as the settings say."""
-        single = x.ndim == 3
+        """Rescale and normalise an image as the settings say, in place where `x` is an array of floating numbers.
+
+        preprocessing_function is called with `x`; samplewise_center and samplewise_std_normalization take the
+        statistics of all of it, a batch's too.
+        """
         if self.preprocessing_function:
-            x = self.preprocessing_function(x) if single else np.stack([self.preprocessing_function(i) for i in x])
-        images = torch.as_tensor(np.asarray(x))
-        images = images[None] if single else images
+            x = self.preprocessing_function(x)
+        return self._standardized(x, torch.as_tensor(np.asarray(x))[None], x)
+
+    def standardize_batch(self, x):
+        """Each image of a batch by itself, as `standardize` has it."""
+        if self.preprocessing_function:
+            x = np.stack([self.preprocessing_function(image) for image in x])
+        return self._standardized(x, torch.as_tensor(np.asarray(x)), None)
+
+    def _standardized(self, x, images, place):
+        """`x`, whose images are rows of `images`; the result is written into the array `place`, where it fits."""
+        whitening = self._statistic(self.zca_whitening_matrix, self.zca_whitening, "zca_whitening")
+        mean = self._statistic(self.mean, self.featurewise_center, "featurewise_center")
+        std = self._statistic(self.std, self.featurewise_std_normalization, "featurewise_std_normalization")
+        samplewise = self.samplewise_center or self.samplewise_std_normalization
+        changes = self.rescale or samplewise or mean is not None or std is not None
+        if not changes and whitening is None:
+            return x
         if not images.is_floating_point():
             images = images.to(torch_dtype(self.dtype))
         if self.rescale:
             images = elementwise.multiply(images, self.rescale)
-        if self.samplewise_center or self.samplewise_std_normalization:
+        if samplewise:
             images = colour.samplewise_standardize(
-                images, center=self.samplewise_center, scale=self.samplewise_std_normalization
+                images,
+                center=self.samplewise_center,
+                scale=self.samplewise_std_normalization,
+                axes=tuple(range(1, images.ndim)),
             )
-        images = colour.standardize(
-            images,
-            self._statistic(self.mean, self.featurewise_center, "featurewise_center"),
-            self._statistic(self.std, self.featurewise_std_normalization, "featurewise_std_normalization"),
-        )
-        whitening = self._statistic(self.zca_whitening_matrix, self.zca_whitening, "zca_whitening")
-        if whitening is not None:
-            images = colour.whiten(images, whitening)
-        return (images[0] if single else images).numpy()
+        images = colour.standardize(images, mean, std)
+        result = images.numpy().reshape(np.shape(x))
+        if changes and isinstance(place, np.ndarray) and place.dtype == result.dtype and place.flags.writeable:
+            place[...] = result
+            result = place
+        return result if whitening is None else colour.whiten(torch.as_tensor(result), whitening).numpy()
 
     def _statistic(self, value, wanted, name):
         if wanted and value is None:
@@ -393,8 +416,14 @@ class ImageDataGenerator:
             self.zca_whitening_matrix = colour.zca_matrix(images, epsilon=self.zca_epsilon).numpy()
 
 
-def _brightness(images, factor):
-    return colour.brightness_shift(images, factor, scale=False)
+def _changed(images, amounts, change):
+    """`change` of the images that an amount is given for, each with its own."""
+    chosen = [i for i, amount in enumerate(amounts) if amount is not None]
+    if not chosen:
+        return images
+    images = images.clone()
+    images[chosen] = change(images[chosen], torch.tensor([amounts[i] for i in chosen], dtype=images.dtype))
+    return images
 
 
 def _shift(spread, size):

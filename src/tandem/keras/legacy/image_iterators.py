@@ -83,7 +83,7 @@ class Iterator(PyDataset):
         """Random transformation and normalisation of a batch of raw images."""
         generator = self.image_data_generator
         parameters = [generator.get_random_transform(image.shape) for image in images]
-        return generator.standardize(generator.transform_batch(images, parameters))
+        return generator.standardize_batch(generator.transform_batch(images, parameters))
 
     def _save(self, batch, chosen):
         if not self.save_to_dir:
