@@ -363,3 +363,64 @@ def test_other_iterables_begin_again():
     model.compile("sgd", "mse")
     assert len(model.fit(Data(), epochs=2, verbose=0, shuffle=False).history["loss"]) == 2
     assert model.predict(iter([(X[:3],), (X[:2],)]), steps=2, verbose=0).shape == (5, 1)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("way", ["fit", "batch", "generator", "dataset"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_class_weights_of_several_outputs_are_sample_weights_of_each(way, by_name):
+    labels = [np.array([[0.0], [1.0], [1.0], [0.0]]), np.eye(3)[[2, 0, 1, 2]]]
+    given = [{1: 3.0}, {0: 2.0, 2: 0.5}]
+    weights = [np.array([1.0, 3.0, 3.0, 1.0]), np.array([0.5, 2.0, 1.0, 0.5])]
+    x = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
+    y = dict(zip("ab", labels)) if by_name else labels
+    class_weight = dict(zip("ab", given)) if by_name else given
+
+    def run(sample_weight, class_weight):
+        entry = keras.Input((3,))
+        heads = [
+            keras.layers.Dense(1, "sigmoid", kernel_initializer="ones", name="a")(entry),
+            keras.layers.Dense(3, "softmax", kernel_initializer="ones", name="b")(entry),
+        ]
+        model = keras.Model(entry, heads)
+        model.compile(keras.optimizers.SGD(0.5), ["binary_crossentropy", "categorical_crossentropy"])
+        if way == "batch":
+            model.train_on_batch(x, y, sample_weight=sample_weight, class_weight=class_weight)
+        elif way == "generator" and class_weight is not None:
+            model.fit_generator(iter([(x, y)]), 1, class_weight=class_weight, verbose=0)
+        elif way == "dataset" and class_weight is not None:
+
+            class Data(keras.utils.PyDataset):
+                def __len__(self):
+                    return 1
+
+                def __getitem__(self, index):
+                    return x, y
+
+            model.fit(Data(), class_weight=class_weight, verbose=0)
+        else:
+            model.fit(x, y, sample_weight=sample_weight, class_weight=class_weight, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    expected = run(dict(zip("ab", weights)) if by_name else weights, None)
+    plain = run(None, None)
+    for one, two, other in zip(run(None, class_weight), expected, plain, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5)
+        assert not np.allclose(one, other)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "error", "message"),
+    [
+        ({"z": {0: 1.0}}, ValueError, r"Unknown entries in `class_weight`.*\['a', 'b'\].*\['z'\]"),
+        ([{0: 1.0}], ValueError, "a dict or None to each output, 2 of them"),
+        ({0: 1.0}, ValueError, "single output"),
+        ("auto", AttributeError, "class number -> weight. Given: 'auto'"),
+    ],
+)
+def test_class_weights_that_do_not_fit_the_outputs(class_weight, error, message):
+    entry = keras.Input((3,))
+    model = keras.Model(entry, [keras.layers.Dense(1, name=name)(entry) for name in "ab"])
+    model.compile("sgd", "mse")
+    with pytest.raises(error, match=message):
+        model.fit(np.ones((2, 3)), [np.ones((2, 1))] * 2, class_weight=class_weight, verbose=0)

@@ -6,7 +6,7 @@ import itertools
 from tandem.core import arrays
 from tandem.core.errors import Unsupported, explain, suggest, warn
 from tandem.keras.symbolic import bound
-from tandem.keras.trainers import sources
+from tandem.keras.trainers import parts, sources
 from tandem.keras.utils.py_dataset import PyDataset, batches
 
 _told = set()
@@ -180,6 +180,7 @@ class LegacyTraining:
         if steps_per_epoch is None and class_weight is not None and hasattr(generator, "__len__"):
             steps_per_epoch = len(generator)  # a generator of weighted batches has no end
         epochs = given.pop("epochs")
+        class_weight = parts.class_weights_by_output(class_weight, getattr(self, "output_names", None))
         if not isinstance(validation_data, (tuple, list, type(None))):
             validation_data = _feed(validation_data, validation_steps, False, None, given)
         return self.fit(

@@ -120,3 +120,30 @@ def validation_parts(data):
             )
         return (*data, *(None,) * (3 - len(data)))
     return data, None, None
+
+
+def class_weights_by_output(class_weight, names):
+    """Keras 2's class weights of several outputs, a list or a dict by name, as a dict with every output's name.
+
+    class_weight: class number -> weight, or None, comes back as it is; names: the model's, or None where it has none.
+    Raises ValueError for names that the model has not, or another number of dicts; AttributeError for what is neither.
+    """
+    if isinstance(class_weight, (list, tuple)):
+        if names is None or len(class_weight) != len(names):
+            expected = "a dict or None to each output" + ("" if names is None else f", {len(names)} of them")
+            raise ValueError(explain("Bad `class_weight`", expected=expected, given=class_weight))
+        return dict(zip(names, class_weight))
+    if class_weight is None or not hasattr(class_weight, "items"):
+        if class_weight is not None:
+            raise AttributeError(
+                explain("Bad `class_weight`", expected="a dict of class number -> weight", given=repr(class_weight))
+            )
+        return None
+    if not any(isinstance(value, dict) for value in class_weight.values()):
+        return class_weight
+    unknown = [name for name in class_weight if name not in (names or ())]
+    if unknown:
+        raise ValueError(
+            explain("Unknown entries in `class_weight`", expected=f"names of outputs, {names}", given=unknown)
+        )
+    return {name: class_weight.get(name) for name in names}

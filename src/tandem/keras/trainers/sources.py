@@ -420,17 +420,35 @@ def _nothing():
 
 
 def with_class_weight(y, sample_weight, class_weight):
-    """The weights of the samples times those of their classes. Raises ValueError for several outputs."""
+    """The weights of the samples times those of their classes.
+
+    class_weight: class number -> weight; or, for several outputs, such a dict or None to each output, by its name in
+    the model's order (`parts.class_weights_by_output`). Raises ValueError for several outputs and one dict.
+    """
     labels = []
     map_arrays(labels.append, y)
+    if class_weight and all(value is None or isinstance(value, dict) for value in class_weight.values()):
+        if not isinstance(y, (dict, list, tuple)):
+            y = [y]
+        keys = list(y) if isinstance(y, dict) else list(class_weight)[: len(y)]
+        targets = [y[key] for key in keys] if isinstance(y, dict) else y
+        if not isinstance(sample_weight, (dict, list, tuple)):
+            sample_weight = dict.fromkeys(keys, sample_weight)
+        given = sample_weight if isinstance(sample_weight, dict) else dict(zip(keys, sample_weight))
+        weights = [
+            _class_weighted(target, given.get(key), class_weight.get(key) or {}) for key, target in zip(keys, targets)
+        ]
+        return dict(zip(keys, weights)) if isinstance(y, dict) else weights if len(weights) > 1 else weights[0]
     if len(labels) != 1:
         raise ValueError("`class_weight` is only supported for models with a single output.")
-    weights = feeding.class_weights(labels[0], class_weight, dtypes.torch_dtype(config.floatx()))
-    if sample_weight is None:
-        return weights
     given = []
     map_arrays(given.append, sample_weight)
-    return feeding.multiply(given[0], weights)
+    return _class_weighted(labels[0], given[0] if given else None, class_weight)
+
+
+def _class_weighted(labels, given, class_weight):
+    weights = feeding.class_weights(labels, class_weight, dtypes.torch_dtype(config.floatx()))
+    return weights if given is None else feeding.multiply(given, weights)
 
 
 def make(

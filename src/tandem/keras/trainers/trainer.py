@@ -438,9 +438,10 @@ class Trainer(LegacyTraining):
         the last epoch;
         verbose: 0 silent, 1 or "auto" a bar, 2 a line to an epoch; callbacks: a list; validation_split: the part of the
         data, at its end, to validate on; validation_data: (x, y), (x, y, sample_weight) or a dataset, which takes its
-        place; shuffle: a new order each epoch, or "batch"; class_weight: dict of class number -> weight; sample_weight:
-        one weight to a sample or time step; initial_epoch: to go on from; steps_per_epoch, validation_steps: batches to
-        an epoch; validation_freq: every so many epochs, or a list of epochs (from 1).
+        place; shuffle: a new order each epoch, or "batch"; class_weight: dict of class number -> weight, or, for
+        several outputs, a list of them or a dict by name; sample_weight: one weight to a sample or time step;
+        initial_epoch: to go on from; steps_per_epoch, validation_steps: batches to an epoch; validation_freq: every so
+        many epochs, or a list of epochs (from 1).
         Raises ValueError where the data do not fit together, and for labels that are no class.
         """
         self._assert_compiled("fit")
@@ -456,7 +457,7 @@ class Trainer(LegacyTraining):
             batch_size=batch_size,
             steps=steps_per_epoch,
             shuffle=shuffle,
-            class_weight=class_weight,
+            class_weight=parts.class_weights_by_output(class_weight, getattr(self, "output_names", None)),
             device=preparing.device_of(self),
         )
         validation = None
@@ -521,6 +522,7 @@ class Trainer(LegacyTraining):
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step on one batch; returns its loss and metrics, as `evaluate` does."""
         self._assert_compiled("train_on_batch")
+        class_weight = parts.class_weights_by_output(class_weight, getattr(self, "output_names", None))
         if class_weight is not None:
             y = sources.map_arrays(sources.tensor, y)
             sample_weight = sources.with_class_weight(
