@@ -10,8 +10,7 @@ from tandem.mxnet.symbol.symbol import Symbol
 __all__ = ["plot_network", "print_summary"]
 
 # Which inputs are a layer's own, as MXNet tells them: by the end of their names.
-_LEARNED = ("weight", "bias", "gamma", "beta", "parameters")
-_OWN = (*_LEARNED, "moving_mean", "moving_var", "running_mean", "running_var")
+_OWN = ("weight", "bias", "gamma", "beta", "parameters", "moving_mean", "moving_var", "running_mean", "running_var")
 
 
 def _nodes(symbol):
@@ -41,7 +40,7 @@ def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.
     """
     graph = _nodes(symbol)
     shapes = _internal_shapes(symbol, shape) if shape is not None else None
-    nodes, heads = graph["nodes"], {head[0] for head in graph["heads"]}
+    nodes, heads = graph["nodes"], graph["heads"][0]  # MXNet takes all three of its numbers for nodes
     ends = [int(line_length * p) if p <= 1 else int(p) for p in positions]
 
     def line(fields):
@@ -57,18 +56,12 @@ def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.
     for place, node in enumerate(nodes):
         if node["op"] == "null" and place > 0:
             continue
-        before, count = [], 0
-        for source, _, _ in node["inputs"]:
-            name = nodes[source]["name"]
-            if nodes[source]["op"] != "null" or source in heads or source == 0:
-                before.append(name)
-            elif shapes is not None and name.endswith(_LEARNED):
-                count += math.prod(shapes[name])
-        out = ""
-        if shapes is not None:
-            key = node["name"] if node["op"] == "null" else f"{node['name']}_output"
-            found = shapes.get(key) or shapes.get(f"{key}0") or ()
-            out = "x".join(str(size) for size in found[1:])
+        sources = [nodes[source] for source, _, _ in node["inputs"] if nodes[source]["op"] != "null" or source in heads]
+        before = [source["name"] for source in sources]
+        arriving = [_output_shape(shapes, source) for source in sources]
+        shape = _output_shape(shapes, node)
+        count = _parameters(node, sum(shape[1] for shape in arriving if len(shape) > 1), shape)
+        out = "x".join(str(size) for size in shape[1:])
         first = before[0] if before else ""
         line([f"{node['name']}({node['op']})", out, count, first])
         for other in before[1:]:
@@ -77,6 +70,31 @@ def print_summary(symbol, shape=None, line_length=120, positions=(0.44, 0.64, 0.
         print(("=" if place == len(nodes) - 1 else "_") * line_length)  # noqa: T201
     print(f"Total params: {total}")  # noqa: T201
     print("_" * line_length)  # noqa: T201
+
+
+def _output_shape(shapes, node):
+    """The shape of a node's only output, () where it is not known."""
+    return (shapes or {}).get(node["name"] if node["op"] == "null" else f"{node['name']}_output", ())
+
+
+def _parameters(node, channels, shape):
+    """How many parameters MXNet counts for a layer: by these formulas, whatever its parameters' shapes are.
+
+    channels: the sum of its inputs' second axes; shape: of its output. Other layers count as having none.
+    """
+    attrs, op = node.get("attrs", {}), node["op"]
+    bias = attrs.get("no_bias", "False") not in ("True", "1")
+    if op == "Convolution":
+        filters = int(attrs["num_filter"])
+        kernel = math.prod(map(int, re.findall(r"\d+", attrs["kernel"])))
+        return channels * filters // int(attrs.get("num_group", "1")) * kernel + bias * filters
+    if op == "FullyConnected":
+        return (channels + bias) * int(attrs["num_hidden"])
+    if op == "BatchNorm":
+        return 2 * shape[1] if len(shape) > 1 else 0
+    if op == "Embedding":
+        return int(attrs["input_dim"]) * int(attrs["output_dim"])
+    return 0
 
 
 _COLOURS = {
