@@ -1,11 +1,14 @@
 """Recording a step leaves no memory behind in pieces."""
 
+import gc
 import subprocess
 import sys
 
 import pytest
+import torch
 
-from tandem.engine import heap
+from tandem.engine import heap, program
+from tandem.engine.record import record
 
 CODE = """
 import torch
@@ -55,3 +58,31 @@ def test_recording_several_kinds_of_batches_takes_the_memory_of_their_buffers():
 
 
 _TOLD = {"check": True, "capture_output": True, "text": True, "timeout": 120}
+
+
+def test_making_a_program_looks_for_no_cycles_among_all_objects(monkeypatch):
+    weights = [torch.eye(4).requires_grad_() for _ in range(300)]
+
+    def train(x):
+        for weight in weights:
+            x = torch.tanh(x @ weight)
+        return torch.autograd.grad(x.sum(), weights)
+
+    collected, threshold = [], gc.get_threshold()
+    gc.callbacks.append(note := lambda phase, info: collected.append(info["generation"]) if phase == "start" else None)
+    try:
+        _, recording = record(train, [x := torch.ones(2, 4)], (x,))
+        gc.set_threshold(200, 2, 1)
+        seen, plan, assemble = [], program.Plan, program._Writer._assemble
+        monkeypatch.setattr(program, "Plan", lambda *args: seen.append(len(collected)) or plan(*args))
+        monkeypatch.setattr(program._Writer, "_assemble", lambda *args: seen.append(len(collected)) or assemble(*args))
+        made = program.Program(recording, [x])
+        assert seen[0] == seen[1] and len(made.lines) > 900
+        collected.clear()
+        with heap.young():
+            objects = [[] for _ in range(100_000)]
+        assert len(objects) == 100_000 and collected.count(2) <= 1 < collected.count(1)  # one may come before it
+        assert gc.isenabled() and gc.get_threshold() == (200, 2, 1)
+    finally:
+        gc.callbacks.remove(note)
+        gc.set_threshold(*threshold)

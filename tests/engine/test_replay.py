@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from tandem.engine import bindings, replay
+from tandem.engine.program import Program
 from tandem.engine.record import record
 from tandem.engine.replay import EagerWarning, Step
 
@@ -311,3 +313,32 @@ def test_what_is_certain_is_recorded_once():
     for number in range(3):
         assert step(torch.full((3,), float(number))).tolist() == [2 * number] * 3
     assert len(runs) == 1
+
+
+def test_long_recordings_wait_longer_for_machine_code():
+    def chain(length):
+        def run(x):
+            for _ in range(length):
+                x = x * 0.5
+            return x
+
+        return record(run, [x := torch.ones(2)], (x,))[1]
+
+    waits = [replay.patience(chain(length)) for length in (1, 600, 1200, 9000)]
+    assert waits == [replay.NATIVE_AFTER * times for times in (1, 1, 2, 4)]
+
+
+def test_calls_of_one_form_are_tried_once(monkeypatch):
+    def run(x, y):
+        return [x.addmm(x, y), y.addmm(y, y), y.addmm(y, x), x.addmm(y, x) + 0]
+
+    tried, sought = [], bindings._sought
+    monkeypatch.setattr(bindings, "_known", {})
+    monkeypatch.setattr(bindings, "_sought", lambda func, *call: tried.append(func) or sought(func, *call))
+    x, y = torch.randn(3, 3), torch.randn(3, 3)
+    recording = record(run, [x, y], (x, y))[1]
+    for _ in range(2):
+        results = Program(recording, [x, y]).run()
+        assert all(torch.equal(a, b) for a, b in zip(results, run(x, y), strict=True))
+    # Which of the tensors are one and the same tells the forms apart: x, x, y and y, y, x are alike.
+    assert tried.count(torch.ops.aten.addmm.out) == 3 and len(tried) == 4

@@ -3,45 +3,60 @@
 import torch
 
 from tandem.core.dispatch import DispatchMode
+from tandem.engine.record import Ref
 
 aten = torch.ops.aten
 
 _HOMES = (torch._C._VariableFunctions, torch._C._nn, torch.Tensor)
 
 
-def binding(func, args, kwargs):
+def binding(func, args, kwargs, concrete, storages):
     """Torch's Python binding that makes exactly the call `func(*args, **kwargs)`, else `func` itself.
 
+    concrete: gives the tensor that a `Ref` among the arguments stands for; storages: which its number counts.
     A binding costs half of a generic operator call. Whether it makes the very same call is not assumed but seen: it is
     run under a mode that notes the call and does not make it, once for all calls on tensors of these forms.
     """
     try:
-        key = func, _form((args, tuple(kwargs.items())), {})
+        key = id(func), _form((args, tuple(kwargs.items())), {}, storages)
         found = _known.get(key)
     except TypeError:  # an argument that has no hash
-        return _sought(func, args, kwargs)
+        return _sought(func, *_deep(concrete, (args, kwargs)))
     if found is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        found = _known[key] = _sought(func, args, kwargs)
-    return found
+        found = _known[key] = func, _sought(func, *_deep(concrete, (args, kwargs)))
+    return found[1]
 
 
-_known: dict = {}  # a function and the forms of its arguments -> what makes the call
+_known: dict = {}  # a function's id and the forms of its arguments -> (the function, what makes the call)
 _MOST_KNOWN = 4096
 
 
-def _form(value, seen):
+def _form(value, seen, storages):
     """What of an argument decides which call a binding makes, hashable: of tensors all but their values.
 
-    seen: id of a tensor -> its number, so that one that is given twice is told from two.
+    seen: which tensor it is -> its number, so that one that is given twice is told from two.
     """
+    if type(value) is Ref:
+        number = seen.setdefault((value.storage, value.offset), len(seen))
+        return Ref, number, value.dtype, value.size, value.stride, storages[value.storage].device
     if isinstance(value, torch.Tensor):
         number = seen.setdefault(id(value), len(seen))
         return type(value), number, value.dtype, value.shape, value.stride(), value.device
     if isinstance(value, (list, tuple)):
-        return type(value), *[_form(item, seen) for item in value]
+        return type(value), *[_form(item, seen, storages) for item in value]
     return type(value), value
+
+
+def _deep(function, tree):
+    if isinstance(tree, Ref):
+        return function(tree)
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_deep(function, item) for item in tree)
+    if isinstance(tree, dict):
+        return {key: _deep(function, item) for key, item in tree.items()}
+    return tree
 
 
 def _sought(func, args, kwargs):

@@ -278,7 +278,7 @@ class Hybrid(Step):
             if reason is None and Module.mutations != mutations:
                 reason = "an attribute of a block is set in every call"
         if reason is None:
-            kind.previous, kind.recording = None, recording
+            kind.previous, kind.recording, kind.patience = None, recording, patience(recording)
             kind.buffers = [(*_layout(tensor),) for tensor in [*given, *seeds]]
             kind.differentiable, kind.parameters = differentiable, parameters
             kind.all_differentiable = all(differentiable)
@@ -350,7 +350,7 @@ class _JointKind:
         """Begin anew: the parameters are not what they were."""
         self.previous = self.recording = None
         self.idle = []
-        self.made = self.runs = 0
+        self.made = self.runs = self.patience = 0
         self.native = False
 
     def ripens(self, step):
@@ -358,7 +358,7 @@ class _JointKind:
         self.runs += 1
         if self.runs == 1:
             heap.give_back()  # what the recorded passes left
-        if self.native or self.runs < patience(self.recording) or not backends.is_native(step, self.recording):
+        if self.native or self.runs < self.patience or not backends.is_native(step, self.recording):
             return False
         self.native, self.idle, self.made = True, [], 0
         return True

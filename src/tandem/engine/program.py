@@ -10,6 +10,7 @@ import ctypes
 import torch
 from torch.utils._pytree import tree_unflatten
 
+from tandem.engine import heap
 from tandem.engine.bindings import binding, with_tensor
 from tandem.engine.native import emit, llvm
 from tandem.engine.plan import Plan
@@ -46,9 +47,10 @@ class Program:
 
     def __init__(self, recording, inputs, native=False):
         self.inputs = inputs
-        plan = Plan(recording, inputs, native)
-        writer = _Writer(plan)
-        self.source, (self.begin, self._step) = writer.write()
+        with heap.uncollected():
+            plan = Plan(recording, inputs, native)
+            writer = _Writer(plan)
+            self.source, (self.begin, self._step) = writer.write()
         self.lines, self.first_lines = writer.lines, writer.first_lines
         self.whole = writer.whole()
         self._fixed = writer.views
@@ -200,7 +202,7 @@ class _Writer:
         first = next(iter(refs(args[0])), None) if args else None
         if first is not None:
             func, args = with_tensor(func, args, first.dtype)
-        function = binding(func, *_deep(self._concrete, (args, kwargs)))
+        function = binding(func, args, kwargs, self._concrete, self.storages)
         parts = [self._argument(value) for value in args]
         parts += [f"{name}={self._argument(value)}" for name, value in kwargs.items()]
         code = f"{self._constant(function, func._schema.name.split('::')[-1])}({', '.join(parts)})"
@@ -291,13 +293,3 @@ class _Writer:
         source, scope = "".join(lines), {}
         exec(compile(source, "<tandem program>", "exec"), scope)
         return source, scope["bind"](**self.names)
-
-
-def _deep(function, tree):
-    if isinstance(tree, Ref):
-        return function(tree)
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_deep(function, item) for item in tree)
-    if isinstance(tree, dict):
-        return {key: _deep(function, item) for key, item in tree.items()}
-    return tree

@@ -24,6 +24,11 @@ NATIVE_AFTER = 24
 _HEAVY_BYTES = 64 << 20
 _HEAVY_AFTER = 2
 
+# Compiling takes as long as some hundred runs of small calls save, and a long recording (a network over the steps of a
+# sequence, one for each length) is dear: what is longer than this waits in proportion, so many times as long at most.
+_LONG = 600
+_MOST_TIMES = 4
+
 # How many steps one call of machine code does at the most: Ctrl-C is heard in between.
 _MOST_AT_ONCE = 512
 
@@ -40,8 +45,9 @@ class EagerWarning(UserWarning):
 
 def patience(recording):
     """After how many runs a program becomes what its back end makes of it."""
-    heavy = sum(storage.nbytes for storage in recording.storages) > _HEAVY_BYTES
-    return min(NATIVE_AFTER, _HEAVY_AFTER) if heavy else NATIVE_AFTER
+    if sum(storage.nbytes for storage in recording.storages) > _HEAVY_BYTES:
+        return min(NATIVE_AFTER, _HEAVY_AFTER)
+    return NATIVE_AFTER * min(max(len(recording.calls), _LONG), _MOST_TIMES * _LONG) // _LONG
 
 
 class _Kind:

@@ -32,17 +32,19 @@ class Schema:
     random: bool
     out_variant: object  # (overload, names of its out arguments) or None
     names: tuple  # the arguments' names, in order
+    func: object
 
 
-_schemas: dict = {}
+_schemas: dict = {}  # id of an overload, whose own hash is Python -> its schema, which holds it
 
 
 def schema_of(func):
     """The `Schema` of an overload, worked out once."""
-    found = _schemas.get(func)
+    found = _schemas.get(id(func))
     if found is None:
         arguments = func._schema.arguments
-        found = _schemas[func] = Schema(
+        found = _schemas[id(func)] = Schema(
+            func=func,
             writes=tuple(i for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write),
             random=torch.Tag.nondeterministic_seeded in func.tags,
             out_variant=_out_variant(func),

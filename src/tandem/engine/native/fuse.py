@@ -61,24 +61,33 @@ def _order(access, dims):
 
 def _mapped(nest, extents, strides, flags):
     """The nest in other loops: `strides` and `flags` give an access's strides, and what is reduced, in them."""
-    memo = {}
+    memo, places = {}, {}
+
+    def moved(access):
+        new = places.get(access)
+        if new is None:
+            new = places[access] = Access(access.storage, access.dtype, strides(access.strides), access.offset)
+        return new
 
     def change(load):
         access = load.args[0]
-        return Expr("load", load.dtype, replace(access, strides=strides(access.strides)))
+        return Expr("load", load.dtype, moved(access))
 
     statements = []
     for old in nest.statements:
         statements.append(
             Statement(
-                replace(old.target, strides=strides(old.target.strides)),
+                moved(old.target),
                 rewrite(old.expr, change, memo),
                 old.how,
                 flags(old.reduced),
                 None if old.init is None else rewrite(old.init, change, memo),
             )
         )
-    return Nest(extents, statements, nest.calls)
+    new = Nest(extents, statements, nest.calls)
+    new.accesses = [(moved(access), written) for access, written in nest.accesses]  # of the same formulas
+    new.reads, new.writes = nest.reads, nest.writes
+    return new
 
 
 def _split(nest, extents):
@@ -137,6 +146,8 @@ def _join(first, second):
     """One nest that does both in each round, or None where that would not do the same."""
     if not (first.is_plain and second.is_plain):
         return None
+    if len(first.accesses) + len(second.accesses) > _MOST_ACCESSES:
+        return None
     large = first.elements > _FEW_ROUNDS or second.elements > _FEW_ROUNDS
     if large and not (first.reads | first.writes) & (second.reads | second.writes):
         return None
@@ -144,8 +155,6 @@ def _join(first, second):
     if extents is None:
         return None
     first, second = _split(first, extents), _split(second, extents)
-    if len(first.accesses) + len(second.accesses) > _MOST_ACCESSES:
-        return None
     stored = {}
     for statement in first.statements:
         stored.setdefault(statement.target.storage, []).append(statement)

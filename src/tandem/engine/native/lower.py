@@ -1,5 +1,6 @@
 """ATen calls as loops over formulas."""
 
+import functools
 import inspect
 
 import torch
@@ -41,8 +42,12 @@ def lower(recorded, bound, temporary):
 
 
 def _wanted(function, named, skip=0):
-    parameters = list(inspect.signature(function).parameters)[skip:]
-    return {name: named[name] for name in parameters if name in named}
+    return {name: named[name] for name in _parameters(function)[skip:] if name in named}
+
+
+@functools.cache
+def _parameters(function):
+    return tuple(inspect.signature(function).parameters)
 
 
 _REFUSED = {"rounding_mode", "layout"}
