@@ -25,6 +25,10 @@ def _import(name):
     return sys.modules[name]
 
 
+# The names that a module has so far: looked into itself, one may make all that it can.
+_names_of = ModuleType.__dict__["__dict__"].__get__
+
+
 def _public(module):
     names = getattr(module, "__all__", None)
     return list(names) if names is not None else [name for name in dir(module) if not name.startswith("_")]
@@ -296,7 +300,7 @@ class Finder:
     def _no_module(self, fullname, old):
         front = self.front_ends[old]
         parent, _, name = fullname.rpartition(".")
-        around = vars(sys.modules[parent]) if parent in sys.modules else {}
+        around = _names_of(sys.modules[parent]) if parent in sys.modules else {}
         choices = [other for other, thing in around.items() if isinstance(thing, ModuleType)]
         return explain(
             f"No module named {fullname!r}: Tandem's {front.framework} has no such module",
@@ -326,7 +330,7 @@ class Finder:
         front = self.front_ends[old]
         rest = module.__name__[len(root) + 1 :]
         shown = f"{old}.{rest}".rstrip(".")
-        own = module.__dict__.get("__getattr__")
+        own = _names_of(module).get("__getattr__")
 
         def is_older(name):
             return not name.startswith("__") and f"{rest}.{name}".lstrip(".") in self._table(front.aliases)
@@ -361,7 +365,7 @@ def _walk(root, path):
     """The module that attributes lead to from `root`, where a front end keeps it as an attribute; else None."""
     here = sys.modules[root]
     for part in path.split("."):
-        here = here.__dict__.get(part) or getattr(here, part, None)
+        here = _names_of(here).get(part) or getattr(here, part, None)
         if not isinstance(here, ModuleType):
             return None
     return here

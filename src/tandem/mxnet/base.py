@@ -1,6 +1,8 @@
 """What MXNet's code base shares: its error type and the tuples of accepted Python types."""
 
 import os
+import sys
+from types import ModuleType
 
 import numpy as np
 
@@ -14,6 +16,32 @@ __version__ = "1.9.1"
 
 class MXNetError(RuntimeError):
     """What MXNet raises where an operator, an array or a graph cannot do what was asked."""
+
+
+# The names that a module has so far; `vars()` would ask its type.
+_names_of = ModuleType.__dict__["__dict__"].__get__
+
+
+class _Open(ModuleType):
+    """A module that makes its functions when they are first asked for, and all where its `__dict__` is looked into.
+
+    There scripts ask whether an MXNet has an operator: `'box_encode' in F.contrib.__dict__`.
+    """
+
+    @property
+    def __dict__(self):
+        names = _names_of(self)
+        for name in names["__dir__"]():
+            names.setdefault(name, getattr(self, name))
+        return names
+
+    def __dir__(self):
+        return _names_of(self)["__dir__"]()
+
+
+def open_module(name):
+    """Let the `__dict__` of a module that has `__getattr__` and `__dir__` hold all that these know."""
+    sys.modules[name].__class__ = _Open
 
 
 class NotSupportedForSparseNDArray(Unsupported, MXNetError):

@@ -54,8 +54,14 @@ class _Namespace:
     names: the module's name of an operator -> the operator's, where they differ.
     """
 
+    __slots__ = ("_module", "_names")
+
     def __init__(self, module, names):
         self._module, self._names = module, names
+
+    @property
+    def __dict__(self):
+        return vars(self._module)
 
     def __getattr__(self, name):
         function = getattr(self._module, name)

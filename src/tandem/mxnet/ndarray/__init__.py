@@ -6,6 +6,7 @@ The functions of the operator table are made when they are first asked for; the 
 import importlib
 
 from tandem.mxnet import operators, views
+from tandem.mxnet.base import open_module
 from tandem.mxnet.ndarray.arithmetic import (
     add,
     divide,
@@ -112,6 +113,9 @@ def __getattr__(name):
 
 def __dir__():
     return [*_table.dir(globals()), *_MODULES, *_NUMPY, "CachedOp"]
+
+
+open_module(__name__)
 
 
 # Operators that are also methods: `x.sum(axis=1)` is `nd.sum(x, axis=1)`.

@@ -1,6 +1,7 @@
 """Operators whose names begin with an underscore: what MXNet's own code calls."""
 
 from tandem.mxnet import operators, views
+from tandem.mxnet.base import open_module
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 _table = views.Namespace(
@@ -14,3 +15,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(globals())
+
+
+open_module(__name__)

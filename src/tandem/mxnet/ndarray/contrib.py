@@ -10,7 +10,7 @@ from tandem.core import arrays, graph
 from tandem.core.errors import explain
 from tandem.mxnet import context as contexts
 from tandem.mxnet import operators, views
-from tandem.mxnet.base import MXNetError
+from tandem.mxnet.base import MXNetError, open_module
 from tandem.mxnet.ndarray import _internal
 from tandem.mxnet.ndarray.creation import full, zeros
 from tandem.mxnet.ndarray.ndarray import NDArray
@@ -43,6 +43,9 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(dict.fromkeys(__all__))
+
+
+open_module(__name__)
 
 
 # --- loops and branches ----------------------------------------------------------------------------------------------

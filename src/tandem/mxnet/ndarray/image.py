@@ -1,6 +1,7 @@
 """`mx.nd.image`: operators on images (H, W, C) and batches of them."""
 
 from tandem.mxnet import operators, views
+from tandem.mxnet.base import open_module
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 _table = views.Namespace("mxnet.ndarray.image", lambda: NDArray, operators.names("_image_"))
@@ -12,3 +13,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(globals())
+
+
+open_module(__name__)

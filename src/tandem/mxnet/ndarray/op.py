@@ -1,6 +1,7 @@
 """`mx.nd.op`: the operators of `mx.nd` alone."""
 
 from tandem.mxnet import operators, views
+from tandem.mxnet.base import open_module
 from tandem.mxnet.ndarray.ndarray import NDArray
 
 _table = views.Namespace("mxnet.ndarray.op", lambda: NDArray, operators.names())
@@ -12,3 +13,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(globals())
+
+
+open_module(__name__)

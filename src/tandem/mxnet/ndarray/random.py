@@ -2,7 +2,7 @@
 
 from tandem.core.errors import explain
 from tandem.mxnet import operators, views
-from tandem.mxnet.base import _Null
+from tandem.mxnet.base import _Null, open_module
 from tandem.mxnet.ndarray import _internal
 from tandem.mxnet.ndarray.ndarray import NDArray
 
@@ -34,6 +34,9 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(globals())
+
+
+open_module(__name__)
 
 
 def _sample(name, parameters, shape, dtype, ctx, out, kwargs, *, arrays=None):

@@ -1,6 +1,7 @@
 """`mx.nd.sparse`: sparse arrays, the functions that make them, and the operators that take them."""
 
 from tandem.mxnet import operators, views
+from tandem.mxnet.base import open_module
 from tandem.mxnet.ndarray.ndarray import NDArray
 from tandem.mxnet.ndarray.sparse_base import BaseSparseNDArray, CSRNDArray, RowSparseNDArray
 from tandem.mxnet.ndarray.sparse_creation import array, csr_matrix, empty, row_sparse_array, zeros
@@ -39,3 +40,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(dict.fromkeys(__all__))
+
+
+open_module(__name__)

@@ -6,7 +6,7 @@ for; the others are listed here.
 
 import importlib
 
-from tandem.mxnet.base import missing
+from tandem.mxnet.base import missing, open_module
 from tandem.mxnet.context import Context, cpu, cpu_pinned, current_context, gpu, gpu_memory_info, num_gpus
 from tandem.mxnet.ndarray.ndarray import waitall
 from tandem.mxnet.numpy_extension import view
@@ -75,3 +75,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*__all__, *_MODULES, *view.OPERATORS_OF})
+
+
+open_module(__name__)

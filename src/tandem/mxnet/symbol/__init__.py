@@ -6,6 +6,7 @@ The functions of the operator table are made when they are first asked for; the 
 import importlib
 
 from tandem.mxnet import operators
+from tandem.mxnet.base import open_module
 from tandem.mxnet.symbol import arithmetic as _arithmetic
 from tandem.mxnet.symbol import methods as _methods
 from tandem.mxnet.symbol import namespaces as _namespaces
@@ -55,3 +56,6 @@ def __getattr__(name):
 
 def __dir__():
     return [*_table.dir(dict.fromkeys(__all__)), *_MODULES, *_SHORT]
+
+
+open_module(__name__)

@@ -1,5 +1,6 @@
 """`mx.sym._internal`: the operators of the table that are not for users."""
 
+from tandem.mxnet.base import open_module
 from tandem.mxnet.operators.table import OPERATORS
 from tandem.mxnet.symbol import namespaces
 
@@ -12,3 +13,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir({})
+
+
+open_module(__name__)

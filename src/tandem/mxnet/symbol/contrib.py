@@ -3,6 +3,7 @@
 import math
 
 from tandem.mxnet import operators
+from tandem.mxnet.base import open_module
 from tandem.mxnet.symbol import namespaces, random
 from tandem.mxnet.symbol.control_flow import cond, foreach, while_loop
 
@@ -17,6 +18,9 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(dict.fromkeys(__all__))
+
+
+open_module(__name__)
 
 
 def rand_zipfian(true_classes, num_sampled, range_max):

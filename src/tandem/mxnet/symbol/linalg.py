@@ -1,6 +1,7 @@
 """`mx.sym.linalg`: the operators of the table that begin with `_linalg_`."""
 
 from tandem.mxnet import operators
+from tandem.mxnet.base import open_module
 from tandem.mxnet.symbol import namespaces
 
 _table = namespaces.Namespace("mxnet.symbol.linalg", operators.names("_linalg_"))
@@ -12,3 +13,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir({})
+
+
+open_module(__name__)

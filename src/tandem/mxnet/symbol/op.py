@@ -1,6 +1,7 @@
 """`mx.sym.op`: the operators of the table under their own names."""
 
 from tandem.mxnet import operators
+from tandem.mxnet.base import open_module
 from tandem.mxnet.symbol import namespaces
 
 _table = namespaces.Namespace("mxnet.symbol.op", operators.names())
@@ -12,3 +13,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir({})
+
+
+open_module(__name__)

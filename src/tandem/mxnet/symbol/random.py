@@ -1,7 +1,7 @@
 """`mx.sym.random`: samplers whose parameters are numbers, or symbols (then one distribution to each element)."""
 
 from tandem.core.errors import explain
-from tandem.mxnet.base import _Null
+from tandem.mxnet.base import _Null, open_module
 from tandem.mxnet.operators.table import OPERATORS
 from tandem.mxnet.symbol import compose, namespaces
 from tandem.mxnet.symbol.symbol import Symbol
@@ -30,6 +30,9 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(dict.fromkeys(__all__))
+
+
+open_module(__name__)
 
 
 def _apply(name, args, given):

@@ -1,6 +1,7 @@
 """`mx.sym.sparse`: operators that MXNet has for sparse arrays; symbols are run on dense ones."""
 
 from tandem.mxnet.ndarray.sparse import _TABLE
+from tandem.mxnet.base import open_module
 from tandem.mxnet.symbol import creation, namespaces
 from tandem.mxnet.symbol.symbol import Symbol
 
@@ -16,3 +17,6 @@ def __getattr__(name):
 
 def __dir__():
     return _table.dir(dict.fromkeys(__all__))
+
+
+open_module(__name__)
