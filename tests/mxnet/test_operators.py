@@ -93,6 +93,41 @@ def test_signatures_and_dir_show_what_there_is():
     assert nd.relu.__name__ == "relu"
 
 
+@pytest.mark.parametrize("part", ["", "contrib", "image", "linalg", "op", "random", "sparse", "_internal"])
+def test_modules_hold_what_they_can_give(part):
+    for module in (nd, mx.sym):
+        module = getattr(module, part) if part else module
+        assert set(dir(module)) <= set(vars(module))
+
+
+def test_scripts_ask_modules_for_operators():
+    assert "box_encode" in nd.contrib.__dict__ and "box_encode" in mx.sym.contrib.__dict__
+    assert "box_incode" not in nd.contrib.__dict__
+    assert vars(nd)["relu"] is nd.relu and vars(nd)["contrib"] is nd.contrib
+    assert "leaky_relu" in vars(mx.npx)
+    names = {}
+    exec("from tandem.mxnet.ndarray import *; from tandem.mxnet.symbol.contrib import *", names)
+    assert names["relu"] is nd.relu and names["box_nms"] is mx.sym.contrib.box_nms and names["array"] is nd.array
+
+
+def test_blocks_ask_for_operators_while_shapes_are_found():
+    asked = []
+
+    class Asks(mx.gluon.nn.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.weight = self.params.get("weight", shape=(2, 0), allow_deferred_init=True)
+
+        def hybrid_forward(self, F, x, weight):
+            asked.append(("box_encode" in F.contrib.__dict__, "relu" in F.__dict__, "rellu" in F.__dict__))
+            return F.FullyConnected(x, weight, no_bias=True, num_hidden=2)
+
+    block = Asks()
+    block.initialize()
+    assert block(nd.ones((1, 3))).shape == (1, 2)
+    assert set(asked) == {(True, True, False)}
+
+
 def test_every_row_gives_a_function():
     for name, row in OPERATORS.items():
         assert callable(views.function_of(row, nd.NDArray, name))

@@ -40,8 +40,15 @@ class _Open(ModuleType):
 
 
 def open_module(name):
-    """Let the `__dict__` of a module that has `__getattr__` and `__dir__` hold all that these know."""
-    sys.modules[name].__class__ = _Open
+    """Let the `__dict__` of a module that has `__getattr__` and `__dir__` hold all that these know.
+
+    So does `from module import *`: its table's public names join `__all__`, where it has them.
+    """
+    module = sys.modules[name]
+    names = _names_of(module)
+    if "__all__" in names and "_table" in names:
+        names["__all__"] = sorted({*names["__all__"], *(key for key in names["_table"].names if key[0] != "_")})
+    module.__class__ = _Open
 
 
 class NotSupportedForSparseNDArray(Unsupported, MXNetError):

@@ -1,7 +1,7 @@
 """`mx.sym.sparse`: operators that MXNet has for sparse arrays; symbols are run on dense ones."""
 
-from tandem.mxnet.ndarray.sparse import _TABLE
 from tandem.mxnet.base import open_module
+from tandem.mxnet.ndarray.sparse import _TABLE
 from tandem.mxnet.symbol import creation, namespaces
 from tandem.mxnet.symbol.symbol import Symbol
 
