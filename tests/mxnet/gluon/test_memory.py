@@ -48,6 +48,6 @@ def test_training_without_waiting(hybrid, optimizer):
         before = sys.getallocatedblocks()
         train(300)
         growth.append(sys.getallocatedblocks() - before)
-    assert _tensors() == tensors
+    assert _tensors() <= tensors  # what earlier tests left may go meanwhile
     # Whatever piles up is at least a block a step in every round; caches of the interpreter and of torch fill slowly.
     assert min(growth) < 200, growth
