@@ -138,3 +138,70 @@ def test_names():
         assert room.layers.Dense(1).name == "dense_2"
         with pytest.raises(ValueError, match="Argument `name` must be a string and cannot contain character `/`"):
             room.layers.Dense(1, name="a/b")
+
+
+class _Nothing(keras.utils.PyDataset):
+    def __len__(self):
+        return 0
+
+    def __getitem__(self, index):
+        raise IndexError
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+@pytest.mark.parametrize("data", [lambda: (np.zeros((0, 3)), np.zeros((0, 1))), lambda: (_Nothing(),)])
+def test_a_model_that_saw_no_batch_refuses_data_without_one(method, data):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    given = data()[:1] if method == "predict" else data()
+    with pytest.raises(ValueError, match="no batch"):
+        getattr(model, method)(*given, verbose=0)
+
+
+def test_a_model_that_saw_batches_has_no_logs_of_none():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
+    assert model.fit(_Nothing(), verbose=0).history == {}
+    assert model.evaluate(_Nothing(), verbose=0) == []
+    nothing = np.zeros((0, 3)), np.zeros((0, 1))
+    assert model.fit(*nothing, shuffle=False, verbose=0).history == {}
+    with pytest.raises(ValueError, match="no batch"):
+        model.fit(*nothing, verbose=0)
+
+
+def _stacked(room, kinds):
+    class Cell(room.layers.Layer):
+        """A cell that gives its states in a list, whatever it was given."""
+
+        def __init__(self, units, number):
+            super().__init__()
+            self.number, self.state_size = number, units if number == 1 else [units] * number
+
+        def call(self, inputs, states):
+            output = room.ops.tanh(inputs[:, :2] + states[0])
+            return output, [output] * self.number
+
+    ones = {"kernel_initializer": "ones", "recurrent_initializer": "ones"}
+    makers = {"lstm": lambda: room.layers.LSTMCell(2, **ones), "gru": lambda: room.layers.GRUCell(2, **ones)}
+    return [makers[kind]() if kind in makers else Cell(2, kind) for kind in kinds]
+
+
+def _structure(value):
+    if isinstance(value, (list, tuple)):
+        return type(value)(_structure(item) for item in value)
+    return np.round(np.asarray(value.detach()), 4).tolist().__repr__()
+
+
+@pytest.mark.parametrize("kinds", [(1, 1), (2, 1), ("gru", 1), ("gru", "lstm"), (1,), (2,), ("gru",), ("lstm",)])
+def test_states_of_stacked_cells_are_structured_as_keras_own(kinds):
+    given = []
+    for room in (keras, real_keras()):
+        x = room.ops.convert_to_tensor(X.reshape(2, 5, 3))
+        stack = room.layers.StackedRNNCells(_stacked(room, kinds))
+        begin = stack.get_initial_state(2)
+        rnn = room.layers.RNN(_stacked(room, kinds), return_state=True)
+        first = rnn(x)
+        again = rnn(x, initial_state=list(first[1:]))
+        given.append([_structure(part) for part in (begin, stack(x[:, 0], begin), first, again)])
+    assert given[0] == given[1]

@@ -119,9 +119,22 @@ def write_weights(group, weights):
 
 
 def _write_arrays(group, names, arrays):
+    names = _different(names)
     _write_list(group, "weight_names", names)
     for name, array in zip(names, arrays, strict=True):
         keras_weights.put(group, name, array)
+
+
+def _different(names):
+    """The names, numbered where an earlier one is the same: variables of a script's own classes may share theirs."""
+    found = {}  # in the order of the names
+    for name in names:
+        other, number = name, 0
+        while other in found:
+            number += 1
+            other = f"{name}_{number}"
+        found[other] = None
+    return list(found)
 
 
 def _write_list(group, name, texts):

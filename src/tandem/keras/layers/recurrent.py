@@ -155,7 +155,8 @@ class RNN(Layer):
 
         def one_step(x, states):
             output, new = step(self.cell, x, states, training)
-            return output, new
+            leaves = iter(arrays.leaves(new))  # a stack of one cell gives its states without the list around them
+            return output, arrays.map_tree(lambda _: next(leaves), states)
 
         outputs, states = rnn.scan(
             one_step,

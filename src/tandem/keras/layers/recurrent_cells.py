@@ -334,21 +334,24 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], output_size(cell))
 
     def get_initial_state(self, batch_size=None):
-        """The initial states of the cells, a list."""
+        """The initial states of the cells, a list; of `state_size`'s structure for cells that do not make theirs."""
         return [
             cell.get_initial_state(batch_size=batch_size)
             if hasattr(cell, "get_initial_state")
+            else zero_states(cell, batch_size)[0]
+            if isinstance(cell.state_size, int)
             else zero_states(cell, batch_size)
             for cell in self.cells
         ]
 
     def call(self, inputs, states, training=False, **kwargs):
-        """One step through all cells."""
+        """One step through all cells; the states of a single cell are given without a list around them."""
         new = []
         for cell, state in zip(self.cells, states):
-            inputs, after = step(cell, inputs, list(state) if isinstance(state, (list, tuple)) else [state], training)
-            new.append(after)
-        return inputs, new
+            several = isinstance(state, (list, tuple))
+            inputs, after = step(cell, inputs, list(state) if several else [state], training)
+            new.append(after[0] if len(after) == 1 and not several else after)
+        return inputs, new[0] if len(new) == 1 else new
 
     def reset_masks(self):
         """Draw new dropout factors at the next step."""

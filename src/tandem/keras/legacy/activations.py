@@ -6,7 +6,7 @@ from tandem.ops import elementwise
 HARD_SIGMOID = "keras2>hard_sigmoid"
 
 
-@registry.register_keras_serializable("keras2", "hard_sigmoid")
+@registry.register_own(HARD_SIGMOID)
 def hard_sigmoid(x):
     """``min(max(0.2 x + 0.5, 0), 1)``: less steep than today's, whose slope is 1/6. Models of old files keep it."""
     return elementwise.hard_sigmoid(x, slope=0.2)

@@ -6,7 +6,7 @@ from tandem.keras.layers.base import Layer
 from tandem.keras.saving import registry
 
 
-@registry.register_keras_serializable("keras2", "AddLoss")
+@registry.register_own("keras2>AddLoss")
 class AddLoss(Layer):
     """Adds the sum of its input to the losses of the model that it is in, and gives it back."""
 
@@ -16,7 +16,7 @@ class AddLoss(Layer):
         return inputs
 
 
-@registry.register_keras_serializable("keras2", "AddMetric")
+@registry.register_own("keras2>AddMetric")
 class AddMetric(Layer):
     """Lets a model show the mean of its input over an epoch under a name."""
 

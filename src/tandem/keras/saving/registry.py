@@ -7,6 +7,7 @@ from tandem.core.errors import explain
 
 _by_name = {}
 _names = {}
+_own = {}  # what Tandem itself registers: not among the objects of scripts
 
 
 class _Scope(threading.local):
@@ -61,6 +62,16 @@ def register_keras_serializable(package="Custom", name=None):
     return decorator
 
 
+def register_own(name):
+    """A decorator that lets files name a class or function of Tandem's that Keras does not have as `name`."""
+
+    def decorator(thing):
+        _own[name], _names[thing] = thing, name
+        return thing
+
+    return decorator
+
+
 def get_registered_name(obj):
     """The name that `obj` is registered under, or its own."""
     try:
@@ -79,7 +90,7 @@ def is_registered(obj):
 
 def get_registered_object(name, custom_objects=None, module_objects=None):
     """The class or function of a name: from the scope, `custom_objects`, the registry, or `module_objects`; or None."""
-    for place in (_scope.objects, custom_objects, _by_name, module_objects):
+    for place in (_scope.objects, custom_objects, _by_name, module_objects, _own):
         if place and name in place:
             return place[name]
     return None

@@ -121,7 +121,8 @@ def deserialize_keras_object(config, custom_objects=None, safe_mode=True, **kwar
     """The object that a structure made by `serialize_keras_object` describes.
 
     custom_objects: a dict of name -> class or function for what is not Keras's own; safe_mode: refuse Python code.
-    Raises TypeError for a class that is not known: names in a file are never imported.
+    Raises TypeError for a class that is not known, ValueError for one that a module of Keras's lacks: names in a file
+    are never imported.
     """
     outer = python_code.safe_mode()
     safe_mode = safe_mode if outer is None else outer
@@ -212,6 +213,7 @@ _ROOMS = (
     "utils",
     "distillation",
 )
+_TOPS = [[], *([room.split(".")[0]] for room in _ROOMS), ["activations"], ["ops"], ["callbacks"]]
 _FUNCTION_ROOMS = ("activations", "losses", "metrics", "ops")
 
 
@@ -229,7 +231,7 @@ def _public(room, name):
 def find_class(module, registered, class_name, config, module_objects=None):
     """The class that a config names: registered, given by the caller, or one of Keras's public ones.
 
-    Raises TypeError where there is none.
+    Raises ValueError for a module of Keras's that has no such class, and TypeError where there is none elsewhere.
     """
     found = registry.get_registered_object(registered, module_objects=module_objects)
     if found is None and registered != class_name:
@@ -252,6 +254,11 @@ def find_class(module, registered, class_name, config, module_objects=None):
             found = _public(room, class_name)
             if inspect.isclass(found):
                 return found
+        if parts[0] == "keras" and class_name.isidentifier() and (parts[1:2] == ["src"] or parts[1:2] in _TOPS):
+            raise ValueError(
+                f"Could not deserialize '{module}.{class_name}': Keras has no such class. If it is your own, decorate "
+                f"it with `@keras.saving.register_keras_serializable()`. Full object config: {config}"
+            )
     raise TypeError(
         f"Could not locate class '{class_name}'. Make sure custom classes and functions are decorated with "
         "`@keras.saving.register_keras_serializable()`. If they are already decorated, make sure they are all imported "

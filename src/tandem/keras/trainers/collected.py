@@ -42,7 +42,7 @@ class Collected:
     def result(self):
         """All outputs as NumPy arrays, in the structure of one batch's."""
         if self.parts is None:
-            raise ValueError("There were no batches to predict for.")
+            raise ValueError("There is no batch to predict for.")
         whole = iter([_joined(part) if isinstance(part, list) else part[: self.at] for part in self.parts])
         return arrays.map_tree(lambda _: _as_numpy(next(whole)), self.structure)
 

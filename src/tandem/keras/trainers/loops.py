@@ -125,7 +125,9 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
     batches = Epochs(source, steps_per_epoch, remember=_is_backed_up(callbacks))
     state = model._training
     first = batches.first()
-    if first is not None:
+    if first is None:
+        _refuse_nothing(model, source)
+    else:
         prepare(model, first, training=True)
     check_data(model, source, training=True)
     callbacks = callback_list(callbacks, model, verbose, epochs, batches.num_batches, history=True)
@@ -150,8 +152,8 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
             source.on_epoch_begin()
             begun = position is not None and epoch == initial_epoch
             done = position.within(model, batches, callbacks) if begun else 0
-            _, last = _run(model, batches, function, callbacks, "train", done)
-            logs = Logs(_epoch_logs(model, last))
+            number, last = _run(model, batches, function, callbacks, "train", done)
+            logs = Logs(_epoch_logs(model, last) if number else {})
             told = told or _tell_of_nan(logs, epoch)
             source.on_epoch_end()
             if validation is not None and _validates(epoch, validation_freq):
@@ -169,6 +171,14 @@ def fit(model, source, epochs, verbose, callbacks, initial_epoch, steps_per_epoc
         state.validation_source = None
     callbacks.on_train_end(logs)
     return model.history
+
+
+def _refuse_nothing(model, source=None):
+    """Raise ValueError for data without a batch, unless the model saw some before and there is nothing to shuffle."""
+    losses = model._training.compile_loss
+    shuffled = source is not None and source.in_memory and source.feed.shuffle
+    if shuffled or not model.built or (losses is not None and not losses.built):
+        raise ValueError(explain("There is no batch in the data", expected="at least one sample", given="no samples"))
 
 
 def _is_backed_up(callbacks):
@@ -209,7 +219,9 @@ def evaluate(model, source, verbose, callbacks, steps):
         batches = Epochs(source, steps)
         source.epochs = batches
         first = batches.first()
-        if first is not None:
+        if first is None:
+            _refuse_nothing(model)
+        else:
             prepare(model, first)
         check_data(model, source, training=False)
     else:
@@ -219,8 +231,8 @@ def evaluate(model, source, verbose, callbacks, steps):
     callbacks.on_test_begin()
     model.reset_metrics()
     source.on_epoch_begin()
-    _, last = _run(model, batches, function, callbacks, "test")
-    logs = _epoch_logs(model, last)
+    number, last = _run(model, batches, function, callbacks, "test")
+    logs = _epoch_logs(model, last) if number else {}
     source.on_epoch_end()
     callbacks.on_test_end(logs)
     return logs
