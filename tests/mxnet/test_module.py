@@ -230,6 +230,20 @@ def test_older_scripts_slice_batches_themselves():
         _split_input_slice(2, [1, 1, 1])
 
 
+def test_older_scripts_look_for_names_that_two_arguments_have():
+    from tandem.mxnet.executor_manager import _check_arguments
+
+    x, state = mx.sym.Variable("x"), mx.sym.Variable("m")
+    _check_arguments(x + x)
+    with pytest.raises(ValueError, match='duplicated argument name "x"'):
+        _check_arguments(x + mx.sym.Variable("x"))
+    with pytest.raises(ValueError, match='duplicated auxiliary param name "m"'):
+        _check_arguments(mx.sym.BatchNorm(x, moving_mean=state, moving_var=mx.sym.Variable("m")))
+    with pytest.raises(ValueError, match='duplicated argument name "x"'):
+        with pytest.warns(DeprecationWarning, match="FeedForward"):
+            mx.model.FeedForward(x + mx.sym.Variable("x"))._check_arguments()
+
+
 def test_mistakes(caplog):
     module = mx.mod.Module(_net())
     with pytest.raises(AssertionError, match=r"bind\(\) before"):

@@ -191,17 +191,9 @@ class FeedForward:
         if self.argument_checked:
             return
         self.argument_checked = True
-        for names in (self.symbol.list_arguments(), self.symbol.list_auxiliary_states()):
-            for name in names:
-                if names.count(name) > 1:
-                    raise ValueError(
-                        explain(
-                            f'Find duplicated argument name "{name}"',
-                            expected="a name to each argument",
-                            given=names,
-                            hint="Give operators name=.",
-                        )
-                    )
+        from tandem.mxnet.executor_manager import _check_arguments
+
+        _check_arguments(self.symbol)
         if self.allow_extra_params:
             for params, names in (
                 ("arg_params", self.symbol.list_arguments()),

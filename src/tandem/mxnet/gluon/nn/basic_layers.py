@@ -177,7 +177,7 @@ class _BatchNorm(HybridBlock):
         self._axis = self._kwargs["axis"] = -1
 
     def hybrid_forward(self, F, x, gamma, beta, running_mean, running_var):
-        """gamma·(x − mean)/√(var + eps) + beta, and in training an update of the running statistics."""
+        """gamma·(x − mean)/√(var + eps) + beta; the backward pass of training moves the running statistics."""
         y = F.BatchNorm(x, gamma, beta, running_mean, running_var, name="fwd", **self._kwargs)
         return F.relu(y) if self._fused_relu else y
 
