@@ -251,3 +251,20 @@ def test_operators_that_are_alike_are_looked_at_once(monkeypatch):
     )
     assert outputs.infer_shape(x=(2, 20, 3))[1] == [(2, 20, 4)]
     assert len({node.name for node in runs}) == len(runs) < 20
+
+
+def test_binding_an_unrolled_network_looks_at_each_operator_three_times(monkeypatch):
+    from tandem.mxnet.symbol.inference import Facts
+
+    looked, step = [], Facts._step
+    monkeypatch.setattr(Facts, "_step", lambda self, node, *rest: looked.append(node) or step(self, node, *rest))
+    cell = mx.rnn.LSTMCell(4, prefix="l_")
+    embedded = mx.sym.Embedding(mx.sym.Variable("data"), input_dim=7, output_dim=3, name="embed")
+    outputs, _ = cell.unroll(5, inputs=embedded, merge_outputs=True)
+    network = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(outputs, num_hidden=2, name="f"), name="softmax")
+    executor = network.simple_bind(mx.cpu(), data=(6, 5), type_dict={"data": "float32"})
+    assert executor.arg_dict["l_i2h_weight"].shape == (16, 3)
+    assert executor.outputs[0].shape == (6, 2)
+    operators = {id(node) for node in looked}
+    # Forwards, backwards (the first states' batch comes from the steps that take them), and once in which all is known.
+    assert len(looked) == 3 * len(operators)

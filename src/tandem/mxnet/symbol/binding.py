@@ -160,8 +160,8 @@ def simple_bind(
             if node.name in (type_dict or {}):
                 facts.give_dtype(node, mxnet_dtype(type_dict[node.name]))
         facts.search(dtypes=True)
-        facts.default_dtypes()
-        facts.search(dtypes=True)
+        if facts.default_dtypes():
+            facts.search(dtypes=True)
         missing = [node for node in variables if not facts.is_whole(Entry(node))]
         if missing:
             listed = ", ".join(f"{node.name}: {facts.shape(Entry(node))}" for node in missing)

@@ -139,22 +139,22 @@ class Facts:
 
         dtypes: whether dtypes are wanted (else every unknown one is float32); shapes: whether shapes are.
         """
+        nodes = [node for node in self.order if not node.is_variable]
         while True:
             self.changed = False
-            for node in self.order:
-                if not node.is_variable:
-                    self._step(node, dtypes, shapes)
-            for node in reversed(self.order):
-                if not node.is_variable:
-                    self._step(node, dtypes, shapes)
+            for node in nodes:
+                self._step(node, dtypes, shapes)
             if not self.changed:
                 return self
+            nodes.reverse()
 
     def default_dtypes(self):
-        """float32 for every variable of which nothing is known."""
+        """float32 for every variable of which nothing is known; gives whether there was one."""
+        self.changed = False
         for node in self.order:
             if node.is_variable and self.dtype(Entry(node)) is None:
                 self.tell_dtype(Entry(node), torch.float32)
+        return self.changed
 
     def _step(self, node, dtypes, shapes):
         outputs = [Entry(node, place) for place in range(node.visible)]
