@@ -186,3 +186,45 @@ def test_seeds_go_on():
     K.clear_session()
     np.testing.assert_array_equal(K.eval(K.random_normal((4,), seed=3)), K.eval(first))
     assert K.eval(K.random_uniform((1000,), 2, 3)).min() >= 2
+
+
+@pytest.mark.parametrize(
+    ("compute", "expected"),
+    [
+        (lambda s: s[...], [2, 3, 4]),
+        (lambda s: s[..., ::-1], [4, 3, 2]),
+        (lambda s: s[1:] * 2, [6, 8]),
+        (lambda s: 2 * s[1:] - 1, [5, 7]),
+        (lambda s: s[1:] + s[1:], [6, 8]),
+        (lambda s: -s[1:] + [10, 20], [7, 16]),
+        (lambda s: s[1:] // 2, [1, 2]),
+        (lambda s: s[1:] / 2, [1.5, 2.0]),
+        (lambda s: 12 // s[1:] + 7 % np.array(4), [7, 6]),
+        (lambda s: s[1:] ** 2 % 5, [4, 1]),
+        (lambda s: s[:1] * s[1:], [6, 8]),
+        (lambda s: K.constant([2, 3], dtype="int32") * s[1:], [6, 12]),
+        (lambda s: s[1:] - K.constant([2, 3], dtype="int32"), [1, 1]),
+        (lambda s: K.cast(s[1:][..., ::-1] * 8, "float32"), [32.0, 24.0]),
+    ],
+)
+def test_a_shape_counts_as_a_vector(compute, expected):
+    value = compute(K.shape(K.ones((2, 3, 4))))
+    assert np.asarray(value).tolist() == expected
+
+
+def test_the_sizes_of_a_grid_are_counted_with_where_they_are_unknown():
+    entry = keras.Input((None, None, 2))
+
+    def scaled(x):
+        return x / K.cast(K.shape(x)[1:3][..., ::-1] * 2, K.dtype(x))
+
+    x = np.ones((1, 4, 5, 2), "float32")
+    expected = [1 / 10, 1 / 8]
+    np.testing.assert_allclose(keras.Model(entry, keras.layers.Lambda(scaled)(entry)).predict(x)[0, 0, 0], expected)
+    np.testing.assert_allclose(np.asarray(K.function([entry], [scaled(entry)])([x])[0])[0, 0, 0], expected)
+
+
+def test_shapes_of_other_lengths_are_not_added():
+    sizes = K.shape(K.ones((2, 3, 4)))
+    with pytest.raises(TypeError, match="Sizes"):
+        sizes[1:] + sizes

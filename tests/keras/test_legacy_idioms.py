@@ -368,3 +368,11 @@ def test_what_stood_elsewhere():
     assert keras.applications.mobilenet.DepthwiseConv2D is keras.layers.DepthwiseConv2D
     with pytest.raises(NotImplementedError, match="Model\\(inputs, outputs\\)"):
         keras.models.Graph()
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_every_pool_is_two_wide_where_no_size_is_given(rank):
+    x = np.arange(4**rank, dtype="float32").reshape(1, *(4,) * rank, 1)
+    for kind in ("Max", "Average"):
+        layer = getattr(keras.layers, f"{kind}Pooling{rank}D")
+        np.testing.assert_array_equal(np.asarray(layer()(x)), np.asarray(layer(2)(x)))

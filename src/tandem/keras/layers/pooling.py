@@ -80,24 +80,15 @@ class AveragePooling1D(_AveragePooling):
     __doc__ = _AveragePooling.__doc__
     rank = 1
 
-    def __init__(self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs):
-        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
-
 
 class AveragePooling2D(_AveragePooling):
     __doc__ = _AveragePooling.__doc__
     rank = 2
 
-    def __init__(self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs):
-        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
-
 
 class AveragePooling3D(_AveragePooling):
     __doc__ = _AveragePooling.__doc__
     rank = 3
-
-    def __init__(self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs):
-        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
 
 
 class _GlobalPooling(Layer):

@@ -1,7 +1,10 @@
 """How Keras 2's backend functions take symbolic values: functions as nodes, sizes of batches, gradients."""
 
 import contextlib
+import numbers
+import operator
 
+import numpy as np
 import torch
 
 from tandem.core import arrays, graph, scope
@@ -73,11 +76,60 @@ def apply(function, *args, **kwargs):
     return Apply(function).symbolic_call(sources, args, kwargs)
 
 
+def _entrywise(operation, swapped=False):
+    def method(self, other=None):
+        if other is None:
+            return Sizes(map(operation, self))
+        if isinstance(other, np.ndarray):
+            other = other.tolist()
+        if isinstance(other, (list, tuple)):
+            if len(other) != len(self) and 1 not in (len(other), len(self)):
+                return NotImplemented
+            count = max(len(self), len(other))
+            pairs = zip(
+                list(self) * count if len(self) == 1 else self, list(other) * count if len(other) == 1 else other
+            )
+        elif isinstance(other, (numbers.Number, KerasTensor)) or getattr(other, "ndim", None) == 0:
+            pairs = ((one, other) for one in self)
+        elif isinstance(other, torch.Tensor) and not any_symbolic(self):
+            vector = torch.tensor(self, device=other.device)
+            return operation(other, vector) if swapped else operation(vector, other)
+        else:
+            return NotImplemented
+        return Sizes(operation(b, a) if swapped else operation(a, b) for a, b in pairs)
+
+    return method
+
+
+class Sizes(tuple):
+    """A shape that counts as a vector of whole numbers, as TensorFlow's and Theano's shapes do: ``sizes[1:3] * 2``.
+
+    Slices are `Sizes` again, ``[..., ::-1]`` among them.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, index):
+        if index is Ellipsis or isinstance(index, tuple):
+            rest = [part for part in (index if isinstance(index, tuple) else ()) if part is not Ellipsis]
+            index = rest[0] if len(rest) == 1 else slice(None) if not rest else index
+        picked = super().__getitem__(index)
+        return Sizes(picked) if isinstance(index, slice) else picked
+
+    __add__, __radd__ = _entrywise(operator.add), _entrywise(operator.add, swapped=True)
+    __sub__, __rsub__ = _entrywise(operator.sub), _entrywise(operator.sub, swapped=True)
+    __mul__, __rmul__ = _entrywise(operator.mul), _entrywise(operator.mul, swapped=True)
+    __floordiv__, __rfloordiv__ = _entrywise(operator.floordiv), _entrywise(operator.floordiv, swapped=True)
+    __truediv__, __rtruediv__ = _entrywise(operator.truediv), _entrywise(operator.truediv, swapped=True)
+    __mod__, __pow__ = _entrywise(operator.mod), _entrywise(operator.pow)
+    __neg__ = _entrywise(operator.neg)
+
+
 def shape(x):
-    """The shape of x as a tuple; of a symbolic value with a symbolic scalar for each size that is not known."""
+    """The shape of x as `Sizes`; of a symbolic value with a symbolic scalar for each size that is not known."""
     if not isinstance(x, KerasTensor):
-        return tuple(tensors.convert(x).shape)
-    return tuple(SizeOf(axis).symbolic_call(x) if size is None else size for axis, size in enumerate(x.shape))
+        return Sizes(tensors.convert(x).shape)
+    return Sizes(SizeOf(axis).symbolic_call(x) if size is None else size for axis, size in enumerate(x.shape))
 
 
 def roots(values):
