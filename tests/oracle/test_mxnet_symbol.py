@@ -501,13 +501,14 @@ def test_summaries_print_the_same():
         net = sym.Pooling(sym.BatchNorm(net, name='bn') + net, kernel=(2, 2), name='p')
         net = sym.FullyConnected(sym.Flatten(net, name='f'), num_hidden=10, name='fc')
         net = sym.SoftmaxOutput(net, name='softmax')
+        half = sym.split(sym.var('data'), num_outputs=2, name='s')[1]
         with contextlib.redirect_stdout(io.StringIO()) as text:
             mx.viz.print_summary(net, shape={'data': (1, 3, 28, 28)})
             for layer, shape in (
                 (sym.LeakyReLU(sym.var('data'), act_type='prelu', name='p'), (2, 3, 8, 8)),
                 (sym.FullyConnected(sym.var('data'), num_hidden=5, name='fc'), (2, 3, 8, 8)),
                 (sym.FullyConnected(sym.var('data'), num_hidden=5, flatten=False, no_bias=True, name='fc'), (2, 3, 8)),
-                (sym.FullyConnected(sym.split(sym.var('data'), num_outputs=2, name='s')[1], num_hidden=5, name='f'), (2, 4)),
+                (sym.FullyConnected(half, num_hidden=5, name='fc'), (2, 4)),
                 (sym.Deconvolution(sym.var('data'), kernel=(3, 3), num_filter=6, name='d'), (2, 3, 8, 8)),
                 (sym.Convolution(sym.var('data'), kernel=(3,), num_filter=6, num_group=3, name='c'), (2, 3, 8)),
                 (sym.Embedding(sym.var('data'), input_dim=10, output_dim=4, name='e'), (2, 3)),
