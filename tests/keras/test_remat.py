@@ -103,8 +103,7 @@ def _model(mode, rate):
         return keras.Model(i, L.Dense(2)(x))
 
 
-# A generator that is set back to draw the same numbers again is nothing that a recording can repeat.
-@pytest.mark.filterwarnings("ignore:The training step runs eagerly")
+@pytest.mark.filterwarnings("error:The training step runs eagerly")
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 @pytest.mark.parametrize("mode", ["full", "activations", "larger_than"])
 def test_training_is_as_without(mode, rate):
@@ -164,3 +163,36 @@ def test_copies_and_files_keep_the_numbers(tmp_path):
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("seed", [None, 4])
+def test_a_graph_that_is_kept_draws_the_same_numbers_each_time(seed):
+    with keras.RematScope("full"):
+        layer = L.Dropout(0.5, seed=seed)
+    x = torch.ones(50, requires_grad=True)
+    y = layer(x, training=True)
+    following = torch.rand(1)
+    for _ in range(2):
+        x.grad = None
+        y.sum().backward(retain_graph=True)
+        assert torch.equal(x.grad, y.detach())
+    assert not torch.equal(torch.rand(1), following)
+
+
+@pytest.mark.parametrize("mode", [None, "full"])
+def test_what_is_drawn_in_place_and_by_no_seed(mode):
+    class Noisy(L.Layer):
+        def call(self, x):
+            return x * torch.empty_like(x).normal_() + torch.rand_like(x) * x.sin()
+
+    found = []
+    for this in (None, mode):
+        with keras.RematScope(this):
+            layer = Noisy()
+        torch.manual_seed(0)
+        x = torch.linspace(0, 1, 9).requires_grad_()
+        y = layer(x)
+        y.square().sum().backward()
+        found.append((y.detach(), x.grad, torch.rand(2)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)

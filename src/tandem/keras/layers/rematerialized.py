@@ -36,7 +36,6 @@ def _call(layer, wanted, *args, **kwargs):
         args,
         kwargs,
         again=_Surroundings(layer, leaves),
-        generators=_generators(layer, leaves),
     )
 
 
@@ -62,13 +61,6 @@ def _size(layer, args, kwargs):
     with scope.training(False), StatelessScope(collect_losses=True):
         outputs = layer.compute_output_spec(*args, **kwargs)
     return max((math.prod(value.shape) for value in graph.symbolics(outputs)), default=0)
-
-
-def _generators(layer, leaves):
-    """The random generators of a layer and of those below it, on the device of what it got."""
-    device = next((leaf.device for leaf in leaves if isinstance(leaf, torch.Tensor)), "cpu")
-    found = [one.generator(device) for part in layer._flatten_layers() for one in part._seed_generators]
-    return [generator for generator in found if generator is not None]
 
 
 class _Surroundings:
