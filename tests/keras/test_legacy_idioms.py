@@ -376,3 +376,35 @@ def test_every_pool_is_two_wide_where_no_size_is_given(rank):
     for kind in ("Max", "Average"):
         layer = getattr(keras.layers, f"{kind}Pooling{rank}D")
         np.testing.assert_array_equal(np.asarray(layer()(x)), np.asarray(layer(2)(x)))
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize(
+    "reverse", [lambda x: x[:, ::-1], lambda x: x[:, ::-1, :], lambda x: x[:, ::-1, ...] * 1.0, lambda x: x[:, 2::-1]]
+)
+def test_a_lambda_reads_its_inputs_backwards(reverse, run_eagerly):
+    x = np.arange(24, dtype="float32").reshape(4, 3, 2)
+    entry = keras.Input((3, 2))
+    backwards = keras.layers.Lambda(reverse)(entry)
+    np.testing.assert_array_equal(keras.Model(entry, backwards).predict(x), x[:, ::-1])
+    weights = []
+    for inputs, data in ((backwards, x), (entry, x[:, ::-1].copy())):
+        output = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(inputs))
+        model = keras.Model(entry, output)
+        model.compile(keras.optimizers.SGD(1e-3), "mse", run_eagerly=run_eagerly)
+        model.fit(data, np.ones((4, 1)), batch_size=2, epochs=3, shuffle=False, verbose=0)
+        weights.append(model.get_weights()[0])
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-5)
+    assert not np.allclose(weights[0], 1, atol=1e-4)
+
+
+def test_another_error_of_a_lambda_stays_as_it_is():
+    calls = []
+
+    def wrong(x):
+        calls.append(x)
+        raise ValueError("not so")
+
+    with pytest.raises(ValueError, match="not so"):
+        keras.layers.Lambda(wrong, output_shape=(3,))(np.ones((2, 3), "float32"))
+    assert len(calls) == 1

@@ -7,6 +7,7 @@ import weakref
 from tandem.core import arrays, dtypes, graph
 from tandem.core.errors import Unsupported, explain
 from tandem.keras import activations, config, ops, saving
+from tandem.keras.internals import backwards
 from tandem.keras.layers.base import Layer
 from tandem.keras.layers.input_spec import InputSpec
 from tandem.keras.layers.quantized_kernels import QuantizedKernel
@@ -290,7 +291,7 @@ class Lambda(Layer):
             arguments["mask"] = mask
         if "training" in self._takes:
             arguments["training"] = training
-        return self.function(inputs, **arguments)
+        return backwards.call(self.function, inputs, **arguments)
 
     def compute_mask(self, inputs, mask=None):
         """What the argument `mask` says."""
