@@ -142,11 +142,10 @@ for _data in (_int8(3, 5), _uint8(3, 5)):
          num_hidden=4, **_ONCE)  # fmt: skip
     case("_contrib_quantized_fully_connected", _data, _int8(4, 5), *_range(2.0), *_WEIGHT, num_hidden=4, no_bias=True,
          **_ONCE)  # fmt: skip
-# MXNet's range is wrong here: tests/mxnet/test_quantization.py compares the numbers.
 case("_contrib_quantized_conv", _uint8(2, 4, 5, 5), _int8(3, 4, 3, 3), _int8(3), *_range(1.3), *_WEIGHT, *_BIAS,
-     kernel=(3, 3), num_filter=3, layout="NCHW", _oracle=False, **_ONCE)  # fmt: skip
+     kernel=(3, 3), num_filter=3, layout="NCHW", **_ONCE)  # fmt: skip
 case("_contrib_quantized_conv", _uint8(2, 4, 5, 5), _int8(3, 4, 3, 3), *_range(1.3), *_WEIGHT, kernel=(3, 3),
-     num_filter=3, no_bias=True, stride=(2, 2), pad=(1, 1), layout="NCHW", _oracle=False, **_ONCE)  # fmt: skip
+     num_filter=3, no_bias=True, stride=(2, 2), pad=(1, 1), layout="NCHW", **_ONCE)  # fmt: skip
 for _kind in ("max", "avg"):
     case(
         "_contrib_quantized_pooling",

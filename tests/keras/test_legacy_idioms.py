@@ -266,13 +266,13 @@ def test_a_list_of_metrics_is_for_every_output():
     assert {"v_accuracy", "aux_accuracy"} <= set(logs)
 
 
-def test_decoded_labels_end_with_the_longest():
+def test_decoded_labels_have_as_many_steps_as_the_outputs():
     outputs = np.full((2, 5, 4), 0.01, "float32")
     for row, steps in enumerate([(0, 0, 3, 1, 3), (2, 3, 3, 3, 3)]):
         outputs[row, range(5), steps] = 0.97
     for greedy in (True, False):
         (labels,), _ = K.ctc_decode(K.variable(outputs), np.array([5, 5]), greedy=greedy)
-        np.testing.assert_array_equal(K.get_value(labels), [[0, 1], [2, -1]])
+        np.testing.assert_array_equal(K.get_value(labels), [[0, 1, -1, -1, -1], [2, -1, -1, -1, -1]])
 
 
 def test_what_old_code_asks_of_numbers_and_initializers():

@@ -39,6 +39,8 @@ OURS = {"_npi_multivariate_normal", "_npi_resize"}
 EXCEPT = {
     "_contrib_AdaptiveAvgPooling2D": "no size and an empty one are the same: one row and one column",
     "_npi_flip": "its axis is said to be required, and `np.flip` leaves it out for all axes",
+    "_npi_boolean_mask_assign_scalar": "value and start_axis are said to be required, and the second may be left out",
+    "_npi_boolean_mask_assign_tensor": "start_axis is said to be required, and may be left out",
     "_npi_norm": "its parameters are not listed, and must be given",
     "smooth_l1": "its parameter is said to have no default, and has 1",
     "BatchNorm_v1": "its moving statistics are not listed, and must be given",

@@ -1,6 +1,6 @@
 """Keras 2's backend functions of neural networks: convolutions, pooling, normalization, losses, CTC, random numbers."""
 
-from tandem.core import devices, dtypes, graph, scope
+from tandem.core import devices, dtypes
 from tandem.core.errors import explain
 from tandem.keras import config, losses, ops, tensors
 from tandem.keras import random as keras_random
@@ -310,8 +310,6 @@ def ctc_batch_cost(y_true, y_pred, input_length, label_length):
 def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
     """(a list of the likeliest labels, each (batch, steps) with -1 behind the end; their log probabilities).
 
-    The steps are those of the longest; inside a model's call, where shapes do not follow values, those of y_pred.
-
     y_pred: probabilities (batch, steps, classes), of which the last is the blank; input_length: (batch,).
     """
     logits = _op["log"](_op["add"](y_pred, config.epsilon()))
@@ -323,17 +321,7 @@ def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
         top_paths=top_paths,
         mask_index=tuple(y_pred.shape)[-1] - 1,
     )
-    paths = [_op["cast"](labels[path], "int64") for path in range(1 if greedy else top_paths)]
-    return [_without_empty_steps(path) for path in paths], scores
-
-
-def _without_empty_steps(labels):
-    from tandem.keras.layers.base import _calls
-
-    inside = _calls.entry is not None or scope.current.recorder is not None or graph.on_meta()
-    if inside or not tensors.is_tensor(labels) or 0 in labels.shape:
-        return labels
-    return labels[:, : int(_op["max"](_op["count_nonzero"](_op["greater_equal"](labels, 0), axis=1)))]
+    return [_op["cast"](labels[path], "int64") for path in range(1 if greedy else top_paths)], scores
 
 
 # --- random numbers --------------------------------------------------------------------------------------------------

@@ -67,13 +67,14 @@ def prepare(model, data, training=False):
     # Where a subclass has methods of its own in their place, they may never be built.
     losses_wait = losses is not None and not losses.built and y is not None and model._own("compute_loss")
     metrics_wait = metrics is not None and not metrics.built and y is not None and model._own("compute_metrics")
-    if _has_call(model) and (not model.built or _has_unbuilt(model) or losses_wait or metrics_wait):
+    if _has_call(model) and (not model.built or _unbuilt(model) - state.idle or losses_wait or metrics_wait):
         y_pred = _outputs(model, x, losses_wait or metrics_wait, training)
         if losses_wait:
             losses.build(y, y_pred)
         if metrics_wait:
             metrics.build(y, y_pred)
         state.forget_functions()
+        state.idle = _unbuilt(model)
         state.classes = _classes(losses, y_pred)
     if training and optimizer is not None and not optimizer.built and model.built:
         optimizer.build(model.trainable_variables)
@@ -101,8 +102,8 @@ def _outputs(model, x, needed, training):
         return None
 
 
-def _has_unbuilt(model):
-    return any(not getattr(layer, "built", True) for layer in model._flatten_layers(include_self=False))
+def _unbuilt(model):
+    return {layer for layer in model._flatten_layers(include_self=False) if not getattr(layer, "built", True)}
 
 
 def _classes(losses, y_pred):

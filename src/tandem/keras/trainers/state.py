@@ -44,6 +44,7 @@ class State:
         self.train_function = self.test_function = self.predict_function = None
         self.train_step = self.phases = None
         self.settled = None  # what `prepare` found in order
+        self.idle = frozenset()  # layers in the model that its calls do not build: nobody calls them
 
     def follow(self, plan):
         """Let the functions be made anew where batches are shared out in another way than before."""

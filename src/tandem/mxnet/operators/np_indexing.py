@@ -122,7 +122,7 @@ def _mask_assign_tensor(data, mask, value, *, start_axis):
 
 
 for _name, _function, _inputs, _given in (
-    ("scalar", _mask_assign_scalar, ("data", "mask"), {"value": a.real(0.0)}),
+    ("scalar", _mask_assign_scalar, ("data", "mask"), {"value": a.real(a.REQUIRED)}),
     ("tensor", _mask_assign_tensor, ("data", "mask", "value"), {}),
 ):
     register(

@@ -192,8 +192,8 @@ def _convolution(
 ):  # fmt: skip
     """A convolution of integers, as int32; layout NCHW. The bias is added as it is, whatever its range, as in MXNet.
 
-    The range is that of the products. MXNet 1.9.1's is twice as wide where data is uint8, and so are the numbers that
-    its networks give.
+    The range is that of products of int8, as in MXNet: where data is uint8, it is twice as wide as theirs, and so are the
+    numbers that networks give.
     """
     if others["layout"] not in (None, "NCHW", "NCW", "NCDHW"):
         raise MXNetError(explain("quantized_conv has channels first", expected="NCHW", given=others["layout"]))
@@ -209,7 +209,7 @@ def _convolution(
         layout="channels_first",
         weight_layout="oi_spatial",
     )
-    end = quantize.product_range(data_end, weight_end, data.dtype)
+    end = quantize.product_range(data_end, weight_end)
     return y.to(torch.int32), -end, end
 
 
