@@ -192,7 +192,7 @@ def _convolution(
 ):  # fmt: skip
     """A convolution of integers, as int32; layout NCHW. The bias is added as it is, whatever its range, as in MXNet.
 
-    The range is that of products of int8, as in MXNet: where data is uint8, it is twice as wide as theirs, and so are the
+    The range is that of products of int8, as in MXNet: of uint8 it is twice as wide as it ought to be, and so are the
     numbers that networks give.
     """
     if others["layout"] not in (None, "NCHW", "NCW", "NCDHW"):
