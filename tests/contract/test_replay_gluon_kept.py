@@ -48,6 +48,47 @@ def test_arrays_that_a_call_keeps_as_attributes():
     assert is_replayed(net)
 
 
+class _Sized(nn.HybridBlock):
+    """Remembers how many rows its last batch had."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense, self.rows = nn.Dense(3), 0
+
+    def hybrid_forward(self, F, x):
+        self.rows = x.shape[0]
+        return F.tanh(self.dense(x)) * self.rows
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_batches_of_the_usual_size_replay_where_an_attribute_follows_from_the_size(training):
+    nets = _Sized(), _Sized()
+    for net in nets:
+        net.initialize(mx.init.Constant(0.2))
+    nets[1].hybridize(inline_limit=0)
+    rounds = [_batches(6, 6, 6, 6, 4) for _ in range(6)]
+    ran = []
+    forward = _Sized.hybrid_forward
+    with pytest.MonkeyPatch.context() as patch, pytest.warns(EagerWarning, match="in this kind of call"):
+        patch.setattr(_Sized, "hybrid_forward", lambda self, F, x: (ran.append(self), forward(self, F, x))[1])
+        for batches in rounds:
+            del ran[:]
+            for (x,) in batches:
+                results = []
+                for net in nets:
+                    with autograd.record() if training else autograd.predict_mode():
+                        y = net(x)
+                    if training:
+                        y.backward()
+                    results.append([y, net.rows, *([net.dense.weight.grad()] if training else [])])
+                np.testing.assert_allclose(results[1][0].asnumpy(), results[0][0].asnumpy(), rtol=1e-5)
+                assert results[0][1] == results[1][1] == x.shape[0]
+                if training:
+                    np.testing.assert_allclose(results[1][2].asnumpy(), results[0][2].asnumpy(), rtol=1e-5)
+    # The last round: only the batch of another size and the one after it ran as code.
+    assert ran.count(nets[0]) == 5 and ran.count(nets[1]) == 2
+
+
 class _Carrying(nn.HybridBlock):
     """Reads what the call before has kept."""
 

@@ -162,6 +162,7 @@ class Hybrid(Step):
     """
 
     skips_hooks = True  # as in MXNet: a hybridized block calls its own hooks, not those of the blocks in it
+    _watches = "a block"
 
     def __init__(
         self, function, parameters, *, name="block", enabled=True, watch=(), deliver=copied, inline=0, certain=False
@@ -201,6 +202,9 @@ class Hybrid(Step):
             kind.frozen = None
         return self._record_joint(kind, args, tensors)
 
+    def _replays(self):
+        return any(kind.recording is not None for kind in self._joint.values()) or super()._replays()
+
     def _call_without_gradients(self, args):
         result = super().__call__(*args)
         return map_tree(lambda leaf: _copied(leaf) if isinstance(leaf, torch.Tensor) else leaf, result)
@@ -225,8 +229,7 @@ class Hybrid(Step):
         kind.attempts += 1
         try:
             if not self._settles(mutations):
-                self.enabled = False
-                raise Unfaithful("an attribute of a block is set in every call")
+                raise self._unsettled()
             self._record_backward(kind, recorder, given, flat, mutations)
         except Unfaithful as refusal:
             kind.eager, kind.previous = True, None
@@ -276,7 +279,7 @@ class Hybrid(Step):
         elif kind.previous is not None:
             reason, where = kind.previous.difference(recording) or (None, None)
             if reason is None and Module.mutations != mutations:
-                reason = "an attribute of a block is set in every call"
+                reason = self._sets_attributes("every")
         if reason is None:
             kind.previous, kind.recording, kind.patience = None, recording, patience(recording)
             kind.buffers = [(*_layout(tensor),) for tensor in [*given, *seeds]]

@@ -36,7 +36,7 @@ _MOST_AT_ONCE = 512
 MOST_KINDS = 32
 _MOST_ATTEMPTS = 4
 
-_SETS_ATTRIBUTES = "an attribute of a layer or model is set in every call"
+_SETS_ATTRIBUTES = "an attribute of {} is set in {} call"
 
 
 class EagerWarning(UserWarning):
@@ -104,6 +104,8 @@ class Step:
 
     # Whether a replay may leave out the hooks of watched modules: they are Python, and run where the function does.
     skips_hooks = False
+
+    _watches = "a layer or model"  # what it calls those whose attributes steer it
 
     def __init__(self, function, *, name="step", enabled=True, watch=(), backend=None, certain=False):
         self.function = function
@@ -259,6 +261,20 @@ class Step:
         self._restless += 1
         return self._restless < _MOST_ATTEMPTS
 
+    def _unsettled(self):
+        """Why calls of this kind run eagerly from now on, and all calls where none has come to be replayed.
+
+        Others replay where an attribute follows from the shapes, say: it is set where a batch of another size comes.
+        """
+        self.enabled = self._replays()
+        return Unfaithful(self._sets_attributes("this kind of" if self.enabled else "every"))
+
+    def _sets_attributes(self, which):
+        return _SETS_ATTRIBUTES.format(self._watches, which)
+
+    def _replays(self):
+        return bool(self.programs)
+
     def _refuse_hooks(self):
         """Say that hooks are the reason why this call is eager."""
         hook = next(hook for table in self._hooks for hook in table.values())
@@ -291,8 +307,7 @@ class Step:
             if isinstance(recording, Unfaithful):
                 raise recording
             if not self._settles(mutations):
-                self.enabled = False
-                raise Unfaithful(_SETS_ATTRIBUTES)
+                raise self._unsettled()
             if kind.previous is not None:
                 self._compile(kind, recording, mutations)
             if kind.program is None:
@@ -305,7 +320,7 @@ class Step:
     def _compile(self, kind, recording, mutations):
         reason, where = kind.previous.difference(recording) or (None, None)
         if reason is None and Module.mutations != mutations:
-            reason = _SETS_ATTRIBUTES
+            reason = self._sets_attributes("every")
         if reason is None:
             self._make(kind, recording)
         elif kind.attempts >= _MOST_ATTEMPTS:
