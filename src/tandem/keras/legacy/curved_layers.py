@@ -2,7 +2,7 @@
 
 from tandem.keras import initializers, ops
 from tandem.keras.layers import Layer
-from tandem.keras.saving.registry import register_keras_serializable
+from tandem.keras.saving.registry import register_own
 
 _op = ops.NAMES
 
@@ -36,7 +36,7 @@ class _Curve(Layer):
         return {**super().get_config(), **self.given, "shared_axes": self.shared_axes}
 
 
-@register_keras_serializable("keras1", "ParametricSoftplus")
+@register_own("keras1>ParametricSoftplus")
 class ParametricSoftplus(_Curve):
     """``alpha * log(1 + exp(beta * x))``.
 
@@ -55,7 +55,7 @@ class ParametricSoftplus(_Curve):
         return _op["multiply"](alpha, _op["softplus"](_op["multiply"](beta, inputs)))
 
 
-@register_keras_serializable("keras1", "SReLU")
+@register_own("keras1>SReLU")
 class SReLU(_Curve):
     """x between two thresholds; beyond each it goes on with a slope of its own: ``t_left + a_left * (x - t_left)``
     below, ``t_right + a_right * (x - t_right)`` above.

@@ -7,14 +7,14 @@ from tandem.keras.layers import Conv1D, Conv2DTranspose, Layer
 from tandem.keras.layers.conv_lstm import ConvLSTMCell
 from tandem.keras.legacy.convolutional import Convolution2D
 from tandem.keras.legacy.layers import KERNEL_SIZES, modernize, one_by_one
-from tandem.keras.saving.registry import register_keras_serializable
+from tandem.keras.saving.registry import register_own
 
 GRU, LSTM, RNN = today.GRU, today.LSTM, today.RNN
 Recurrent = RNN
 _op = ops.NAMES
 
 
-@register_keras_serializable("keras2")
+@register_own("keras2>SyncBatchNormalization")
 class SyncBatchNormalization(today.BatchNormalization):
     """`BatchNormalization` with one set of statistics over all processes: `synchronized=True`, as Keras 3 writes it."""
 
@@ -81,7 +81,7 @@ class ConvLSTM2DCell(ConvLSTMCell):
 ConvRNN2D = ConvRecurrent2D = today.ConvLSTM2D.__mro__[1]
 
 
-@register_keras_serializable("keras2", "ThresholdedReLU")
+@register_own("keras2>ThresholdedReLU")
 class ThresholdedReLU(Layer):
     """x where it is greater than `theta`, else 0."""
 
@@ -141,7 +141,7 @@ class _Keras1Dense(Layer):
         }
 
 
-@register_keras_serializable("keras1", "Highway")
+@register_own("keras1>Highway")
 class Highway(_Keras1Dense):
     """``t * activation(x W + b) + (1 - t) * x`` with ``t = sigmoid(x W_carry + b_carry)``, b_carry beginning at -2.
 
@@ -175,7 +175,7 @@ def today_constant(value):
     return initializers.Constant(value)
 
 
-@register_keras_serializable("keras1", "MaxoutDense")
+@register_own("keras1>MaxoutDense")
 class MaxoutDense(_Keras1Dense):
     """The greatest of `nb_feature` linear maps to `output_dim` values. Goodfellow et al., 2013."""
 

@@ -7,11 +7,12 @@ from tandem.keras import activations, initializers, layers, ops, regularizers, s
 from tandem.keras.callbacks.callback import Callback
 from tandem.keras.layers.weight_options import set_weight_options
 from tandem.keras.models import Model
+from tandem.keras.saving.registry import register_own
 from tandem.keras.trainers import parts, sources
 from tandem.ops import steps
 
 
-@saving.register_keras_serializable("keras2")
+@register_own("keras2>LinearModel")
 class LinearModel(Model):
     """``activation(sum of x @ kernel over the inputs + bias)`` of one input, a list or a dict of them.
 
@@ -98,7 +99,7 @@ class LinearModel(Model):
         }
 
 
-@saving.register_keras_serializable("keras2")
+@register_own("keras2>WideDeepModel")
 class WideDeepModel(Model):
     """``activation(linear_model(x) + dnn_model(x))``; of inputs in a pair each model gets its own.
 
@@ -135,7 +136,7 @@ class WideDeepModel(Model):
         return cls(**config)
 
 
-@saving.register_keras_serializable("keras2")
+@register_own("keras2>SharpnessAwareMinimization")
 class SharpnessAwareMinimization(Model):
     """A model that learns from the gradients at the worst place nearby: the weights plus `rho` times their gradient's
     direction.
