@@ -3,6 +3,7 @@
 import collections
 import math
 import statistics
+import textwrap
 
 import models
 from measure import defined
@@ -248,17 +249,17 @@ def _panel(axis, figures, model):
             axis.plot([min(values), min(max(values), limit)], [place, place], color="#222222", linewidth=1)
         cut = " (bar cut)" if middle > limit else ""
         end = min(max(middle, max(values)), limit)
-        axis.text(end + 0.015 * limit, place, f"{middle:.3g}{cut}", va="center", fontsize=8.5)
+        axis.text(
+            end + 0.015 * limit,
+            place,
+            f"{middle:{',.0f' if middle >= 1000 else '.3g'}}{cut}",
+            va="center",
+            fontsize=8.5,
+        )
     axis.set_yticks(range(len(peers)), [PEERS[peer] for peer in peers], fontsize=8.5)
     for label, peer in zip(axis.get_yticklabels(), peers):
         label.set_fontweight("bold" if peer == OURS else "normal")
     axis.set_xlim(0, 1.22 * limit)
-    axis.set_title(
-        models.SPECS[model].title.replace(", ", ",\n", 1)
-        if len(models.SPECS[model].title) > 60
-        else models.SPECS[model].title,
-        fontsize=9.5,
-        loc="left",
-    )
+    axis.set_title(textwrap.fill(models.SPECS[model].title, 50), fontsize=9.5, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(axis="x", labelsize=8)
