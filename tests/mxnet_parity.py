@@ -48,7 +48,7 @@ if numpy:
 def run_here(code, **inputs):
     """The names that `code` defines when it runs on Tandem."""
     scope = {"mx": mx, "nd": mx.nd, "np": np, "autograd": mx.autograd, **inputs}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.printoptions():  # which code may set, for itself alone
         warnings.simplefilter("ignore")
         exec(compile(textwrap.dedent(code), "<here>", "exec"), scope)
     return scope
