@@ -8,19 +8,13 @@ import numpy as np
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _random as random
 from tandem.compat.tensorflow import boxes, image_files, lifted
-from tandem.compat.tensorflow.tensor import convert, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, ints, static, taker
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.keras.ops import image as keras_image
 
 NAMES = {**image_files.NAMES, **boxes.NAMES}
-
-
-def add(function, name=None):
-    """Take a function into `tf.image` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 class ResizeMethod:

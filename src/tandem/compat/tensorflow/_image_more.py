@@ -7,20 +7,14 @@ from tandem.compat.tensorflow import _random as random
 from tandem.compat.tensorflow import image_files
 from tandem.compat.tensorflow.lifted import lift
 from tandem.compat.tensorflow.results import CombinedNonMaxSuppression
-from tandem.compat.tensorflow.tensor import convert, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, ints, static, taker
 from tandem.core.errors import explain
 from tandem.keras import ops, tensors
 from tandem.ops import boxes as kernels
 from tandem.ops import image_filters
 
 NAMES = image.NAMES
-
-
-def add(function, name=None):
-    """Take a function into `tf.image` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 # --- suppression -----------------------------------------------------------------------------------------------------

@@ -3,20 +3,14 @@
 from tandem.compat.tensorflow import _math as math
 from tandem.compat.tensorflow import lifted
 from tandem.compat.tensorflow.results import Qr
-from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, static, taker
 from tandem.keras import ops
 
 NAMES = {
     name: math.NAMES[name]
     for name in ["matmul", "matvec", "einsum", "tensordot", "cross", "l2_normalize", "global_norm"]
 }
-
-
-def add(function, name=None):
-    """Take a function into `tf.linalg` under its name (less a "_" at the end)."""
-    name = name or function.__name__.rstrip("_")
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 @add

@@ -6,20 +6,14 @@ from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _linalg as linalg
 from tandem.compat.tensorflow import _math as math
 from tandem.compat.tensorflow.lifted import lift
-from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, static, taker
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.ops import factorizations
 
 NAMES = linalg.NAMES
 Lu = namedtuple("Lu", ["lu", "p"])
-
-
-def add(function, name=None):
-    """Take a function into `tf.linalg` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 _lu = lift(factorizations.lu_with_order, "LuWithOrder", 1, module=__name__)

@@ -11,18 +11,12 @@ from tandem.compat.tensorflow._strings import StringTensor
 from tandem.compat.tensorflow.ragged_rows import RaggedTensor, on_values, paired
 from tandem.compat.tensorflow.results import TopK
 from tandem.compat.tensorflow.shape_vectors import Sizes, sizes
-from tandem.compat.tensorflow.tensor import convert, convert_pair, has_text, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, convert_pair, has_text, ints, static, taker
 from tandem.core.errors import explain
 from tandem.keras import ops
 
 NAMES = {}
-
-
-def add(function, name=None):
-    """Take a function into `tf.math` under its name (less a "_" at the end)."""
-    name = name or function.__name__.rstrip("_")
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 # --- one operand -----------------------------------------------------------------------------------------------------

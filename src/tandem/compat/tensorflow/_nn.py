@@ -5,7 +5,7 @@ import numpy as np
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _math as math
 from tandem.compat.tensorflow.sparse_tensors import SparseTensor, to_dense
-from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, static, taker
 from tandem.core.errors import explain
 from tandem.keras import ops, random
 
@@ -23,13 +23,7 @@ NAMES = {
         "zero_fraction",
     ]
 }
-
-
-def add(function, name=None):
-    """Take a function into `tf.nn` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 # --- activations -----------------------------------------------------------------------------------------------------

@@ -7,19 +7,13 @@ from tandem.compat.tensorflow import _nn as nn
 from tandem.compat.tensorflow._special import NAMES as MATH
 from tandem.compat.tensorflow.lifted import lift
 from tandem.compat.tensorflow.sparse_tensors import SparseTensor
-from tandem.compat.tensorflow.tensor import adopt, convert, convert_pair, ints, public, static
+from tandem.compat.tensorflow.tensor import adopt, convert, convert_pair, ints, static, taker
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.ops import ctc_decoding, morphology
 
 NAMES = nn.NAMES
-
-
-def add(function, name=None):
-    """Take a function into `tf.nn` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 # --- convolutions ----------------------------------------------------------------------------------------------------

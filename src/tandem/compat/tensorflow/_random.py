@@ -1,19 +1,13 @@
 """`tf.random`."""
 
 from tandem.compat.tensorflow import _dtypes as dtypes
-from tandem.compat.tensorflow.tensor import convert, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, ints, static, taker
 from tandem.keras import ops
 from tandem.keras import random as draws
 from tandem.ops import random as kernels
 
 NAMES = {}
-
-
-def add(function, name=None):
-    """Take a function into `tf.random` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 def set_seed(seed):

@@ -5,18 +5,12 @@ import torch
 
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import lifted
-from tandem.compat.tensorflow.tensor import convert, ints, public
+from tandem.compat.tensorflow.tensor import convert, ints, taker
 from tandem.core.errors import explain
 from tandem.keras import ops
 
 NAMES = {}
-
-
-def add(function, name=None):
-    """Take a function into `tf.signal` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 for _name in ("fft", "ifft", "fft2d", "ifft2d"):

@@ -5,19 +5,13 @@ import numpy as np
 from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _signal as signal
 from tandem.compat.tensorflow.lifted import lift
-from tandem.compat.tensorflow.tensor import convert, ints, public
+from tandem.compat.tensorflow.tensor import convert, ints, taker
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.ops import cosine, special
 
 NAMES = signal.NAMES
-
-
-def add(function, name=None):
-    """Take a function into `tf.signal` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 # --- Fourier transforms ----------------------------------------------------------------------------------------------

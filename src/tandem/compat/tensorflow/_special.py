@@ -6,20 +6,14 @@ from tandem.compat.tensorflow import _dtypes as dtypes
 from tandem.compat.tensorflow import _math as math
 from tandem.compat.tensorflow.lifted import lift
 from tandem.compat.tensorflow.results import TopK
-from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public
+from tandem.compat.tensorflow.tensor import convert, convert_pair, ints, public, taker
 from tandem.core.errors import explain
 from tandem.keras import ops
 from tandem.ops import special
 
 NAMES = math.NAMES
 SPECIAL = {}
-
-
-def add(function, name=None):
-    """Take a function into `tf.math` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 def _class_name(name):

@@ -10,20 +10,14 @@ from tandem.compat.tensorflow._strings import StringTensor
 from tandem.compat.tensorflow.ragged_rows import RaggedTensor
 from tandem.compat.tensorflow.shape_vectors import Sizes, are_sizes, sizes
 from tandem.compat.tensorflow.shapes import TensorShape
-from tandem.compat.tensorflow.tensor import convert, has_text, ints, is_symbolic, public, static
+from tandem.compat.tensorflow.tensor import convert, has_text, ints, is_symbolic, static, taker
 from tandem.core.errors import explain
 from tandem.core.graph import Symbolic
 from tandem.keras import ops, tensors
 from tandem.ops import gathering
 
 NAMES = {}
-
-
-def add(function):
-    """Take a function into `tf` under its name (less a "_" at the end)."""
-    name = function.__name__.rstrip("_")
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 def _ragged():

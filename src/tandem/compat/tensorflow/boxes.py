@@ -2,17 +2,12 @@
 
 import numpy as np
 
-from tandem.compat.tensorflow.tensor import convert, ints, public, static
+from tandem.compat.tensorflow.tensor import convert, ints, static, taker
 from tandem.keras import ops, tensors
 from tandem.ops import boxes as kernels
 
 NAMES = {}
-
-
-def add(function):
-    """Take a function into `tf.image` under its name."""
-    NAMES[function.__name__] = public(function)
-    return NAMES[function.__name__]
+add = taker(NAMES)
 
 
 def _chosen(boxes, scores, most, threshold, lowest):

@@ -11,19 +11,13 @@ from tandem.compat.tensorflow.arrays import NAMES as ARRAYS
 from tandem.compat.tensorflow.results import Unique, UniqueWithCounts
 from tandem.compat.tensorflow.shape_vectors import Sizes
 from tandem.compat.tensorflow.sparse_tensors import SparseTensor, spec_of
-from tandem.compat.tensorflow.tensor import adopt, convert, convert_pair, ints, public, static
+from tandem.compat.tensorflow.tensor import adopt, convert, convert_pair, ints, public, static, taker
 from tandem.core.errors import explain
 from tandem.core.graph import Symbolic
 from tandem.keras import ops
 
 NAMES = {}
-
-
-def add(function, name=None):
-    """Take a function into `tf` under its name."""
-    name = name or function.__name__
-    NAMES[name] = public(function)
-    return NAMES[name]
+add = taker(NAMES)
 
 
 @add

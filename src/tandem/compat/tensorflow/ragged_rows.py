@@ -1,5 +1,7 @@
 """`tf.RaggedTensor`: rows of different lengths, and functions of their values."""
 
+import functools
+
 import numpy as np
 import torch
 
@@ -326,18 +328,12 @@ class RaggedTensor:
     @classmethod
     def from_nested_row_splits(cls, flat_values, nested_row_splits, name=None, validate=True):
         """Several ragged axes, the outermost first."""
-        found = _convert(flat_values)
-        for splits in reversed(list(nested_row_splits)):
-            found = cls.from_row_splits(found, splits)
-        return found
+        return functools.reduce(cls.from_row_splits, reversed(list(nested_row_splits)), _convert(flat_values))
 
     @classmethod
     def from_nested_row_lengths(cls, flat_values, nested_row_lengths, name=None, validate=True):
         """Several ragged axes, the outermost first."""
-        found = _convert(flat_values)
-        for lengths in reversed(list(nested_row_lengths)):
-            found = cls.from_row_lengths(found, lengths)
-        return found
+        return functools.reduce(cls.from_row_lengths, reversed(list(nested_row_lengths)), _convert(flat_values))
 
     @classmethod
     def from_tensor(cls, tensor, lengths=None, padding=None, ragged_rank=1, name=None, row_splits_dtype=None):

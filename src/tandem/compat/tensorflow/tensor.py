@@ -568,6 +568,17 @@ def public(function):
     return entry
 
 
+def taker(names):
+    """A decorator that takes a function, made `public`, into `names`: as `name`, or its own less a "_" at the end."""
+
+    def add(function, name=None):
+        name = name or function.__name__.rstrip("_")
+        names[name] = public(function)
+        return names[name]
+
+    return add
+
+
 def static(value):
     """A shape, axis or number given as a tensor, as Python's own ints (what was none is left)."""
     if isinstance(value, torch.Tensor) or hasattr(value, "__torch_function__"):
