@@ -43,19 +43,18 @@ def tidy():
     """
     global _fresh
     library = _glibc()
-    if library is None or _fresh:
-        _fresh = False
-        with young():
+    with young():
+        if library is None or _fresh:
+            _fresh = False
             yield
-        return
-    library.malloc_trim(0)
-    library.mallopt(_MMAP_THRESHOLD, _LARGE)
-    try:
-        with young():
+            return
+        give_back()
+        library.mallopt(_MMAP_THRESHOLD, _LARGE)
+        try:
             yield
-    finally:
-        library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
-        library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+        finally:
+            library.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP)
+            library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
 
 
 @contextmanager
