@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tandem.core import arrays, graph, scope
+from tandem.core.gradients import gradients as of_tensors
 from tandem.keras import tensors
 from tandem.keras.symbolic import KerasTensor, Operation, any_symbolic, bound, with_values
 
@@ -211,16 +212,7 @@ def _found(loss, wanted, create_graph):
     able = [tensor for tensor in wanted if tensor.requires_grad]
     if not able or not loss.requires_grad:
         return [None for _ in wanted]
-    found = iter(
-        torch.autograd.grad(
-            [loss],
-            able,
-            grad_outputs=[torch.ones_like(loss)],
-            allow_unused=True,
-            create_graph=create_graph,
-            retain_graph=True,
-        )
-    )
+    found = iter(of_tensors([loss], able, [torch.ones_like(loss)], retain_graph=True, create_graph=create_graph))
     return [next(found) if tensor.requires_grad else None for tensor in wanted]
 
 
